@@ -1,12 +1,37 @@
 //! The catalog: projects, tokens, keys, users, definitions, warnings.
 //!
 //! In: management calls from `api`, what `process` learned of events. Out: the same, answered from memory where a request waits for it.
-//! Durable in SQLite (`catalog.sqlite` in the data directory).
+//! Durable in SQLite (`catalog.sqlite` in the data directory): management calls when they return, definitions and warnings within a second.
 //!
 //! # Invariants
-//! - Never on the path of a capture request: what `capture` and `process` ask ([`Catalog::project_by_token`]) is answered from memory.
-//! - Keys are kept as hashes; a secret is shown once, when it is made.
+//! - Never on the path of a capture request: what `capture` and `process` ask ([`Catalog::project_by_token`], [`Catalog::observe`],
+//!   [`Catalog::warn`]) is answered from memory, without waiting for the database.
+//! - Secrets are kept as hashes; each is shown once, when it is made.
+//! - The database is written before memory: what a caller was told survives a crash.
+//! - Numbers of projects and users are never given out twice.
+//!
+//! Read next: `database.rs` (the file), `projects.rs`, `definitions.rs`, `migrations/`.
 
+mod bootstrap;
+mod catalog;
+mod database;
+mod definitions;
+mod error;
+mod keys;
+mod metrics;
 mod model;
+mod projects;
+mod secret;
+mod users;
+mod warnings;
 
-pub use model::{Organization, PersonalApiKey, Project, PropertyParent, PropertyType, User};
+pub use bootstrap::{Bootstrap, Bootstrapped};
+pub use catalog::Catalog;
+pub use definitions::{EventSeen, PropertySeen};
+pub use error::{CatalogError, OpenError, RowError};
+pub use keys::{KeyPatch, NewKey};
+pub use model::{
+    EventDefinition, IngestionWarning, NewProject, Organization, PersonalApiKey, Project, ProjectPatch, PropertyDefinition, PropertyParent,
+    PropertyType, User,
+};
+pub use users::UserPatch;

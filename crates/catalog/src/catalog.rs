@@ -1,0 +1,115 @@
+//! The catalog in memory, and its life: open, write behind, close.
+
+use crate::definitions::Definitions;
+use crate::keys::Keys;
+use crate::projects::Projects;
+use crate::users::Users;
+use crate::warnings::Warnings;
+use crate::{CatalogError, OpenError, Organization, bootstrap, database, keys, projects, users};
+use aqueduct_event::{Clock, UnixMicros};
+use parking_lot::RwLock;
+use sqlx::SqlitePool;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// How often definitions, warnings and times of use are written.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// Projects, tokens, keys, users, definitions, warnings. Shared by all crates that need to know them.
+#[derive(Debug)]
+pub struct Catalog {
+    pub(crate) pool: SqlitePool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) organization: RwLock<Option<Arc<Organization>>>,
+    pub(crate) projects: RwLock<Projects>,
+    pub(crate) keys: RwLock<Keys>,
+    pub(crate) users: RwLock<Users>,
+    pub(crate) definitions: Definitions,
+    pub(crate) warnings: Warnings,
+    /// One management call at a time looks, writes the database and then memory.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// One flush at a time, so that two cannot write what one of them took in another order.
+    flushing: tokio::sync::Mutex<()>,
+    flusher: parking_lot::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Catalog {
+    /// Opens or makes the catalog at `path` and reads all of it. Must be called on a tokio runtime: a task writes behind from then on.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file is damaged, newer than this program, or cannot be opened.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+        let pool = database::open(path).await?;
+        let load = |failure: CatalogError| match failure {
+            CatalogError::Row(row) => OpenError::Row(row),
+            CatalogError::Database(source) => database::database(path, source),
+            other => OpenError::Damaged { path: path.to_owned(), what: other.to_string() },
+        };
+        let catalog = Arc::new(Self {
+            organization: RwLock::new(bootstrap::load(&pool).await.map_err(load)?.map(Arc::new)),
+            projects: RwLock::new(projects::load(&pool).await.map_err(load)?),
+            keys: RwLock::new(keys::load(&pool).await.map_err(load)?),
+            users: RwLock::new(users::load(&pool).await.map_err(load)?),
+            definitions: Definitions::load(&pool).await.map_err(load)?,
+            warnings: Warnings::default(),
+            changing: tokio::sync::Mutex::default(),
+            flushing: tokio::sync::Mutex::default(),
+            flusher: parking_lot::Mutex::default(),
+            pool,
+            clock,
+        });
+        *catalog.flusher.lock() = Some(tokio::spawn(write_behind(Arc::downgrade(&catalog))));
+        Ok(catalog)
+    }
+
+    /// Writes definitions, warnings and times of use that are not on disk yet.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`]; what could not be written stays due.
+    pub async fn flush(&self) -> Result<(), CatalogError> {
+        let _one = self.flushing.lock().await;
+        self.flush_definitions().await?;
+        self.flush_warnings().await?;
+        self.flush_key_use().await?;
+        self.flush_ingested().await
+    }
+
+    /// Writes what is due and closes the file. Later calls that need the database fail.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`] when the last write failed.
+    pub async fn close(&self) -> Result<(), CatalogError> {
+        let flusher = self.flusher.lock().take();
+        if let Some(flusher) = flusher {
+            flusher.abort();
+        }
+        let last = self.flush().await;
+        self.pool.close().await;
+        last
+    }
+
+    /// The organization; `None` before [`Catalog::bootstrap`].
+    #[must_use]
+    pub fn organization(&self) -> Option<Arc<Organization>> {
+        self.organization.read().clone()
+    }
+
+    pub(crate) fn now(&self) -> UnixMicros {
+        self.clock.now()
+    }
+}
+
+/// Flushes every second until the catalog is gone.
+async fn write_behind(catalog: std::sync::Weak<Catalog>) {
+    let mut tick = tokio::time::interval(FLUSH_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let Some(catalog) = catalog.upgrade() else { return };
+        if let Err(failure) = catalog.flush().await {
+            tracing::warn!(%failure, "catalog could not be written, it is tried again in a second");
+        }
+    }
+}
