@@ -1,1 +1,35 @@
-//! capture
+//! The HTTP edge for SDKs: any PostHog client points here, and what it sends becomes durable before it is told so.
+//!
+//! In: HTTP requests. Out: one encoded `RawBatch` per request (or several, when it is large) in the journal; then the answer.
+//! Also the documents and browser bundles that SDKs fetch.
+//!
+//! # Invariants
+//! - 200 on an event route means: all events of the request are durable, or were dropped by a rule that the sender need not know.
+//! - Event routes need the journal and the clock and nothing else: they work while everything behind them is down.
+//! - Property objects are never parsed into trees; they stay the sender's JSON, validated once.
+//! - Byte caps hold while reading and while decompressing; every wait has a deadline.
+//!
+//! Read next: `http/routes.rs` (the table), `handle.rs` (one request), `decode/mod.rs` and `v0/shape.rs` (what SDKs send), `reply.rs`.
+
+mod admit;
+mod append;
+mod body;
+mod clean;
+mod config;
+mod cors;
+mod decode;
+mod error;
+mod handle;
+mod http;
+mod json;
+mod metrics;
+mod records;
+mod reply;
+mod request;
+mod state;
+mod token;
+mod v0;
+
+pub use self::http::router;
+pub use config::CaptureConfig;
+pub use state::{CaptureState, ProjectFacts, ProjectLookup};

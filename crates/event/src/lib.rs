@@ -13,6 +13,7 @@ pub mod limits;
 pub mod property;
 pub mod raw;
 pub mod time;
+pub mod timestamp;
 
 pub use ids::{JournalPosition, PartitionId, PersonId, ProjectId, person_id_of};
 pub use property::PropertyValue;

@@ -1,0 +1,73 @@
+//! Reading a request's body: whole, under a cap, from a client that keeps sending.
+//!
+//! # Invariants
+//! - Memory for a body never exceeds its cap, and is not taken ahead of what arrives.
+//! - A client that sends too much still gets its answer: the rest is read and thrown away (bounded), since a client that is cut off while
+//!   it writes does not see the 413 by which SDKs learn to split their batch.
+
+use crate::error::{CaptureError, DecodeError};
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use std::time::Duration;
+
+/// What is thrown away of a body that is too large, in multiples of its cap.
+const DISCARD_TIMES_MAX: usize = 4;
+/// Memory reserved on the word of `Content-Length`.
+const RESERVE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Reads `body` to its end.
+///
+/// # Errors
+/// [`CaptureError::BodyTooLarge`] over `bytes_max`, [`CaptureError::BodyStalled`] after a pause of `gap`, a decode error when the connection breaks.
+pub(crate) async fn read(mut body: Body, bytes_max: usize, gap: Duration) -> Result<Bytes, CaptureError> {
+    let announced = body.size_hint().lower();
+    if announced > bytes_max as u64 {
+        discard(body, bytes_max, gap).await;
+        return Err(CaptureError::BodyTooLarge { limit: bytes_max });
+    }
+    let Some(first) = next(&mut body, gap).await? else { return Ok(Bytes::new()) };
+    // Most bodies arrive in one piece and are taken as they are.
+    if body.is_end_stream() && first.len() <= bytes_max {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity((announced as usize).clamp(first.len().min(bytes_max), RESERVE_BYTES_MAX.max(first.len())));
+    let mut part = Some(first);
+    while let Some(bytes) = part {
+        if whole.len() + bytes.len() > bytes_max {
+            drop(whole);
+            discard(body, bytes_max, gap).await;
+            return Err(CaptureError::BodyTooLarge { limit: bytes_max });
+        }
+        whole.extend_from_slice(&bytes);
+        part = next(&mut body, gap).await?;
+    }
+    Ok(whole.freeze())
+}
+
+/// The next part with bytes in it; `None` at the end.
+async fn next(body: &mut Body, gap: Duration) -> Result<Option<Bytes>, CaptureError> {
+    loop {
+        let frame = tokio::time::timeout(gap, body.frame()).await.map_err(|_| CaptureError::BodyStalled)?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(_)) => return Err(DecodeError::BrokenBody.into()),
+            Some(Ok(frame)) => {
+                if let Ok(bytes) = frame.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+    }
+}
+
+async fn discard(mut body: Body, bytes_max: usize, gap: Duration) {
+    let mut left = bytes_max.saturating_mul(DISCARD_TIMES_MAX);
+    while let Ok(Some(bytes)) = next(&mut body, gap).await {
+        left = left.saturating_sub(bytes.len());
+        if left == 0 {
+            return;
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A request that has arrived: its head, its body, when and from where.
+
+use aqueduct_event::UnixMicros;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::request::Parts;
+use std::net::{IpAddr, SocketAddr};
+
+/// Bytes of a user agent that are kept.
+const USER_AGENT_BYTES_MAX: usize = 512;
+
+/// A request whose body was read.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) parts: Parts,
+    pub(crate) body: Bytes,
+    /// When the last byte had arrived.
+    pub(crate) received_at: UnixMicros,
+    /// Empty when unknown.
+    pub(crate) client_ip: String,
+    /// The route, without a trailing slash.
+    pub(crate) path: &'static str,
+}
+
+impl Arrival {
+    /// A header's text; `None` when absent or not text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header(&self.parts, name)
+    }
+
+    pub(crate) fn user_agent(&self) -> &str {
+        // A header that reads as text is ASCII, so every cut is between characters.
+        self.header("user-agent").map_or("", |agent| &agent[..agent.len().min(USER_AGENT_BYTES_MAX)])
+    }
+}
+
+/// A header's text; `None` when absent or not text.
+pub(crate) fn header<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
+    parts.headers.get(name)?.to_str().ok()
+}
+
+/// The client's address: the first entry of `X-Forwarded-For` when it is one, else the peer's; empty when neither is known.
+pub(crate) fn client_ip(parts: &Parts) -> String {
+    let forwarded = header(parts, "x-forwarded-for").and_then(|list| address(list.split(',').next()?.trim()));
+    let peer = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    forwarded.or_else(peer).map(|ip| ip.to_canonical().to_string()).unwrap_or_default()
+}
+
+/// Proxies write addresses bare, with a port, or in brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = || text.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip())).or_else(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(forwarded: Option<&str>, peer: Option<&str>) -> String {
+        let mut request = http::Request::builder();
+        if let Some(forwarded) = forwarded {
+            request = request.header("X-Forwarded-For", forwarded);
+        }
+        let (mut parts, ()) = request.body(()).expect("a request").into_parts();
+        if let Some(peer) = peer {
+            parts.extensions.insert(ConnectInfo::<SocketAddr>(peer.parse().expect("an address")));
+        }
+        client_ip(&parts)
+    }
+
+    #[test]
+    fn client_addresses() {
+        let peer = Some("10.0.0.9:4711");
+        let table = [
+            (None, None, ""),
+            (None, peer, "10.0.0.9"),
+            (None, Some("[::ffff:10.0.0.9]:4711"), "10.0.0.9"),
+            (Some("203.0.113.7"), peer, "203.0.113.7"),
+            (Some("203.0.113.7"), None, "203.0.113.7"),
+            (Some(" 203.0.113.7 , 10.1.1.1"), peer, "203.0.113.7"),
+            (Some("203.0.113.7:8080"), peer, "203.0.113.7"),
+            (Some("2001:db8::1"), peer, "2001:db8::1"),
+            (Some("[2001:db8::1]:80"), peer, "2001:db8::1"),
+            (Some("[2001:db8::1]"), peer, "2001:db8::1"),
+            (Some("unknown, 203.0.113.7"), peer, "10.0.0.9"),
+            (Some(""), peer, "10.0.0.9"),
+        ];
+        for (forwarded, peer, expected) in table {
+            assert_eq!(ip(forwarded, peer), expected, "{forwarded:?} {peer:?}");
+        }
+    }
+}

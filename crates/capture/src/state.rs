@@ -1,0 +1,36 @@
+//! What the handlers share.
+
+use crate::config::CaptureConfig;
+use aqueduct_event::Clock;
+use aqueduct_journal::Journal;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// What the documents for SDKs need to know of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectFacts {
+    /// The project does not want autocapture. SDKs leave it off until a document says `false`.
+    pub autocapture_opt_out: bool,
+}
+
+/// Projects and keys, answered from memory. Only the documents ask; event routes take every well-formed token, so that they work while the catalog does not.
+pub trait ProjectLookup: Send + Sync + Debug {
+    /// The project whose public token this is.
+    fn project_by_token(&self, token: &str) -> Option<ProjectFacts>;
+
+    /// Whether a secret (`phx_…` or `phs_…`, without `Bearer`) may read feature flag definitions.
+    fn key_may_read_flags(&self, bearer: &str) -> bool;
+}
+
+/// Everything that [`crate::router`] needs.
+#[derive(Clone, Debug)]
+pub struct CaptureState {
+    /// Where accepted requests become durable.
+    pub journal: Arc<dyn Journal>,
+    /// Who the documents are for.
+    pub projects: Arc<dyn ProjectLookup>,
+    /// The time of receipt.
+    pub clock: Arc<dyn Clock>,
+    /// The settings.
+    pub config: CaptureConfig,
+}
