@@ -1,5 +1,7 @@
 //! What `process` hands over: rows of events and the changes of persons and groups that they caused, with their journal position.
 
+use crate::layout::builder::RowsBuilder;
+use crate::layout::{Table, sorted};
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, PropertyValue, UnixMicros};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -133,26 +135,35 @@ pub struct EventRow<'a> {
 /// This is the fresh end of the layout: the columns are those of a part, but not sorted yet.
 #[derive(Debug, Default)]
 pub struct EventRows {
-    // the columns are the store's own; see `layout`
-    rows: usize,
+    rows: RowsBuilder,
 }
 
 impl EventRows {
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows
+        self.rows.rows()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.len() == 0
     }
 
-    /// Adds one event. `properties` yields each key once (the last one wins if a sender repeated it; that is the caller's to see to).
+    /// Bytes held in memory, about. Keep a commit below 256 MiB.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.rows.bytes()
+    }
+
+    /// Adds one event. `properties` yields each key once; of a key that comes twice the later value stands.
     pub fn push<'p>(&mut self, row: &EventRow<'_>, properties: impl Iterator<Item = (&'p str, PropertyValue<'p>)>) {
-        let _ = (row, properties.count());
-        self.rows += 1;
+        self.rows.push(row, properties);
+    }
+
+    /// The rows as a sorted table; `seq` is the number of the commit.
+    pub(crate) fn into_table(self, shards: u16, seq: u64) -> Table {
+        sorted(self.rows, shards, seq)
     }
 }

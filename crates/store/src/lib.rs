@@ -15,10 +15,17 @@
 //! Read next: [`commit`] (what comes in), [`read`] (what goes out), `layout` (columns and files), `conformance`.
 
 pub mod commit;
+mod config;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod embedded;
 mod error;
+mod layout;
 pub mod read;
 
 pub use commit::{Commit, DistinctIdRecord, EventRow, EventRows, GroupRecord, PersonMode, PersonOverride, PersonRecord};
+pub use config::StoreConfig;
+pub use embedded::EmbeddedStore;
 pub use error::{CommitError, OpenError, ReadError};
 pub use read::{DistinctIdsTable, EventColumn, GroupsTable, Part, PersonRuns, PersonsTable, ProjectView, PropertyColumn, Snapshot};
 

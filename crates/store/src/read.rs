@@ -11,6 +11,7 @@
 //! A reader that needs a person's rows together merges the parts of one shard, and treats persons of the override map apart.
 
 use crate::ReadError;
+use crate::layout::objects::PropertyCache;
 use aqueduct_event::{PersonId, ProjectId};
 use arrow::array::ArrayRef;
 use std::collections::HashMap;
@@ -207,14 +208,4 @@ pub struct DistinctIdsTable {
     pub person: Vec<PersonId>,
     /// `Int64`.
     pub version: ArrayRef,
-}
-
-/// Columns taken out of JSON objects on demand.
-#[derive(Debug, Default)]
-pub(crate) struct PropertyCache {}
-
-impl PropertyCache {
-    pub(crate) fn get(&self, _key: &str, _objects: &ArrayRef) -> Option<PropertyColumn> {
-        None
-    }
 }

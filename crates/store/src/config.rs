@@ -1,0 +1,61 @@
+//! Settings of the embedded store.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Settings of the embedded store. Every field has a default; unknown keys are refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Directory of segments and manifest; made when it is not there. Default: `store`.
+    pub dir: PathBuf,
+    /// Shards that a new store is made with: the parallelism of queries and the unit of compaction. Fixed for the life of the store. Default: `8`.
+    pub shards: u16,
+    /// Fresh rows are written to a segment when there are this many. Default: `250000`.
+    pub flush_rows: usize,
+    /// Fresh rows are written to a segment when they take this many bytes in memory. Default: `134217728` (128 MiB).
+    pub flush_bytes: usize,
+    /// Fresh rows are written to a segment when the oldest waits this long, in milliseconds. Until then they are durable in the journal alone,
+    /// which is read again from there after a crash. Default: `30000`.
+    pub flush_age_ms: u64,
+    /// Fresh rows and changes of persons may take this many bytes in memory; at the ceiling `commit` waits for a flush. Default: `536870912` (512 MiB).
+    pub memory_bytes_max: usize,
+    /// Whether threads call `work` in the background. If not (one-threaded simulation), a `commit` at the ceiling flushes by itself instead of
+    /// waiting. Default: `true`.
+    pub background: bool,
+    /// Decoded columns kept for queries, in bytes. Default: `268435456` (256 MiB).
+    pub cache_bytes: u64,
+    /// Page cache of the manifest database, in bytes. Default: `33554432` (32 MiB).
+    pub manifest_cache_bytes: usize,
+    /// Property keys that get columns of their own in a segment, the most frequent first; the others share one column. Default: `512`.
+    pub property_columns_max: usize,
+    /// Segments of similar size that are merged into one. Default: `8`.
+    pub compaction_fanout: usize,
+    /// Rows that a compacted segment has at most. Default: `4000000`.
+    pub segment_rows_max: usize,
+    /// Bytes of segment files that one compaction reads at most. Default: `536870912` (512 MiB).
+    pub compaction_bytes_max: u64,
+    /// Rows that a row group has at most: what a compaction holds in memory of one column. Default: `1048576`.
+    pub row_group_rows_max: usize,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("store"),
+            shards: 8,
+            flush_rows: 250_000,
+            flush_bytes: 128 << 20,
+            flush_age_ms: 30_000,
+            memory_bytes_max: 512 << 20,
+            background: true,
+            cache_bytes: 256 << 20,
+            manifest_cache_bytes: 32 << 20,
+            property_columns_max: 512,
+            compaction_fanout: 8,
+            segment_rows_max: 4_000_000,
+            compaction_bytes_max: 512 << 20,
+            row_group_rows_max: 1 << 20,
+        }
+    }
+}

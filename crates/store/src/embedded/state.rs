@@ -1,0 +1,109 @@
+//! What the store is at one moment: an immutable value that readers share and writers replace.
+//!
+//! ```text
+//! base    what the manifest holds: segments, persons … at the last flush
+//! frozen  the generation that a flush is writing out, if one is under way
+//! active  the generation that commits go to
+//! ```
+//! A look-up asks active, then frozen, then base.
+
+use super::base::Base;
+use super::delta::{Delta, Layers};
+use super::overrides::Overrides;
+use crate::layout::{Table, merge_tables};
+use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, UnixMicros};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What was committed between two freezes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Generation {
+    /// Sorted chunks, oldest first.
+    pub(crate) chunks: Vec<Arc<Table>>,
+    pub(crate) layers: Layers,
+    /// Where each partition stands after it.
+    pub(crate) positions: BTreeMap<PartitionId, JournalPosition>,
+    /// When its first commit came.
+    pub(crate) since: Option<UnixMicros>,
+}
+
+/// Chunks of one size class that are merged when so many are there.
+const TIER_CHUNKS: usize = 4;
+/// The smallest size class is wider and may hold more: tiny commits come many per second.
+const SMALL_ROWS: usize = 1024;
+const SMALL_CHUNKS: usize = 8;
+
+impl Generation {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.rows()).sum()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.bytes).sum::<usize>() + self.layers.bytes()
+    }
+
+    /// Adds a chunk and merges those of its size class when there are enough: few parts for a query, each row merged a logarithmic number of times.
+    pub(crate) fn push_chunk(&mut self, chunk: Table, shards: u16) {
+        self.chunks.push(Arc::new(chunk));
+        let mut class = size_class(self.chunks.last().map_or(0, |chunk| chunk.rows()));
+        loop {
+            let (same, rest): (Vec<_>, Vec<_>) = self.chunks.iter().cloned().partition(|chunk| size_class(chunk.rows()) == class);
+            if same.len() < if class == 0 { SMALL_CHUNKS } else { TIER_CHUNKS } {
+                return;
+            }
+            let merged = merge_tables(&same, shards);
+            class = size_class(merged.rows());
+            self.chunks = rest;
+            // Larger chunks are older: order by size class keeps the oldest first.
+            let at = self.chunks.partition_point(|chunk| size_class(chunk.rows()) > class);
+            let at = at + self.chunks[at..].iter().take_while(|chunk| size_class(chunk.rows()) == class).count();
+            self.chunks.insert(at, Arc::new(merged));
+        }
+    }
+}
+
+fn size_class(rows: usize) -> u32 {
+    if rows < SMALL_ROWS { 0 } else { 1 + (rows / SMALL_ROWS).ilog(TIER_CHUNKS) }
+}
+
+/// The store at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(crate) base: Arc<Base>,
+    pub(crate) frozen: Option<Arc<Generation>>,
+    pub(crate) active: Generation,
+    /// All overrides, durable or not.
+    pub(crate) overrides: Arc<FxHashMap<ProjectId, Arc<Overrides>>>,
+    /// All group types, durable or not.
+    pub(crate) group_types: Arc<FxHashMap<ProjectId, Arc<Vec<String>>>>,
+    /// Number of the newest commit; goes on after a restart.
+    pub(crate) seq: u64,
+}
+
+impl State {
+    /// Layers that are not in the base, newest first.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &Delta> {
+        let frozen = self.frozen.iter().flat_map(|frozen| frozen.layers.newest_first());
+        self.active.layers.newest_first().chain(frozen)
+    }
+
+    /// Chunks that are not in the base, oldest first.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.frozen.iter().flat_map(|frozen| frozen.chunks.iter()).chain(&self.active.chunks)
+    }
+
+    /// Bytes of everything that is not in the base.
+    pub(crate) fn bytes(&self) -> usize {
+        self.active.bytes() + self.frozen.as_ref().map_or(0, |frozen| frozen.bytes())
+    }
+
+    /// Present person of an id that rows carry.
+    pub(crate) fn final_person(&self, project: ProjectId, person: PersonId) -> PersonId {
+        self.overrides.get(&project).map_or(person, |overrides| overrides.resolve(person))
+    }
+}

@@ -1,0 +1,3 @@
+//! Claims of the store, one file each.
+
+mod conforms;
