@@ -1,6 +1,6 @@
 //! What can go wrong in the journal.
 
-use aqueduct_event::JournalPosition;
+use aqueduct_event::{JournalPosition, PartitionId};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -91,6 +91,20 @@ pub enum ReadError {
         wanted: JournalPosition,
         /// What is there.
         first: JournalPosition,
+    },
+    /// No record has this position yet, and the next one will have a lower one: the reader belongs to another journal, or this one lost its directory.
+    #[error("position {wanted} lies beyond the journal, whose next position is {next}")]
+    Beyond {
+        /// What was asked for.
+        wanted: JournalPosition,
+        /// What the next record gets.
+        next: JournalPosition,
+    },
+    /// This journal has no such partition.
+    #[error("journal has no partition {}", wanted.0)]
+    UnknownPartition {
+        /// What was asked for.
+        wanted: PartitionId,
     },
     /// The file system said no.
     #[error("cannot read {path}: {source}")]

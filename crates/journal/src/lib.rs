@@ -11,9 +11,22 @@
 //!
 //! Read next: `wal/mod.rs` (the bytes), `wal/recovery.rs` (what a crash leaves), `conformance.rs`.
 
+mod config;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod disk;
 mod error;
+mod memory;
+mod metrics;
+mod wal;
 
+pub use config::WalConfig;
+pub use disk::{Disk, DiskFile, DiskLock, RealDisk, Space};
+#[cfg(any(test, feature = "faulty"))]
+pub use disk::{FaultyDisk, Op};
 pub use error::{AppendError, OpenError, ReadError, TrimError};
+pub use memory::MemoryJournal;
+pub use wal::{WalArgs, WalJournal};
 
 use aqueduct_event::{JournalPosition, PartitionId};
 use bytes::Bytes;
@@ -83,17 +96,29 @@ pub trait Journal: Send + Sync + std::fmt::Debug {
     /// Reads a partition from a position on (the first record returned has `position >= from`).
     ///
     /// # Errors
-    /// [`ReadError::Trimmed`] when records from `from` on were trimmed already; [`ReadError`] otherwise as named.
+    /// [`ReadError::Trimmed`] when records from `from` on were trimmed already; [`ReadError::Beyond`] when the next record would come before `from`;
+    /// [`ReadError`] otherwise as named.
     fn reader(&self, partition: PartitionId, from: JournalPosition) -> Result<Box<dyn JournalReader>, ReadError>;
 
-    /// Frees what lies before `upto`. The caller says by this that the store has confirmed all of it.
+    /// Frees what lies before `upto`, in pieces of the journal's choosing. The caller says by this that the store has confirmed all of it.
     ///
     /// # Errors
     /// [`TrimError`] when files cannot be removed; nothing is lost by it.
     fn trim(&self, partition: PartitionId, upto: JournalPosition) -> Result<(), TrimError>;
 
-    /// The position that the next durable record will have: what lies before it can be read.
+    /// One past the last durable record: what lies before it can be read. A reader that has come here has read everything.
+    /// The next record gets this position, or a higher one after a recovery that skipped some.
     fn end(&self, partition: PartitionId) -> JournalPosition;
+
+    /// Why nothing is acknowledged any more, once a write or sync has failed. The process then has to stop: only a new start can know what was kept.
+    fn poisoned(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns the cause when the journal becomes poisoned; waits for ever while it is sound.
+    fn until_poisoned(&self) -> BoxFuture<'_, String> {
+        Box::pin(std::future::pending())
+    }
 
     /// Stops taking records, finishes those under way, syncs. `append` then fails with [`AppendError::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -1,0 +1,482 @@
+//! A disk in memory that behaves as badly as a real one may: it forgets what was not synced, tears it, refuses and stalls.
+//!
+//! In: a seed and faults to come. Out: the file system that a process would find after a power cut.
+//!
+//! # The model
+//! - Each file has bytes that are durable and a list of writes and cuts since its last sync. A crash keeps each 512-byte block of each pending
+//!   write or not, by lot; some are torn at any byte.
+//! - Names are durable after `sync_dir`; a crash keeps each pending change of a name or not, by lot.
+//! - A failed sync forgets the pending writes although they can still be read until the crash: what Linux does.
+//! - After a crash every open handle answers with an error; [`FaultyDisk::restart`] shows what was left.
+
+use super::{Disk, DiskFile, DiskLock, Space};
+use parking_lot::{Condvar, Mutex};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const BLOCK: usize = 512;
+
+/// What can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Op {
+    /// Making a file.
+    Create,
+    /// Writing; half of the bytes arrive before it fails.
+    Write,
+    /// Reading.
+    Read,
+    /// Syncing a file; its unsynced bytes are lost.
+    Sync,
+    /// Syncing a directory.
+    SyncDir,
+    /// Cutting a file.
+    Truncate,
+    /// Removing a file.
+    Remove,
+}
+
+/// A disk in memory with faults. Clones are the same disk.
+#[derive(Clone, Debug)]
+pub struct FaultyDisk(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state: Mutex<State>,
+    /// Woken when syncs are let go.
+    released: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    rng: ChaCha8Rng,
+    files: Vec<Inode>,
+    names: BTreeMap<PathBuf, usize>,
+    durable_names: BTreeMap<PathBuf, usize>,
+    name_changes: Vec<(PathBuf, Option<usize>)>,
+    locked: HashSet<PathBuf>,
+    /// Counts power cycles: handles of an earlier one are dead.
+    cycle: u64,
+    /// Changes until the power fails.
+    power_left: Option<u64>,
+    changes: u64,
+    faults: BTreeMap<Op, (u64, io::ErrorKind)>,
+    capacity_bytes: u64,
+    total_bytes: u64,
+    syncs: u64,
+    hold_syncs: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inode {
+    durable: Vec<u8>,
+    visible: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    Cut { len: usize },
+}
+
+impl FaultyDisk {
+    /// An empty disk; everything left to chance follows from `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let state = State {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            files: Vec::new(),
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            name_changes: Vec::new(),
+            locked: HashSet::new(),
+            cycle: 0,
+            power_left: None,
+            changes: 0,
+            faults: BTreeMap::new(),
+            capacity_bytes: u64::MAX,
+            total_bytes: u64::MAX,
+            syncs: 0,
+            hold_syncs: false,
+        };
+        Self(Arc::new(Inner { state: Mutex::new(state), released: Condvar::new() }))
+    }
+
+    /// Makes the `nth` next call of `op` fail (1: the very next), once.
+    pub fn fail(&self, op: Op, nth: u64, kind: io::ErrorKind) {
+        self.0.state.lock().faults.insert(op, (nth, kind));
+    }
+
+    /// Cuts the power after `changes` more changes of files or names. What fails then answers with an error until [`Self::restart`].
+    pub fn crash_after(&self, changes: u64) {
+        let mut state = self.0.state.lock();
+        state.power_left = Some(changes);
+    }
+
+    /// Changes of files or names so far.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.0.state.lock().changes
+    }
+
+    /// File syncs that were asked for so far.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.0.state.lock().syncs
+    }
+
+    /// Cuts the power if it is on, lets chance decide what was kept, and starts again. Held locks are gone, open handles dead.
+    pub fn restart(&self) {
+        let mut state = self.0.state.lock();
+        state.lose_unsynced();
+        state.cycle += 1;
+        state.locked.clear();
+        state.faults.clear();
+        state.power_left = None;
+        state.hold_syncs = false;
+        self.0.released.notify_all();
+    }
+
+    /// Ends the process without a power cut: everything written stays, locks are gone, open handles dead.
+    pub fn kill_process(&self) {
+        let mut state = self.0.state.lock();
+        state.cycle += 1;
+        state.locked.clear();
+        state.hold_syncs = false;
+        self.0.released.notify_all();
+    }
+
+    /// Sets the size of the file system. Less than is used: nothing more fits.
+    pub fn set_capacity(&self, bytes: u64) {
+        let mut state = self.0.state.lock();
+        state.capacity_bytes = bytes;
+        state.total_bytes = bytes;
+    }
+
+    /// Lets writes fail for want of room after `bytes`, while [`Disk::space`] goes on telling that there is plenty: a quota, or a neighbour that was faster.
+    pub fn set_hidden_capacity(&self, bytes: u64) {
+        let mut state = self.0.state.lock();
+        state.capacity_bytes = bytes;
+        state.total_bytes = u64::MAX;
+    }
+
+    /// While `true`, syncs do not come back.
+    pub fn hold_syncs(&self, hold: bool) {
+        self.0.state.lock().hold_syncs = hold;
+        self.0.released.notify_all();
+    }
+
+    /// The bytes of a file as a process sees them.
+    #[must_use]
+    pub fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.0.state.lock();
+        state.names.get(path).map(|file| state.files[*file].visible.clone())
+    }
+
+    /// Puts a file onto the disk, durable at once.
+    pub fn put(&self, path: &Path, bytes: &[u8]) {
+        let mut state = self.0.state.lock();
+        let file = state.files.len();
+        state.files.push(Inode { durable: bytes.to_vec(), visible: bytes.to_vec(), pending: Vec::new() });
+        state.names.insert(path.to_owned(), file);
+        state.durable_names.insert(path.to_owned(), file);
+    }
+
+    /// Paths of all files.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.0.state.lock().names.keys().cloned().collect()
+    }
+
+    fn handle(&self, file: usize, cycle: u64) -> Arc<dyn DiskFile> {
+        Arc::new(FaultyFile { disk: self.clone(), file, cycle })
+    }
+}
+
+impl State {
+    /// Counts a change, and fails when the power is off or a fault is due.
+    fn change(&mut self, op: Op) -> io::Result<()> {
+        match self.power_left {
+            Some(0) => return Err(io::Error::other("the power is off")),
+            Some(left) => self.power_left = Some(left - 1),
+            None => {}
+        }
+        self.changes += 1;
+        self.fault(op)
+    }
+
+    fn fault(&mut self, op: Op) -> io::Result<()> {
+        match self.faults.get_mut(&op) {
+            Some((1, kind)) => {
+                let kind = *kind;
+                self.faults.remove(&op);
+                Err(kind.into())
+            }
+            Some((nth, _)) => {
+                *nth -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn alive(&self, cycle: u64) -> io::Result<()> {
+        if cycle == self.cycle { Ok(()) } else { Err(io::Error::other("the machine was restarted")) }
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.names.values().map(|file| self.files[*file].visible.len() as u64).sum()
+    }
+
+    fn write(&mut self, file: usize, bytes: &[u8], offset: usize) -> io::Result<()> {
+        let failed = self.change(Op::Write);
+        let bytes = match &failed {
+            Ok(()) => bytes,
+            Err(_) if self.power_left == Some(0) => return failed,
+            Err(_) => &bytes[..bytes.len() / 2],
+        };
+        let growth = (offset + bytes.len()).saturating_sub(self.files[file].visible.len()) as u64;
+        let room = self.capacity_bytes.saturating_sub(self.used_bytes());
+        let fits = if growth <= room { bytes.len() } else { bytes.len() - usize::try_from(growth - room).unwrap_or(bytes.len()).min(bytes.len()) };
+        let inode = &mut self.files[file];
+        if fits > 0 {
+            apply(&mut inode.visible, offset, &bytes[..fits]);
+            inode.pending.push(Change::Write { offset, bytes: bytes[..fits].to_vec() });
+        }
+        failed?;
+        if fits == bytes.len() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+
+    fn sync(&mut self, file: usize) -> io::Result<()> {
+        self.syncs += 1;
+        let result = self.change(Op::Sync);
+        if result.is_err() && self.power_left == Some(0) {
+            return result;
+        }
+        let inode = &mut self.files[file];
+        inode.pending.clear();
+        if result.is_ok() {
+            inode.durable = inode.visible.clone();
+        }
+        result
+    }
+
+    fn rename_to(&mut self, path: &Path, file: Option<usize>) {
+        match file {
+            Some(file) => self.names.insert(path.to_owned(), file),
+            None => self.names.remove(path),
+        };
+        self.name_changes.push((path.to_owned(), file));
+    }
+
+    fn lose_unsynced(&mut self) {
+        // Extremes are tried as often as mixtures: nothing kept, all kept, half.
+        let keep = [0.0, 0.5, 0.5, 0.9, 1.0][self.rng.random_range(0..5)];
+        for (path, file) in std::mem::take(&mut self.name_changes) {
+            if self.rng.random_bool(keep) {
+                match file {
+                    Some(file) => self.durable_names.insert(path, file),
+                    None => self.durable_names.remove(&path),
+                };
+            }
+        }
+        self.names = self.durable_names.clone();
+        for inode in &mut self.files {
+            for change in std::mem::take(&mut inode.pending) {
+                inode.survive(&change, keep, &mut self.rng);
+            }
+            inode.visible = inode.durable.clone();
+        }
+    }
+}
+
+impl Inode {
+    fn survive(&mut self, change: &Change, keep: f64, rng: &mut ChaCha8Rng) {
+        let (mut offset, bytes) = match change {
+            Change::Cut { len } => {
+                if rng.random_bool(keep) {
+                    self.durable.truncate(*len);
+                }
+                return;
+            }
+            Change::Write { offset, bytes } => (*offset, bytes.as_slice()),
+        };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (block, after) = rest.split_at(rest.len().min(BLOCK - offset % BLOCK));
+            if rng.random_bool(keep) {
+                let torn = rng.random_bool(0.05);
+                let upto = if torn { rng.random_range(0..=block.len()) } else { block.len() };
+                apply(&mut self.durable, offset, &block[..upto]);
+            }
+            offset += block.len();
+            rest = after;
+        }
+    }
+}
+
+fn apply(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    let end = offset + bytes.len();
+    if file.len() < end {
+        file.resize(end, 0);
+    }
+    file[offset..end].copy_from_slice(bytes);
+}
+
+impl Disk for FaultyDisk {
+    fn create_dir_all(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let state = self.0.state.lock();
+        let names = state.names.keys().filter(|path| path.parent() == Some(dir));
+        Ok(names.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect())
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let mut state = self.0.state.lock();
+        state.change(Op::Create)?;
+        if state.used_bytes() >= state.capacity_bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let file = state.files.len();
+        state.files.push(Inode::default());
+        state.rename_to(path, Some(file));
+        Ok(self.handle(file, state.cycle))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let state = self.0.state.lock();
+        let file = state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.handle(*file, state.cycle))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.0.state.lock();
+        state.change(Op::Create)?;
+        let file = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        state.rename_to(from, None);
+        state.rename_to(to, Some(file));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.state.lock();
+        state.change(Op::Remove)?;
+        if !state.names.contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.rename_to(path, None);
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.0.state.lock();
+        state.change(Op::SyncDir)?;
+        let (synced, rest) = std::mem::take(&mut state.name_changes).into_iter().partition(|(path, _)| path.parent() == Some(dir));
+        state.name_changes = rest;
+        for (path, file) in Vec::from_iter::<Vec<_>>(synced) {
+            match file {
+                Some(file) => state.durable_names.insert(path, file),
+                None => state.durable_names.remove(&path),
+            };
+        }
+        Ok(())
+    }
+
+    fn space(&self, _dir: &Path) -> io::Result<Space> {
+        let state = self.0.state.lock();
+        Ok(Space { free_bytes: state.total_bytes.saturating_sub(state.used_bytes()), total_bytes: state.total_bytes })
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        let mut state = self.0.state.lock();
+        if !state.locked.insert(path.to_owned()) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(FaultyLock { disk: self.clone(), path: path.to_owned(), cycle: state.cycle }))
+    }
+
+    fn random(&self) -> u64 {
+        self.0.state.lock().rng.random()
+    }
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    disk: FaultyDisk,
+    file: usize,
+    cycle: u64,
+}
+
+fn to_usize(offset: u64) -> io::Result<usize> {
+    usize::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+impl DiskFile for FaultyFile {
+    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        let mut state = self.disk.0.state.lock();
+        state.alive(self.cycle)?;
+        state.write(self.file, &parts.concat(), to_usize(offset)?)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut state = self.disk.0.state.lock();
+        state.alive(self.cycle)?;
+        state.fault(Op::Read)?;
+        let bytes = &state.files[self.file].visible;
+        let from = to_usize(offset)?.min(bytes.len());
+        let count = buffer.len().min(bytes.len() - from);
+        buffer[..count].copy_from_slice(&bytes[from..from + count]);
+        Ok(count)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.0.state.lock();
+        while state.hold_syncs && state.cycle == self.cycle {
+            self.disk.0.released.wait(&mut state);
+        }
+        state.alive(self.cycle)?;
+        state.sync(self.file)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        let mut state = self.disk.0.state.lock();
+        state.alive(self.cycle)?;
+        state.change(Op::Truncate)?;
+        let len = to_usize(len)?;
+        let inode = &mut state.files[self.file];
+        inode.visible.truncate(len);
+        inode.pending.push(Change::Cut { len });
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        let state = self.disk.0.state.lock();
+        state.alive(self.cycle)?;
+        Ok(state.files[self.file].visible.len() as u64)
+    }
+}
+
+#[derive(Debug)]
+struct FaultyLock {
+    disk: FaultyDisk,
+    path: PathBuf,
+    cycle: u64,
+}
+
+impl DiskLock for FaultyLock {}
+
+impl Drop for FaultyLock {
+    fn drop(&mut self) {
+        let mut state = self.disk.0.state.lock();
+        if state.cycle == self.cycle {
+            state.locked.remove(&self.path);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Where appends wait for the writer.
+//!
+//! In: payloads with somebody who waits. Out: groups, in the order of arrival.
+
+use super::format::{FRAME_HEADER_BYTES, GROUP_BYTES_MAX, GROUP_RECORDS_MAX};
+use crate::Receipt;
+use crate::error::AppendError;
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// One append that waits.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) payload: Bytes,
+    pub(super) reply: oneshot::Sender<Result<Receipt, AppendError>>,
+    /// Its share of the queue's memory, given back when it is dropped.
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+impl Pending {
+    /// Bytes that it takes in a segment.
+    pub(super) fn frame_bytes(&self) -> u64 {
+        (FRAME_HEADER_BYTES + self.payload.len()) as u64
+    }
+
+    /// A caller that went away is not told.
+    pub(super) fn answer(self, result: Result<Receipt, AppendError>) {
+        drop(self.room);
+        let _ = self.reply.send(result);
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<QueueState>,
+    /// Woken when there is something to take, or the end has come.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct QueueState {
+    pending: VecDeque<Pending>,
+    closed: bool,
+    writer_waits: bool,
+}
+
+/// Why the writer was woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    Pending,
+    Closed,
+}
+
+impl Queue {
+    /// Gives the append back when nothing is taken any more.
+    pub(super) fn push(&self, pending: Pending) -> Result<(), Pending> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(pending);
+        }
+        state.pending.push_back(pending);
+        if state.writer_waits {
+            state.writer_waits = false;
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Takes no more. What waits is still given out.
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// What waits now, as far as it fits one group; empty when nothing does.
+    pub(super) fn take_group(&self) -> Vec<Pending> {
+        let mut state = self.state.lock();
+        let mut bytes = 0;
+        let fits = |pending: &&Pending| {
+            bytes += pending.frame_bytes();
+            bytes <= GROUP_BYTES_MAX as u64
+        };
+        let count = state.pending.iter().take(GROUP_RECORDS_MAX as usize).take_while(fits).count();
+        state.pending.drain(..count).collect()
+    }
+
+    /// Sleeps until there is something to take.
+    pub(super) fn wait(&self) -> Wake {
+        let mut state = self.state.lock();
+        loop {
+            if !state.pending.is_empty() {
+                return Wake::Pending;
+            }
+            if state.closed {
+                return Wake::Closed;
+            }
+            state.writer_waits = true;
+            self.changed.wait(&mut state);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What the journal claims, one file per claim.
