@@ -304,14 +304,10 @@ pub enum CompareOp {
     ILike,
     /// `NOT ILIKE`.
     NotILike,
-    /// `IN`.
+    /// `IN`, `GLOBAL IN`.
     In,
-    /// `NOT IN`.
+    /// `NOT IN`, `GLOBAL NOT IN`.
     NotIn,
-    /// `GLOBAL IN`; the same as `IN` here.
-    GlobalIn,
-    /// `GLOBAL NOT IN`.
-    GlobalNotIn,
     /// `IN COHORT`.
     InCohort,
     /// `NOT IN COHORT`.

@@ -13,3 +13,10 @@
 
 pub mod ast;
 pub mod build;
+mod error;
+mod lexer;
+mod parser;
+mod printer;
+
+pub use error::SyntaxError;
+pub use parser::{parse_expr, parse_order_expr, parse_select};
