@@ -95,3 +95,9 @@ CREATE TABLE ingestion_warnings (
     created_at BIGINT NOT NULL
 );
 CREATE INDEX ingestion_warnings_of_project ON ingestion_warnings (project_id, type, created_at);
+
+-- random salts of calendar days (YYYY-MM-DD) for cookieless ids; removed some days after the day
+CREATE TABLE salts (
+    day TEXT PRIMARY KEY,
+    salt TEXT NOT NULL
+);

@@ -5,7 +5,7 @@ use crate::keys::Keys;
 use crate::projects::Projects;
 use crate::users::Users;
 use crate::warnings::Warnings;
-use crate::{CatalogError, OpenError, Organization, bootstrap, database, keys, projects, users};
+use crate::{CatalogError, OpenError, Organization, bootstrap, database, keys, projects, salts, secret, users};
 use aqueduct_event::{Clock, UnixMicros};
 use parking_lot::RwLock;
 use sqlx::SqlitePool;
@@ -28,6 +28,9 @@ pub struct Catalog {
     pub(crate) users: RwLock<Users>,
     pub(crate) definitions: Definitions,
     pub(crate) warnings: Warnings,
+    pub(crate) salts: RwLock<salts::Salts>,
+    /// With this the first user is made; a new one for each start, in memory only.
+    pub(crate) setup_secret: String,
     /// One management call at a time looks, writes the database and then memory.
     pub(crate) changing: tokio::sync::Mutex<()>,
     /// One flush at a time, so that two cannot write what one of them took in another order.
@@ -42,7 +45,7 @@ impl Catalog {
     /// [`OpenError`] when the file is damaged, newer than this program, or cannot be opened.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
         let pool = database::open(path).await?;
-        let load = |failure: CatalogError| match failure {
+        let load = |failure| match failure {
             CatalogError::Row(row) => OpenError::Row(row),
             CatalogError::Database(source) => database::database(path, source),
             other => OpenError::Damaged { path: path.to_owned(), what: other.to_string() },
@@ -54,12 +57,15 @@ impl Catalog {
             users: RwLock::new(users::load(&pool).await.map_err(load)?),
             definitions: Definitions::load(&pool).await.map_err(load)?,
             warnings: Warnings::default(),
+            salts: RwLock::new(salts::load(&pool).await.map_err(load)?),
+            setup_secret: secret::fresh(""),
             changing: tokio::sync::Mutex::default(),
             flushing: tokio::sync::Mutex::default(),
             flusher: parking_lot::Mutex::default(),
             pool,
             clock,
         });
+        catalog.renew_salts().await.map_err(load)?;
         *catalog.flusher.lock() = Some(tokio::spawn(write_behind(Arc::downgrade(&catalog))));
         Ok(catalog)
     }
@@ -73,7 +79,8 @@ impl Catalog {
         self.flush_definitions().await?;
         self.flush_warnings().await?;
         self.flush_key_use().await?;
-        self.flush_ingested().await
+        self.flush_ingested().await?;
+        self.renew_salts().await
     }
 
     /// Writes what is due and closes the file. Later calls that need the database fail.

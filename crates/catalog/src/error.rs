@@ -91,6 +91,9 @@ pub enum CatalogError {
     /// A user exists already, the installation is set up.
     #[error("the first user was made already")]
     AlreadySetUp,
+    /// The caller does not know the secret of this start.
+    #[error("the set-up token is wrong or of an earlier start")]
+    WrongSetupSecret,
     /// The password could not be hashed.
     #[error("cannot hash the password: {0}")]
     Hash(argon2::password_hash::Error),

@@ -21,6 +21,7 @@ mod keys;
 mod metrics;
 mod model;
 mod projects;
+mod salts;
 mod secret;
 mod users;
 mod warnings;

@@ -59,11 +59,22 @@ impl Catalog {
         !self.users.read().by_id.values().any(|account| account.password_hash.is_some())
     }
 
-    /// Gives the user of the first start an address and a password. Works once.
+    /// The secret with which the first user is made; `None` once there is one. Each start makes a new secret.
+    #[must_use]
+    pub fn setup_secret(&self) -> Option<&str> {
+        self.needs_setup().then_some(self.setup_secret.as_str())
+    }
+
+    /// Gives the user of the first start an address and a password. Works once, for who knows [`Catalog::setup_secret`].
     ///
     /// # Errors
-    /// [`CatalogError::AlreadySetUp`] when a user with a password exists; [`CatalogError::Invalid`] names the field.
-    pub async fn set_up_first_user(&self, email: &str, password: &str) -> Result<Arc<User>, CatalogError> {
+    /// [`CatalogError::AlreadySetUp`] when a user with a password exists; [`CatalogError::WrongSetupSecret`];
+    /// [`CatalogError::Invalid`] names the field.
+    pub async fn set_up_first_user(&self, secret: &str, email: &str, password: &str) -> Result<Arc<User>, CatalogError> {
+        // Hashes are compared, so that the time of the answer tells nothing of the secret.
+        if SecretHash::of(secret) != SecretHash::of(&self.setup_secret) {
+            return Err(CatalogError::WrongSetupSecret);
+        }
         let email = checked_email(email)?;
         let hash = hashed(password).await?;
         let _one = self.changing.lock().await;

@@ -111,7 +111,7 @@ impl<'a> RawBatch<'a> {
         let mut out = Vec::with_capacity(head + body);
         out.push(VERSION);
         let sent_at = if self.sent_at.is_some() { SENT_AT } else { 0 };
-        out.push(u8::from(self.historical) * HISTORICAL | sent_at);
+        out.push((u8::from(self.historical) * HISTORICAL) | sent_at);
         out.extend_from_slice(&self.received_at.0.to_le_bytes());
         out.extend_from_slice(&self.sent_at.unwrap_or_default().0.to_le_bytes());
         for text in [self.token, self.client_ip, self.user_agent, self.path] {

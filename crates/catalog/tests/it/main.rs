@@ -4,6 +4,7 @@ mod bootstraps_once;
 mod creates_concurrently;
 mod definitions_are_learned;
 mod refuses_foreign_files;
+mod salts_come_and_go;
 mod sessions_and_passwords;
 mod survives_reopening;
 mod warnings_are_limited;

@@ -10,15 +10,19 @@ async fn first_user_is_made_once() {
     let directory = tempfile::tempdir().expect("directory");
     let catalog = started(directory.path()).await;
     assert!(catalog.user_by_password("root@localhost", "").await.is_none());
+    let secret = catalog.setup_secret().expect("needs a user").to_owned();
+    let guess = catalog.set_up_first_user("guess", "eve@example.com", "open sesame").await;
+    assert!(matches!(guess, Err(CatalogError::WrongSetupSecret)));
     for (email, password) in [("nobody", "open sesame"), ("ann@example.com", "short")] {
-        assert!(matches!(catalog.set_up_first_user(email, password).await, Err(CatalogError::Invalid { .. })));
+        assert!(matches!(catalog.set_up_first_user(&secret, email, password).await, Err(CatalogError::Invalid { .. })));
     }
-    let user = catalog.set_up_first_user(" Ann@Example.com ", "open sesame").await.expect("makes");
+    let user = catalog.set_up_first_user(&secret, " Ann@Example.com ", "open sesame").await.expect("makes");
     assert_eq!((user.id, user.email.as_str(), user.has_password), (1, "ann@example.com", true));
-    assert!(matches!(catalog.set_up_first_user("eve@example.com", "open sesame").await, Err(CatalogError::AlreadySetUp)));
+    assert!(matches!(catalog.set_up_first_user(&secret, "eve@example.com", "open sesame").await, Err(CatalogError::AlreadySetUp)));
     assert!(catalog.user_by_password("ANN@example.com", "open sesame").await.is_some());
     assert!(catalog.user_by_password("ann@example.com", "open barley").await.is_none());
     assert!(catalog.user_by_password("eve@example.com", "open sesame").await.is_none());
+    assert_eq!(catalog.setup_secret(), None);
     let patch = UserPatch { first_name: Some("Ann".to_owned()), ..UserPatch::default() };
     assert_eq!(catalog.update_user(1, patch).await.expect("updates").first_name, "Ann");
     assert!(catalog.user_by_password("ann@example.com", "open sesame").await.is_some(), "the password stays");
