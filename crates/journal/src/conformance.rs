@@ -115,7 +115,8 @@ async fn keeps_the_order_of_each_caller(journal: Arc<dyn Journal>) {
     assert!(entries.windows(2).all(|pair| pair[0].position < pair[1].position), "positions rise");
     for caller in 0..CALLERS {
         let prefix = format!("{caller} ");
-        let of_caller = entries.iter().filter_map(|entry| std::str::from_utf8(&entry.payload).ok()?.strip_prefix(prefix.as_str()).map(str::to_owned));
+        let of_caller =
+            entries.iter().filter_map(|entry| std::str::from_utf8(&entry.payload).ok()?.strip_prefix(prefix.as_str()).map(str::to_owned));
         let expected = (0..RECORDS).map(|number| number.to_string());
         assert!(of_caller.eq(expected), "records of caller {caller} in order, each once");
     }
@@ -180,7 +181,9 @@ async fn trims_only_what_was_confirmed(journal: Arc<dyn Journal>) {
     // A journal frees in pieces of its own choosing; whatever it freed is refused, not skipped.
     match journal.reader(PARTITION, JournalPosition(0)) {
         Ok(mut reader) => assert_eq!(read(reader.as_mut(), 1, 1).await[0].position, JournalPosition(0)),
-        Err(ReadError::Trimmed { wanted, first }) => assert!(wanted == JournalPosition(0) && first <= JournalPosition(60), "first is {first}"),
+        Err(ReadError::Trimmed { wanted, first }) => {
+            assert!(wanted == JournalPosition(0) && first <= JournalPosition(60), "first is {first}")
+        }
         Err(other) => panic!("{other}"),
     }
     journal.trim(PARTITION, JournalPosition(100)).expect("trim");

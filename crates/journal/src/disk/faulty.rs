@@ -241,7 +241,8 @@ impl State {
         };
         let growth = (offset + bytes.len()).saturating_sub(self.files[file].visible.len()) as u64;
         let room = self.capacity_bytes.saturating_sub(self.used_bytes());
-        let fits = if growth <= room { bytes.len() } else { bytes.len() - usize::try_from(growth - room).unwrap_or(bytes.len()).min(bytes.len()) };
+        let fits =
+            if growth <= room { bytes.len() } else { bytes.len() - usize::try_from(growth - room).unwrap_or(bytes.len()).min(bytes.len()) };
         let inode = &mut self.files[file];
         if fits > 0 {
             apply(&mut inode.visible, offset, &bytes[..fits]);

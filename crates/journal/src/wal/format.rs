@@ -130,7 +130,9 @@ impl GroupHeader {
             count: u32::from_le_bytes(array(bytes, 16)),
         };
         let sound = bytes[..4] == GROUP_MAGIC && u32::from_le_bytes(array(bytes, 20)) == seed.checksum(&bytes[..20]);
-        let plausible = header.count <= GROUP_RECORDS_MAX && header.body_bytes as usize <= GROUP_BYTES_MAX && header.first.checked_add(header.count.into()).is_some();
+        let plausible = header.count <= GROUP_RECORDS_MAX
+            && header.body_bytes as usize <= GROUP_BYTES_MAX
+            && header.first.checked_add(header.count.into()).is_some();
         (sound && plausible).then_some(header)
     }
 

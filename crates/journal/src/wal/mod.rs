@@ -206,7 +206,13 @@ fn prepare_dir(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskLock>, OpenErr
 }
 
 /// Decides which segment new records go to.
-fn begin(disk: &dyn Disk, clock: &dyn Clock, config: &WalConfig, recovered: Recovered, floor: JournalPosition) -> Result<(State, Arc<Segment>), OpenError> {
+fn begin(
+    disk: &dyn Disk,
+    clock: &dyn Clock,
+    config: &WalConfig,
+    recovered: Recovered,
+    floor: JournalPosition,
+) -> Result<(State, Arc<Segment>), OpenError> {
     let Recovered { mut segments, end, next: recovered_next, reuse_last, .. } = recovered;
     let next = recovered_next.max(floor.0);
     let reused = segments.back().filter(|_| reuse_last && next == recovered_next).map(Arc::clone);
@@ -217,7 +223,11 @@ fn begin(disk: &dyn Disk, clock: &dyn Clock, config: &WalConfig, recovered: Reco
             let follows = if segments.is_empty() { next } else { end };
             let header = SegmentHeader { first: next, follows, created_micros: clock.now().0, salt: disk.random() };
             let made = Segment::create(disk, &config.dir, header);
-            let active = Arc::new(made.map_err(|error| OpenError::Io { action: "cannot make a segment in", path: config.dir.clone(), source: error.source })?);
+            let active = Arc::new(made.map_err(|error| OpenError::Io {
+                action: "cannot make a segment in",
+                path: config.dir.clone(),
+                source: error.source,
+            })?);
             segments.push_back(Arc::clone(&active));
             active
         }

@@ -96,8 +96,12 @@ fn open_segment(disk: &dyn Disk, path: PathBuf, first: u64) -> Result<Segment, O
     }
     let header = SegmentHeader::decode(&bytes).map_err(|error| match error {
         SegmentHeaderError::Version { found } => OpenError::Version { path: path.clone(), found, expected: VERSION },
-        SegmentHeaderError::Magic { found } => damaged(format!("starts with {:?}, not as a journal segment", found.escape_ascii().to_string())),
-        SegmentHeaderError::Checksum { found, expected } => damaged(format!("segment header has checksum {found:08x}, {expected:08x} expected")),
+        SegmentHeaderError::Magic { found } => {
+            damaged(format!("starts with {:?}, not as a journal segment", found.escape_ascii().to_string()))
+        }
+        SegmentHeaderError::Checksum { found, expected } => {
+            damaged(format!("segment header has checksum {found:08x}, {expected:08x} expected"))
+        }
         SegmentHeaderError::Order { first, follows } => damaged(format!("segment begins at {first}, yet follows {follows}")),
     })?;
     if header.first != first {
@@ -148,7 +152,13 @@ fn walk(segment: &Segment, follower: Option<u64>) -> Result<Walk, OpenError> {
                 let later = find_later(&mut window, walk.offset + 1, lowest, segment).map_err(read_failed)?;
                 if follower.is_some() || later.is_some() {
                     let positions = affected(lowest, later.map(|(_, first)| first).or(follower));
-                    return Err(OpenError::Damaged { path: segment.path.clone(), from: at, to: later.map_or(to, |(at, _)| at), what, positions });
+                    return Err(OpenError::Damaged {
+                        path: segment.path.clone(),
+                        from: at,
+                        to: later.map_or(to, |(at, _)| at),
+                        what,
+                        positions,
+                    });
                 }
                 walk.torn = Some(what);
                 break;
@@ -169,6 +179,7 @@ fn refuse_groups_behind(window: &mut Window, seal_at: u64, lowest: u64, segment:
 
 fn affected(from: u64, upto: Option<u64>) -> String {
     match upto {
+        Some(upto) if upto == from + 1 => format!("position {from} is affected"),
         Some(upto) if upto > from => format!("positions {from} to {} are affected", upto - 1),
         _ => format!("positions from {from} on are affected"),
     }

@@ -190,7 +190,8 @@ impl Window {
             let what = format!("group header of {GROUP_HEADER_BYTES} bytes expected, {} found", self.limit.saturating_sub(at));
             return Err(damaged(self.limit, &what));
         };
-        let header = GroupHeader::decode(&bytes, seed).ok_or_else(|| damaged(at + GROUP_HEADER_BYTES as u64, "group header does not match its checksum"))?;
+        let header = GroupHeader::decode(&bytes, seed)
+            .ok_or_else(|| damaged(at + GROUP_HEADER_BYTES as u64, "group header does not match its checksum"))?;
         if header.total_bytes() > self.limit - at {
             let what = format!("group of {} bytes expected, {} found", header.total_bytes(), self.limit - at);
             return Err(damaged(self.limit, &what));
@@ -208,7 +209,8 @@ impl Window {
         let payload_at = at + FRAME_HEADER_BYTES as u64;
         let end = payload_at + u64::from(frame.payload_bytes);
         if frame.position != position || end > group_end {
-            let what = format!("frame of position {} and {} bytes found, position {position} expected", frame.position, frame.payload_bytes);
+            let what =
+                format!("frame of position {} and {} bytes found, position {position} expected", frame.position, frame.payload_bytes);
             return Err(damaged(group_end, what));
         }
         let Some(payload) = self.bytes(payload_at, frame.payload_bytes as usize)? else {
@@ -238,7 +240,9 @@ mod tests {
     fn names_sort_as_positions_and_strangers_are_not_segments() {
         assert_eq!(file_name(7), "00000000000000000007.journal");
         assert_eq!(first_of_name(&file_name(u64::MAX)), Some(u64::MAX));
-        for name in ["lock", "7.journal", "00000000000000000007.journal.tmp", "+0000000000000000007.journal", "99999999999999999999.journal"] {
+        for name in
+            ["lock", "7.journal", "00000000000000000007.journal.tmp", "+0000000000000000007.journal", "99999999999999999999.journal"]
+        {
             assert_eq!(first_of_name(name), None, "{name}");
         }
     }

@@ -52,7 +52,15 @@ pub(super) struct State {
 impl Shared {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, state: State, end: u64) -> Self {
         let tail = watch::Sender::new(Tail { end, closed: false, poisoned: false });
-        let shared = Self { disk, dir, tail, metrics: Metrics::register(), state: Mutex::new(state), poison: OnceLock::new(), trimming: Mutex::new(()) };
+        let shared = Self {
+            disk,
+            dir,
+            tail,
+            metrics: Metrics::register(),
+            state: Mutex::new(state),
+            poison: OnceLock::new(),
+            trimming: Mutex::new(()),
+        };
         shared.show_size();
         shared
     }

@@ -151,7 +151,8 @@ impl Writer {
         let space = self.shared.disk.space(&self.shared.dir).unwrap_or(Space { free_bytes: u64::MAX, total_bytes: u64::MAX });
         let keep_free = self.config.disk_free_min_bytes.min(space.total_bytes / 10);
         let headers = (SEGMENT_HEADER_BYTES + 2 * GROUP_HEADER_BYTES) as u64;
-        let bytes = self.config.bytes_max.saturating_sub(used_bytes).min(space.free_bytes.saturating_sub(keep_free)).saturating_sub(headers);
+        let bytes =
+            self.config.bytes_max.saturating_sub(used_bytes).min(space.free_bytes.saturating_sub(keep_free)).saturating_sub(headers);
         Room { bytes, used_bytes, space }
     }
 
@@ -162,7 +163,8 @@ impl Writer {
     /// Closes the active segment and begins another.
     fn roll(&mut self) -> Result<(), GroupFailure> {
         let first = self.shared.state().next;
-        let header = SegmentHeader { first, follows: self.active.end(), created_micros: self.clock.now().0, salt: self.shared.disk.random() };
+        let header =
+            SegmentHeader { first, follows: self.active.end(), created_micros: self.clock.now().0, salt: self.shared.disk.random() };
         let made = Segment::create(self.shared.disk.as_ref(), &self.shared.dir, header).map_err(|error| {
             if error.traceless && no_room(&error.source) {
                 return GroupFailure::Full(self.full(self.room()));
@@ -187,7 +189,8 @@ impl Writer {
         let count = |value| u32::try_from(value).map_err(|_| GroupFailure::Poison(format!("group of {body} bytes is too large")));
         let header = GroupHeader { first, count: count(group.len() as u64)?, body_bytes: count(body)? };
         let seed = self.active.header.seed();
-        let frames: Vec<_> = (first..).zip(group).map(|(position, pending)| FrameHeader::of(&pending.payload, position, seed).encode()).collect();
+        let frames: Vec<_> =
+            (first..).zip(group).map(|(position, pending)| FrameHeader::of(&pending.payload, position, seed).encode()).collect();
         let encoded = header.encode(seed);
         let mut parts: Vec<&[u8]> = Vec::with_capacity(1 + 2 * group.len());
         parts.push(&encoded);

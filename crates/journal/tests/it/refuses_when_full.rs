@@ -1,0 +1,109 @@
+//! A full journal, and a full disk, refuse before harm is done, and take records again by themselves after a trim.
+
+use crate::{DIR, PARTITION, block_on, read_all, small};
+use aqueduct_event::JournalPosition;
+use aqueduct_journal::{AppendError, FaultyDisk, Journal, Op, WalConfig, WalJournal};
+use bytes::Bytes;
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+fn open(disk: &FaultyDisk, config: WalConfig) -> WalJournal {
+    WalJournal::open(config, Arc::new(disk.clone())).unwrap()
+}
+
+fn append(journal: &WalJournal, bytes: usize) -> Result<u64, AppendError> {
+    block_on(journal.append(0, Bytes::from(vec![5; bytes]))).map(|receipt| receipt.position.0)
+}
+
+/// Appends until it is full. The answer is how many were taken.
+fn fill(journal: &WalJournal) -> u64 {
+    let mut taken = 0;
+    loop {
+        match append(journal, 1000) {
+            Ok(_) => taken += 1,
+            Err(AppendError::Full { .. }) => return taken,
+            Err(other) => panic!("{other}"),
+        }
+        assert!(taken < 1000, "never full");
+    }
+}
+
+fn fills_and_recovers(disk: &FaultyDisk, config: WalConfig) {
+    let journal = open(disk, config);
+    let mut total = 0;
+    for _ in 0..3 {
+        let taken = fill(&journal);
+        assert!(taken > 5, "{taken} were taken");
+        assert!(append(&journal, 1000).is_err(), "still full");
+        assert_eq!(journal.poisoned(), None);
+        total += taken;
+        assert_eq!(journal.end(PARTITION), JournalPosition(total));
+        journal.trim(PARTITION, JournalPosition(total)).unwrap();
+    }
+    assert_eq!(append(&journal, 1000).unwrap(), total, "takes records again, positions without a gap");
+    assert_eq!(read_all(&journal, total).len(), 1);
+}
+
+#[test]
+fn by_its_own_limit() {
+    fills_and_recovers(&FaultyDisk::new(1), WalConfig { bytes_max: 20_000, ..small() });
+}
+
+#[test]
+fn by_the_room_that_must_stay_free() {
+    let disk = FaultyDisk::new(1);
+    disk.set_capacity(30_000);
+    // A tenth of so small a disk counts.
+    fills_and_recovers(&disk, small());
+    assert!(disk.paths().iter().map(|path| disk.read(path).unwrap().len()).sum::<usize>() < 27_000);
+}
+
+#[test]
+fn by_a_disk_that_has_less_than_it_says() {
+    let disk = FaultyDisk::new(1);
+    disk.set_hidden_capacity(30_000);
+    fills_and_recovers(&disk, small());
+}
+
+#[test]
+fn even_when_all_is_in_one_segment() {
+    let config = WalConfig { segment_bytes: u64::MAX, ..WalConfig::in_dir(DIR) };
+    let disk = FaultyDisk::new(1);
+    disk.set_capacity(30_000);
+    fills_and_recovers(&disk, config);
+}
+
+#[test]
+fn a_small_record_still_fits_where_a_large_one_does_not() {
+    let journal = open(&FaultyDisk::new(1), WalConfig { bytes_max: 20_000, ..small() });
+    let error = append(&journal, 30_000).unwrap_err();
+    assert!(matches!(error, AppendError::Full { limit_bytes: 20_000, .. }), "{error}");
+    assert_eq!(append(&journal, 10_000).unwrap(), 0);
+}
+
+#[test]
+fn a_write_without_room_leaves_no_trace() {
+    let disk = FaultyDisk::new(1);
+    let journal = open(&disk, small());
+    append(&journal, 100).unwrap();
+    disk.fail(Op::Write, 1, ErrorKind::StorageFull);
+    // The writer's seal may be the write that fails; then this append is the first to fit again.
+    let first = append(&journal, 2000);
+    assert!(matches!(first, Ok(1) | Err(AppendError::Full { .. })), "{first:?}");
+    append(&journal, 100).unwrap();
+    let records = read_all(&journal, 0);
+    disk.crash_after(0);
+    drop(journal);
+    disk.restart();
+    assert_eq!(read_all(&open(&disk, small()), 0), records);
+}
+
+#[test]
+fn a_write_that_cannot_be_taken_back_poisons() {
+    let disk = FaultyDisk::new(1);
+    let journal = open(&disk, WalConfig::in_dir(DIR));
+    disk.set_hidden_capacity(1000);
+    disk.fail(Op::Truncate, 1, ErrorKind::InvalidData);
+    let error = append(&journal, 5000).unwrap_err();
+    assert!(matches!(error, AppendError::Poisoned { .. }), "{error}");
+}

@@ -1,0 +1,53 @@
+//! Trimming removes whole confirmed segments, oldest first, never the active one; readers that hold one go on.
+
+use crate::{PARTITION, append_all, block_on, open, read_all, segments};
+use aqueduct_event::JournalPosition;
+use aqueduct_journal::{FaultyDisk, Journal, Op, ReadError};
+use std::io::ErrorKind;
+
+fn twelve_records_in_six_segments() -> (FaultyDisk, aqueduct_journal::WalJournal) {
+    let disk = FaultyDisk::new(1);
+    let journal = open(&disk);
+    append_all(&journal, (0..12).map(|number| vec![number; 1500]));
+    assert_eq!(segments(&disk).len(), 6);
+    (disk, journal)
+}
+
+#[test]
+fn whole_segments_only() {
+    let (disk, journal) = twelve_records_in_six_segments();
+    let used = journal.used_bytes();
+    journal.trim(PARTITION, JournalPosition(1)).unwrap();
+    assert_eq!(segments(&disk).len(), 6);
+    journal.trim(PARTITION, JournalPosition(5)).unwrap();
+    assert_eq!(segments(&disk).len(), 4);
+    assert!(journal.used_bytes() < used);
+    let refused = journal.reader(PARTITION, JournalPosition(3)).map(|_| ());
+    assert!(matches!(refused, Err(ReadError::Trimmed { wanted: JournalPosition(3), first: JournalPosition(4) })), "{refused:?}");
+    assert_eq!(read_all(&journal, 4).len(), 8);
+    journal.trim(PARTITION, JournalPosition(12)).unwrap();
+    assert_eq!(segments(&disk).len(), 1, "the active one stays");
+    drop(journal);
+    assert_eq!(append_all(&open(&disk), [vec![1]]), [12]);
+}
+
+#[test]
+fn a_reader_that_lags_is_told() {
+    let (_disk, journal) = twelve_records_in_six_segments();
+    let mut reader = journal.reader(PARTITION, JournalPosition(0)).unwrap();
+    assert_eq!(block_on(reader.next(1)).unwrap()[0].position, JournalPosition(0));
+    journal.trim(PARTITION, JournalPosition(12)).unwrap();
+    assert_eq!(block_on(reader.next(1)).unwrap()[0].position, JournalPosition(1), "from the file that it holds");
+    assert!(matches!(block_on(reader.next(1)), Err(ReadError::Trimmed { wanted: JournalPosition(2), .. })));
+}
+
+#[test]
+fn what_cannot_be_removed_is_named_and_tried_again() {
+    let (disk, journal) = twelve_records_in_six_segments();
+    disk.fail(Op::Remove, 2, ErrorKind::PermissionDenied);
+    let error = journal.trim(PARTITION, JournalPosition(12)).unwrap_err();
+    assert_eq!(error.path, segments(&disk)[0]);
+    assert_eq!(read_all(&journal, 2).len(), 10, "nothing is lost");
+    journal.trim(PARTITION, JournalPosition(12)).unwrap();
+    assert_eq!(segments(&disk).len(), 1);
+}
