@@ -292,8 +292,8 @@ fn binding(kind: &ExprKind) -> u8 {
         ExprKind::Compare { .. } | ExprKind::Between { .. } => COMPARE,
         ExprKind::Arithmetic { op: ArithmeticOp::Add | ArithmeticOp::Sub, .. } => ADD,
         ExprKind::Arithmetic { .. } => MULTIPLY,
-        // `1.2` would be another number and `-1.x` a negated field.
-        ExprKind::Literal(Literal::Int(_) | Literal::UInt(_) | Literal::Float(_)) => POSTFIX - 1,
+        // `1.2` would be another number and `null.x` a field.
+        ExprKind::Literal(literal) if !matches!(literal, Literal::String(_)) => POSTFIX - 1,
         _ => POSTFIX,
     }
 }
