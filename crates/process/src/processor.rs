@@ -1,0 +1,310 @@
+//! The core: journal records in, one commit out. One named step after the other, each event alone, in order.
+//!
+//! ```text
+//! record ─▶ batch ─▶ project ─▶ event ─▶ parse ─▶ tidy ─▶ admit ─▶ person ─▶ groups ─▶ elements ─▶ definitions ─▶ row
+//! ```
+//!
+//! # Invariants
+//! - A function of (state of the store, records): the clock is not asked, and maps are never walked in an order that matters. Splitting the same records over
+//!   other commits gives the same rows and the same state.
+//! - A bad record or event is counted and passed over; only a state that cannot be read stops it, and then nothing has happened.
+
+use crate::config::ProcessConfig;
+use crate::definitions::{Definitions, Sighting};
+use crate::draft::{Draft, DraftBuffer};
+use crate::elements;
+use crate::error::ProcessError;
+use crate::groups::{self, GroupIdentify};
+use crate::identity::{Claim, Identity, Seen};
+use crate::json::Value;
+use crate::keys::{GROUP_COLUMNS, Keys, Name};
+use crate::metrics;
+use crate::outcome::{DropReason, Outcome, Tally};
+use crate::outside::{Observer, ProjectFacts, Projects};
+use crate::person::Wishes;
+use crate::sanitise::{self, Sender, Texts};
+use crate::state::State;
+use crate::warning::{Subject, Warning, WarningKind};
+use aqueduct_event::{PartitionId, RawBatch, RawEvent, UnixMicros};
+use aqueduct_journal::Entry;
+use aqueduct_store::{Commit, EventRow, EventRows, ReadError, Store};
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+/// Turns journal records into commits. Keeps the state it needs at hand between them.
+#[derive(Debug)]
+pub struct Processor {
+    partition: PartitionId,
+    keys: Arc<Keys>,
+    state: State,
+    projects: Arc<dyn Projects>,
+    observer: Arc<dyn Observer>,
+    definitions: Definitions,
+    warnings: Vec<Warning>,
+    buffer: DraftBuffer,
+}
+
+/// What holds for all events of a record.
+#[derive(Debug)]
+struct Request<'a> {
+    facts: ProjectFacts,
+    received_at: UnixMicros,
+    sender: Sender<'a>,
+}
+
+/// How an event's person is processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Profile {
+    Full,
+    Personless,
+}
+
+impl Processor {
+    /// A processor for one partition over the state of `store`.
+    #[must_use]
+    pub fn new(
+        partition: PartitionId,
+        store: Arc<dyn Store>,
+        projects: Arc<dyn Projects>,
+        observer: Arc<dyn Observer>,
+        config: &ProcessConfig,
+    ) -> Self {
+        let keys = Arc::new(Keys::new());
+        let state = State::new(store, Arc::clone(&keys), config.cache_bytes_max);
+        let (definitions, warnings, buffer) = (Definitions::default(), Vec::new(), DraftBuffer::default());
+        Self { partition, keys, state, projects, observer, definitions, warnings, buffer }
+    }
+
+    /// Turns records, which follow those of the last commit, into the next commit.
+    ///
+    /// The processor counts on the commit being made: if the store does not take it, call [`Processor::forget`] before applying the same records again.
+    ///
+    /// # Errors
+    /// [`ProcessError`] when the state that they need cannot be read; nothing has happened then.
+    pub fn apply(&mut self, entries: &[Entry]) -> Result<Commit, ProcessError> {
+        let upto = entries.last().ok_or(ProcessError::NoRecords)?.position.next();
+        let mut commit = Commit {
+            partition: self.partition,
+            upto,
+            events: EventRows::default(),
+            persons: Vec::new(),
+            distinct_ids: Vec::new(),
+            groups: Vec::new(),
+            group_types: Vec::new(),
+            overrides: Vec::new(),
+        };
+        let mut tally = Tally::default();
+        let applied = entries.iter().try_for_each(|entry| self.record(entry, &mut commit.events, &mut tally));
+        if let Err(error) = applied.and_then(|()| self.state.take_changes(&mut commit)) {
+            self.forget();
+            return Err(error.into());
+        }
+        metrics::tally(&tally);
+        Ok(commit)
+    }
+
+    /// Goes back to what the store has.
+    pub fn forget(&mut self) {
+        self.state.forget();
+        self.definitions.forget();
+        self.warnings.clear();
+    }
+
+    fn record(&mut self, entry: &Entry, rows: &mut EventRows, tally: &mut Tally) -> Result<(), ReadError> {
+        let batch = match RawBatch::decode(&entry.payload) {
+            Ok(batch) => batch,
+            Err(error) => {
+                metrics::unreadable_record();
+                tracing::error!(position = entry.position.0, %error, "a journal record is no batch of events; passed over");
+                return Ok(());
+            }
+        };
+        let Some(facts) = self.projects.project_by_token(batch.token) else {
+            batch.events.iter().for_each(|_| tally.add(Outcome::Dropped(DropReason::UnknownToken)));
+            return Ok(());
+        };
+        let sent_at = batch.sent_at.map(UnixMicros::to_rfc3339).unwrap_or_default();
+        let sender = Sender { client_ip: batch.client_ip, sent_at: &sent_at };
+        let request = Request { facts, received_at: batch.received_at, sender };
+        for raw in &batch.events {
+            let outcome = self.event(&request, raw, rows)?;
+            if outcome == Outcome::Dropped(DropReason::Malformed) {
+                tracing::warn!(position = entry.position.0, uuid = %raw.uuid, event = raw.event, "the properties of an event cannot be read; passed over");
+            }
+            tally.add(outcome);
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, request: &Request<'_>, raw: &RawEvent<'_>, rows: &mut EventRows) -> Result<Outcome, ReadError> {
+        let texts = Texts::new(raw);
+        let mut draft = Draft::new(std::mem::take(&mut self.buffer));
+        let outcome = match draft.parse(&self.keys, &texts.properties) {
+            Ok(()) => self.parsed(request, raw, &texts, &mut draft, rows)?,
+            Err(_) => Outcome::Dropped(DropReason::Malformed),
+        };
+        self.buffer = draft.into_buffer();
+        for warning in self.warnings.drain(..) {
+            self.observer.warning(request.facts.id, warning);
+        }
+        Ok(outcome)
+    }
+
+    fn parsed<'a>(
+        &mut self,
+        request: &Request<'a>,
+        raw: &RawEvent<'_>,
+        texts: &'a Texts<'_>,
+        draft: &mut Draft<'a>,
+        rows: &mut EventRows,
+    ) -> Result<Outcome, ReadError> {
+        let subject = Subject { uuid: raw.uuid, event: raw.event, distinct_id: raw.distinct_id, timestamp: raw.timestamp };
+        sanitise::tidy(draft, &self.keys, request.sender);
+        let profile = match self.admit(request, subject, draft) {
+            Ok(profile) => profile,
+            Err(reason) => return Ok(Outcome::Dropped(reason)),
+        };
+        if request.facts.anonymize_ips {
+            draft.remove(Name::Ip);
+        }
+        let keys = Arc::clone(&self.keys);
+        let wishes = match profile {
+            Profile::Full if subject.event != "$groupidentify" => sanitise::take_wishes(draft, &keys, texts, subject.event),
+            Profile::Full | Profile::Personless => {
+                sanitise::strip_person(draft);
+                Wishes::new(subject.event)
+            }
+        };
+        let seen = self.person(request, subject, draft, &wishes, profile)?;
+        let group_type = self.groups(request, subject, draft, profile)?;
+        let chain = elements::take_chain(draft);
+        let sighting = Sighting {
+            keys: &keys,
+            project: request.facts.id,
+            event: subject.event,
+            received_at: request.received_at,
+            draft,
+            wishes: (profile == Profile::Full).then_some(&wishes),
+            group_type,
+        };
+        self.definitions.observe(&sighting, &*self.observer);
+        let row = EventRow {
+            project: request.facts.id,
+            uuid: subject.uuid,
+            event: subject.event,
+            distinct_id: subject.distinct_id,
+            person: seen.id,
+            timestamp: subject.timestamp,
+            created_at: request.received_at,
+            person_created_at: seen.created_at,
+            person_properties: &seen.properties,
+            person_mode: seen.mode,
+            elements_chain: &chain,
+        };
+        rows.push(&row, draft.stored());
+        Ok(Outcome::Stored)
+    }
+
+    /// Decides whether an event is taken, and how its person is processed.
+    fn admit(&mut self, request: &Request<'_>, subject: Subject<'_>, draft: &mut Draft<'_>) -> Result<Profile, DropReason> {
+        let mut warn = |kind, more| self.warnings.push(Warning::about(kind, request.received_at, &subject, more));
+        match subject.event {
+            "$$client_ingestion_warning" => {
+                warn(WarningKind::ClientIngestionWarning, json!({"message": draft.text(Name::ClientWarning)}));
+                return Err(DropReason::ClientWarning);
+            }
+            "$$heatmap" => return Err(DropReason::Heatmap),
+            _ => {}
+        }
+        if groups::key_is_too_long(draft) {
+            warn(WarningKind::GroupKeyTooLong, json!({}));
+            return Err(DropReason::GroupKeyTooLong);
+        }
+        let age_micros = request.received_at.0.saturating_sub(subject.timestamp.0);
+        if request.facts.drop_events_older_than_seconds.is_some_and(|limit| age_micros >= i64::from(limit) * 1_000_000) {
+            warn(WarningKind::EventDroppedTooOld, json!({"ageInSeconds": age_micros / 1_000_000}));
+            return Err(DropReason::TooOld);
+        }
+        if let Some(made_at) = divergent_uuid_time(subject) {
+            warn(WarningKind::EventUuidTimestampDivergent, json!({"uuidTimestamp": made_at.to_rfc3339(), "eventTimestamp": subject.timestamp.to_rfc3339()}));
+        }
+        if let Some(data) = draft.get(Name::HeatmapData) {
+            if !data.raw.starts_with('{') && data.raw != "null" {
+                warn(WarningKind::InvalidHeatmapData, json!({}));
+            }
+            draft.remove(Name::HeatmapData);
+        }
+        let asked = draft.get(Name::ProcessPersonProfile).map(|property| (property.value.clone(), property.raw));
+        let profile = match asked {
+            Some((Value::Bool(false), _)) => Profile::Personless,
+            None | Some((Value::Bool(true), _)) => Profile::Full,
+            Some((_, raw)) => {
+                let more = json!({"$process_person_profile": serde_json::from_str::<Json>(raw).ok(), "message": "only true and false are valid"});
+                warn(WarningKind::InvalidProcessPersonProfile, more);
+                Profile::Full
+            }
+        };
+        if profile == Profile::Full {
+            draft.remove(Name::ProcessPersonProfile);
+        } else if matches!(subject.event, "$identify" | "$create_alias" | "$merge_dangerously" | "$groupidentify") {
+            warn(WarningKind::InvalidEventWhenProcessPersonProfileIsFalse, json!({}));
+            return Err(DropReason::PersonlessNotAllowed);
+        }
+        Ok(profile)
+    }
+
+    fn person(
+        &mut self,
+        request: &Request<'_>,
+        subject: Subject<'_>,
+        draft: &Draft<'_>,
+        wishes: &Wishes<'_>,
+        profile: Profile,
+    ) -> Result<Seen, ReadError> {
+        let identity = Identity {
+            keys: &self.keys,
+            state: &mut self.state,
+            warnings: &mut self.warnings,
+            project: request.facts.id,
+            subject,
+            received_at: request.received_at,
+            wishes,
+            refreshes_last_seen: draft.is_true(Name::UpdateLastSeen),
+        };
+        match profile {
+            Profile::Personless => identity.personless(),
+            Profile::Full => {
+                let value = |name| draft.get(name).map(|property| &property.value);
+                identity.full(&Claim::new(subject.event, value(Name::AnonDistinctId), value(Name::Alias)))
+            }
+        }
+    }
+
+    /// Answers the index of the group type that a `$groupidentify` is about.
+    fn groups(&mut self, request: &Request<'_>, subject: Subject<'_>, draft: &mut Draft<'_>, profile: Profile) -> Result<Option<u8>, ReadError> {
+        if profile == Profile::Personless {
+            for (column, _) in GROUP_COLUMNS {
+                draft.remove(column);
+            }
+            return Ok(None);
+        }
+        let mut group_type = None;
+        if subject.event == "$groupidentify" {
+            let identify = GroupIdentify { keys: &self.keys, project: request.facts.id, subject, received_at: request.received_at };
+            group_type = identify.apply(draft, &mut self.state, &mut self.warnings)?;
+        }
+        groups::add_columns(draft, &self.keys, &mut self.state, request.facts.id)?;
+        Ok(group_type)
+    }
+}
+
+/// The time inside a version 7 id, if it is far from the event's.
+fn divergent_uuid_time(subject: Subject<'_>) -> Option<UnixMicros> {
+    const FAR_MICROS: u64 = 3 * 24 * 3_600_000_000;
+    if subject.uuid.get_version_num() != 7 {
+        return None;
+    }
+    let millis = i64::try_from(subject.uuid.as_u128() >> 80).ok()?;
+    let made_at = UnixMicros::from_millis(millis);
+    (made_at.0.abs_diff(subject.timestamp.0) > FAR_MICROS).then_some(made_at)
+}
