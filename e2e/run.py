@@ -13,6 +13,8 @@ import traceback
 import urllib.error
 import urllib.request
 
+import roundtrip
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 KEY = "phx_e2e_personal_key_0123456789abcdef"
@@ -78,6 +80,13 @@ class Project:
             if time.time() > end:
                 names = self.rows("SELECT event, count() FROM events GROUP BY event ORDER BY event")
                 raise AssertionError("%d of %d events %r are queryable after %s s; there are %s" % (len(rows), count, event, seconds, names))
+            time.sleep(0.1)
+
+    def wait_for_count(self, event, count, seconds=20):
+        end, seen = time.time() + seconds, -1
+        while seen < count:
+            seen = self.rows("SELECT count() FROM events WHERE event = '%s'" % event)[0][0]
+            assert time.time() < end, "%d of %d events %r are queryable after %s s" % (seen, count, event, seconds)
             time.sleep(0.1)
 
     def person(self, distinct_id):
@@ -208,7 +217,7 @@ def browser(project):
     check_browser(project)
 
 
-CLIENTS = {"node": node, "python": python, "python_gzip": python_gzip, "go": go, "rust": rust, "jvm": jvm, "browser": browser}
+CLIENTS = {"roundtrip": roundtrip.check, "node": node, "python": python, "python_gzip": python_gzip, "go": go, "rust": rust, "jvm": jvm, "browser": browser}
 
 
 def main():
