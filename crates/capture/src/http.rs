@@ -9,6 +9,7 @@ use crate::error::CaptureError;
 use crate::metrics;
 use crate::reply;
 use crate::state::CaptureState;
+use crate::v1::V1Error;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
@@ -28,7 +29,7 @@ pub(crate) struct Route {
     pub(crate) methods: Methods,
     pub(crate) handler: Handler,
     /// The answer when the deadline passes.
-    pub(crate) late: fn(&'static Route) -> Response,
+    pub(crate) late: fn() -> Response,
 }
 
 /// The methods of a route. `OPTIONS` is always answered, `HEAD` wherever `GET` is.
@@ -103,7 +104,7 @@ async fn serve(state: Arc<CaptureState>, route: &'static Route, request: Request
         let answered = tokio::time::timeout(deadline, (route.handler)(state, route, request)).await;
         answered.unwrap_or_else(|_| {
             metrics::refused(route.path, CaptureError::Timeout.reason());
-            (route.late)(route)
+            (route.late)()
         })
     };
     cors.apply(response.headers_mut(), route.methods.listed());
@@ -112,8 +113,13 @@ async fn serve(state: Arc<CaptureState>, route: &'static Route, request: Request
 }
 
 /// The deadline's answer in plain text.
-pub(crate) fn late_text(_: &'static Route) -> Response {
+pub(crate) fn late_text() -> Response {
     reply::refusal(&CaptureError::Timeout)
+}
+
+/// The deadline's answer in the form of protocol v1.
+pub(crate) fn late_v1() -> Response {
+    V1Error::Late.response()
 }
 
 impl std::fmt::Debug for Route {

@@ -26,9 +26,11 @@ mod metrics;
 mod records;
 mod reply;
 mod request;
+mod sdk;
 mod state;
 mod token;
 mod v0;
+mod v1;
 
 pub use self::http::router;
 pub use config::CaptureConfig;

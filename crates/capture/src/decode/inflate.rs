@@ -21,6 +21,9 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
+    /// The names that [`Self::named`] knows, as a header lists them.
+    pub(crate) const LISTED: &str = "gzip, deflate, br, zstd";
+
     /// Whether the bytes begin as gzip does.
     pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
         bytes.starts_with(&[0x1f, 0x8b, 8])

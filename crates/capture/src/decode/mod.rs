@@ -20,10 +20,11 @@ mod inflate;
 mod lz64;
 
 pub(crate) use form::Query;
-pub(crate) use inflate::{Encoding, inflate};
+pub(crate) use inflate::{Encoding, inflate, with_buffer as inflate_buffer};
 
 use crate::error::{CaptureError, DecodeError};
 use crate::json::mend_surrogates;
+use crate::request::Arrival;
 use form::Form;
 use std::borrow::Cow;
 
@@ -56,13 +57,21 @@ impl Hint {
 /// What the steps need besides the body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wrapping<'a> {
-    pub(crate) query: &'a Query<'a>,
-    pub(crate) content_type: Option<&'a str>,
-    pub(crate) content_encoding: Option<&'a str>,
+    query: &'a Query<'a>,
+    content_type: Option<&'a str>,
+    content_encoding: Option<&'a str>,
     /// The route decodes base64 that is left after inflating.
-    pub(crate) legacy_base64: bool,
+    legacy_base64: bool,
     /// The most bytes that the text may have.
-    pub(crate) bytes_max: usize,
+    bytes_max: usize,
+}
+
+impl<'a> Wrapping<'a> {
+    /// What a request's headers and query say.
+    pub(crate) fn of(arrival: &'a Arrival, query: &'a Query<'a>, legacy_base64: bool, bytes_max: usize) -> Self {
+        let (content_type, content_encoding) = (arrival.header("content-type"), arrival.header("content-encoding"));
+        Self { query, content_type, content_encoding, legacy_base64, bytes_max }
+    }
 }
 
 /// Unwraps a payload and hands its text to `then`. The text lives in a buffer of the thread, hence the closure.
@@ -92,10 +101,9 @@ pub(crate) fn with_text<T>(
     inflate::with_buffer(|buffer| {
         unpack(&payload, hint, wrapping.bytes_max, buffer)?;
         drop(payload);
-        if wrapping.legacy_base64 && base64::is_likely(buffer, b"") {
-            if let Some(decoded) = base64::decode(buffer).filter(|decoded| std::str::from_utf8(decoded).is_ok()) {
-                *buffer = decoded;
-            }
+        let left = (wrapping.legacy_base64 && base64::is_likely(buffer, b"")).then(|| base64::decode(buffer)).flatten();
+        if let Some(decoded) = left.filter(|decoded| std::str::from_utf8(decoded).is_ok()) {
+            *buffer = decoded;
         }
         mend_surrogates(buffer);
         let text = std::str::from_utf8(buffer).map_err(|error| DecodeError::Utf8 { at: error.valid_up_to() })?;

@@ -10,7 +10,7 @@
 
 mod text;
 
-pub(crate) use text::{decode, mend_surrogates};
+pub(crate) use text::{decode, lenient, mend_surrogates};
 
 use std::borrow::Cow;
 use thiserror::Error;

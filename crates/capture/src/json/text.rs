@@ -69,3 +69,26 @@ pub(crate) fn mend_surrogates(bytes: &mut [u8]) {
         };
     }
 }
+
+/// The text with `NaN`, `Infinity` and `-Infinity` outside quotes turned into `null`. Some SDKs write them, though JSON has none of them.
+pub(crate) fn lenient(text: &str) -> Cow<'_, str> {
+    const FOREIGN: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+    if FOREIGN.iter().all(|name| memmem::find(text.as_bytes(), name.as_bytes()).is_none()) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut quoted, mut rest) = (false, text);
+    while let Some(character) = rest.chars().next() {
+        let foreign = FOREIGN.iter().find(|name| !quoted && rest.starts_with(**name));
+        let bytes = match (foreign, character) {
+            (Some(name), _) => name.len(),
+            // An escape is two characters at least, and the second does not close the quotes.
+            (None, '\\') => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            (None, character) => character.len_utf8(),
+        };
+        quoted ^= character == '"';
+        out.push_str(if foreign.is_some() { "null" } else { &rest[..bytes] });
+        rest = &rest[bytes..];
+    }
+    Cow::Owned(out)
+}

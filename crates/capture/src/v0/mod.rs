@@ -48,13 +48,7 @@ pub(crate) struct Accepted {
 /// [`CaptureError`] for whatever makes PostHog refuse the whole request.
 pub(crate) fn accept(arrival: &Arrival, dialect: Dialect, config: &CaptureConfig, bytes_max: usize) -> Result<Accepted, CaptureError> {
     let query = Query::read(arrival.parts.uri.query().unwrap_or_default());
-    let wrapping = Wrapping {
-        query: &query,
-        content_type: arrival.header("content-type"),
-        content_encoding: arrival.header("content-encoding"),
-        legacy_base64: dialect.legacy_base64,
-        bytes_max,
-    };
+    let wrapping = Wrapping::of(arrival, &query, dialect.legacy_base64, bytes_max);
     decode::with_text(&arrival.body, &wrapping, |text| {
         let payload = shape::read(text)?;
         let checked = check(payload, dialect, config.event_bytes_max.min(RECORD_BYTES_MAX / 4))?;

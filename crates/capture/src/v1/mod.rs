@@ -1,0 +1,202 @@
+//! Protocol v1: `POST /i/v1/analytics/events`. One batch, one verdict per event.
+//!
+//! In: a request whose body was read. Out: the records to make durable, and the results that are told once they are.
+//!
+//! # Invariants
+//! - Every event has one result, keyed by its uuid exactly as it was sent.
+//! - `ok` is told only after the event is durable.
+
+mod error;
+mod head;
+mod shape;
+mod splice;
+
+pub(crate) use error::V1Error;
+pub(crate) use head::bearer;
+
+use crate::config::CaptureConfig;
+use crate::decode::{inflate, inflate_buffer};
+use crate::error::DecodeError;
+use crate::json::{Raw, mend_surrogates};
+use crate::records::{self, Admitted, Envelope, Records};
+use crate::reply;
+use crate::request::Arrival;
+use aqueduct_event::limits::RECORD_BYTES_MAX;
+use aqueduct_event::{RawEvent, UnixMicros, timestamp};
+use axum::response::Response;
+use head::{Head, REQUEST_ID};
+use http::header::DATE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use shape::{Batch, Fields, Good};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// A batch that was taken: what to make durable, and what to say then.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    pub(crate) records: Records,
+    /// Events that were not taken; their senders are told why.
+    pub(crate) dropped: usize,
+    pub(crate) decoded_bytes: usize,
+    /// The body of the answer.
+    pub(crate) results: String,
+}
+
+/// Checks headers, unpacks, reads, judges each event, encodes those that are good.
+///
+/// # Errors
+/// [`V1Error`] for what refuses the whole batch.
+pub(crate) fn accept(arrival: &Arrival, config: &CaptureConfig, bytes_max: usize) -> Result<Accepted, V1Error> {
+    let head = Head::read(&arrival.parts)?;
+    if arrival.body.is_empty() {
+        return Err(V1Error::EmptyBody);
+    }
+    inflate_buffer(|buffer| {
+        match head.encoding {
+            Some(encoding) => inflate(encoding, &arrival.body, bytes_max, buffer)?,
+            None if arrival.body.len() > bytes_max => return Err(V1Error::TooLarge { limit: bytes_max }),
+            None => buffer.extend_from_slice(&arrival.body),
+        }
+        mend_surrogates(buffer);
+        let text = std::str::from_utf8(buffer).map_err(|error| V1Error::Decode(DecodeError::Utf8 { at: error.valid_up_to() }))?;
+        let batch = shape::read(text).map_err(|error| V1Error::Parse(error.to_string()))?;
+        let (events, uuids) = whole(&batch)?;
+        let accepted = judge(&batch, events, &uuids, &head, arrival, config)?;
+        Ok(Accepted { decoded_bytes: text.len(), ..accepted })
+    })
+}
+
+/// Checks the headers alone, so that a request without a right to send is answered before its body is read.
+pub(crate) fn check_head(parts: &Parts) -> Result<(), V1Error> {
+    Head::read(parts).map(drop)
+}
+
+/// What refuses the batch as a whole. The events and their uuids.
+fn whole<'b, 'a>(batch: &'b Batch<'a>) -> Result<(&'b [Fields<'a>], Vec<Uuid>), V1Error> {
+    let events = batch.events.as_deref().ok_or_else(|| V1Error::Parse("missing field batch".to_owned()))?;
+    let created_at = batch.created_at.as_deref().ok_or_else(|| V1Error::Parse("missing field created_at".to_owned()))?;
+    if events.is_empty() {
+        return Err(V1Error::EmptyBatch);
+    }
+    timestamp::rfc3339(created_at).ok_or(V1Error::InvalidBatch)?;
+    let mut seen = HashSet::with_capacity(events.len());
+    let mut uuids = Vec::with_capacity(events.len());
+    for (index, fields) in events.iter().enumerate() {
+        let raw = fields.uuid.ok_or(V1Error::MissingUuid { index })?;
+        let text = raw.text().ok_or(V1Error::InvalidUuid { index })?;
+        if text.trim().is_empty() {
+            return Err(V1Error::MissingUuid { index });
+        }
+        let uuid = Uuid::try_parse(text.trim()).map_err(|_| V1Error::InvalidUuid { index })?;
+        if !seen.insert(uuid) {
+            return Err(V1Error::DuplicateUuid { index });
+        }
+        uuids.push(uuid);
+    }
+    Ok((events, uuids))
+}
+
+fn judge(
+    batch: &Batch<'_>,
+    events: &[Fields<'_>],
+    uuids: &[Uuid],
+    head: &Head,
+    arrival: &Arrival,
+    config: &CaptureConfig,
+) -> Result<Accepted, V1Error> {
+    let event_bytes_max = config.event_bytes_max.min(RECORD_BYTES_MAX / 4);
+    let mut results = Results::new(events.len());
+    let mut good: Vec<(Uuid, Good<'_>, String)> = Vec::with_capacity(events.len());
+    for (fields, uuid) in events.iter().zip(uuids) {
+        let checked = fields.check(event_bytes_max);
+        results.push(fields.uuid, checked.as_ref().err().copied());
+        if let Ok(checked) = checked {
+            let properties = splice::properties(&checked, head.sdk.as_ref()).map_err(|error| V1Error::Parse(error.to_string()))?;
+            good.push((*uuid, checked, properties));
+        }
+    }
+    let admitted: Vec<Admitted<'_>> = good.iter().map(|good| admitted(good, head.sent_at, arrival.received_at, batch.internal)).collect();
+    let envelope = Envelope {
+        token: &head.token,
+        received_at: arrival.received_at,
+        sent_at: Some(head.sent_at),
+        historical: batch.historical,
+        client_ip: &arrival.client_ip,
+        user_agent: arrival.user_agent(),
+        path: arrival.path,
+    };
+    let dropped = events.len() - admitted.len();
+    Ok(Accepted { records: records::encode(&envelope, &admitted), dropped, decoded_bytes: 0, results: results.finish() })
+}
+
+fn admitted<'a>(
+    (uuid, good, properties): &'a (Uuid, Good<'_>, String),
+    sent_at: UnixMicros,
+    now: UnixMicros,
+    internal: bool,
+) -> Admitted<'a> {
+    let skewed = (good.options.disable_skew_correction != Some(true)).then_some(sent_at);
+    let event = RawEvent {
+        uuid: *uuid,
+        timestamp: timestamp::corrected(good.timestamp, skewed, now),
+        event: &good.event,
+        distinct_id: &good.distinct_id,
+        cookieless: good.options.cookieless_mode == Some(true),
+        properties,
+        set: "",
+        set_once: "",
+        unset: "",
+    };
+    Admitted { event, internal }
+}
+
+/// The answer's body, written as the events are judged.
+struct Results(String);
+
+impl Results {
+    fn new(events: usize) -> Self {
+        let mut text = String::with_capacity(16 + events * 64);
+        text.push_str("{\"results\":{");
+        Self(text)
+    }
+
+    /// `uuid` is the text as sent: its JSON is the key.
+    fn push(&mut self, uuid: Option<Raw<'_>>, dropped: Option<&str>) {
+        if !self.0.ends_with('{') {
+            self.0.push(',');
+        }
+        self.0.push_str(uuid.map_or("\"\"", |raw| raw.0));
+        match dropped {
+            None => self.0.push_str(":{\"result\":\"ok\"}"),
+            Some(details) => {
+                self.0.push_str(":{\"result\":\"drop\",\"details\":\"");
+                self.0.push_str(details);
+                self.0.push_str("\"}");
+            }
+        }
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push_str("}}");
+        self.0
+    }
+}
+
+/// The answer to a batch that was taken.
+pub(crate) fn success(results: String) -> Response {
+    let mut response = reply::json(results);
+    error::advertise(response.headers_mut());
+    response
+}
+
+/// What every answer repeats: the id of the request, and the server's time.
+pub(crate) fn echo(parts: &HeaderMap, now: UnixMicros, response: &mut Response) {
+    if let Some(id) = parts.get(REQUEST_ID) {
+        response.headers_mut().insert(REQUEST_ID, id.clone());
+    }
+    let date = jiff::Timestamp::from_microsecond(now.0).unwrap_or_default().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&date) {
+        response.headers_mut().insert(DATE, date);
+    }
+}
