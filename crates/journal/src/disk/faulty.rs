@@ -259,9 +259,11 @@ impl State {
             return result;
         }
         let inode = &mut self.files[file];
-        inode.pending.clear();
-        if result.is_ok() {
-            inode.durable = inode.visible.clone();
+        // A failed sync forgets them for good: the next sync does not know that they were never written.
+        for change in std::mem::take(&mut inode.pending) {
+            if result.is_ok() {
+                inode.keep(&change);
+            }
         }
         result
     }
@@ -296,11 +298,18 @@ impl State {
 }
 
 impl Inode {
+    fn keep(&mut self, change: &Change) {
+        match change {
+            Change::Cut { len } => self.durable.truncate(*len),
+            Change::Write { offset, bytes } => apply(&mut self.durable, *offset, bytes),
+        }
+    }
+
     fn survive(&mut self, change: &Change, keep: f64, rng: &mut ChaCha8Rng) {
         let (mut offset, bytes) = match change {
-            Change::Cut { len } => {
+            Change::Cut { .. } => {
                 if rng.random_bool(keep) {
-                    self.durable.truncate(*len);
+                    self.keep(change);
                 }
                 return;
             }

@@ -212,7 +212,7 @@ impl Writer {
         if !no_room(error) {
             return GroupFailure::Poison(format!("cannot write {path}: {error}"));
         }
-        // Synced before anything else is written there: the rest of this write must not come back behind a shorter one.
+        // Synced at once: a disk that cannot even do that is not written to again.
         match self.active.file.truncate(self.active.durable_bytes()).and_then(|()| self.active.file.sync()) {
             Ok(()) => GroupFailure::Full(self.full(self.room())),
             Err(undo) => GroupFailure::Poison(format!("cannot write {path}: {error}; nor take it back: {undo}")),

@@ -69,20 +69,22 @@ fn by_a_segment_that_may_or_may_not_have_its_name() {
 
 #[test]
 fn what_a_failed_sync_left_in_the_page_cache_is_written_again_before_it_is_read() {
-    let disk = FaultyDisk::new(1);
-    let journal = open(&disk);
-    append_all(&journal, [vec![1; 100]]);
-    disk.fail(Op::Sync, 1, ErrorKind::InvalidData);
-    assert!(block_on(journal.append(0, Bytes::from(vec![2; 100]))).is_err());
-    drop(journal);
-    // Only the process starts again: the lost write still looks as if it were there.
-    disk.kill_process();
-    let journal = open(&disk);
-    let seen = read_all(&journal, 0);
-    assert_eq!(seen.len(), 2);
-    // A reader has seen it, so it must survive from now on.
-    disk.crash_after(0);
-    drop(journal);
-    disk.restart();
-    assert_eq!(read_all(&open(&disk), 0), seen);
+    for seed in 0..30 {
+        let disk = FaultyDisk::new(seed);
+        let journal = open(&disk);
+        append_all(&journal, [vec![1; 100]]);
+        disk.fail(Op::Sync, 1, ErrorKind::InvalidData);
+        assert!(block_on(journal.append(0, Bytes::from(vec![2; 100]))).is_err());
+        drop(journal);
+        // Only the process starts again: the lost write still looks as if it were there.
+        disk.kill_process();
+        let journal = open(&disk);
+        let seen = read_all(&journal, 0);
+        assert_eq!(seen.len(), 2);
+        // A reader has seen it, so it must survive from now on.
+        disk.crash_after(0);
+        drop(journal);
+        disk.restart();
+        assert_eq!(read_all(&open(&disk), 0), seen, "seed {seed}");
+    }
 }
