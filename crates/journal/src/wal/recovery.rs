@@ -2,7 +2,7 @@
 //!
 //! In: the files of a directory. Out: the segments with their proven ends, the end cut clean, and where new positions begin.
 //!
-//! # Reasoning (docs/adr/journal-recovery.md tells it at length)
+//! # Reasoning (docs/adr/004-journal-recovery.md tells it at length)
 //! - At most one group is unsynced at a time, and it is the last thing in the last segment. So a broken group is a **torn tail** when nothing was
 //!   written after it, and **damage** when anything was: a later group or seal, or a later segment.
 //! - Blocks of an unsynced group reach the disk in any order, so frames behind a torn one may be intact. They prove nothing: only group headers and
