@@ -8,6 +8,8 @@ pub(crate) fn coerced(raw: Raw<'_>) -> Option<Cow<'_, str>> {
     match raw.kind() {
         Kind::Null => None,
         Kind::Text => raw.text(),
+        // A whole number is its digits, however many.
+        Kind::Number if !raw.0.contains(['.', 'e', 'E']) => Some(Cow::Borrowed(raw.0)),
         // Compact, with numbers in one form: `{"a": 1.50}` and `{"a":1.5}` are the same id.
         _ => Some(match serde_json::from_str::<serde_json::Value>(raw.0) {
             Ok(value) => Cow::Owned(value.to_string()),
@@ -44,7 +46,8 @@ mod tests {
             (r#""""#, Some("")),
             (r#""a\u0062""#, Some("ab")),
             ("23", Some("23")),
-            ("23.4", Some("23.4")),
+            ("123456789012345678901234567890", Some("123456789012345678901234567890")),
+            ("23.40", Some("23.4")),
             ("true", Some("true")),
             (r#"[ "a", "b" ]"#, Some(r#"["a","b"]"#)),
             (r#"{"b": 1, "a": "x"}"#, Some(r#"{"b":1,"a":"x"}"#)),

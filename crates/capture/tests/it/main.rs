@@ -2,4 +2,19 @@
 
 mod support;
 
+mod cors;
+mod distinct_ids;
+mod documents;
+mod durability;
 mod encodings;
+mod errors;
+mod flags;
+mod shapes;
+mod sizes;
+mod slashes;
+mod stalls;
+mod statics;
+mod times;
+mod tokens;
+mod unkept;
+mod v1;
