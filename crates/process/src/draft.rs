@@ -111,8 +111,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes a property out, if it is there.
-    pub(crate) fn remove(&mut self, name: Name) {
-        if let Some(at) = self.place(name.into()) {
+    pub(crate) fn remove(&mut self, id: impl Into<KeyId>) {
+        if let Some(at) = self.place(id.into()) {
             self.properties[at].is_removed = true;
         }
     }

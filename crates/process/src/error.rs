@@ -25,4 +25,7 @@ pub enum StepError {
     /// The journal could not be read; trying again does not help.
     #[error("cannot read the journal: {0}")]
     Journal(#[from] aqueduct_journal::ReadError),
+    /// The thread could not be set up.
+    #[error("cannot set up the processing thread: {0}")]
+    Thread(std::io::Error),
 }

@@ -13,6 +13,7 @@
 
 mod cache;
 mod config;
+mod cookieless;
 mod definitions;
 mod draft;
 mod elements;
@@ -27,6 +28,7 @@ mod outside;
 mod person;
 mod processor;
 mod properties;
+mod run;
 mod sanitise;
 mod state;
 mod warning;
@@ -36,4 +38,5 @@ pub use definitions::{Observed, ObservedProperty, PropertyKind, PropertyOwner, p
 pub use error::{ProcessError, StepError};
 pub use outside::{CookielessMode, Observer, ProjectFacts, Projects};
 pub use processor::Processor;
+pub use run::{Pipeline, PipelineArgs, Progress, Step, Stop};
 pub use warning::{Warning, WarningKind};

@@ -10,6 +10,7 @@
 //! - A bad record or event is counted and passed over; only a state that cannot be read stops it, and then nothing has happened.
 
 use crate::config::ProcessConfig;
+use crate::cookieless;
 use crate::definitions::{Definitions, Sighting};
 use crate::draft::{Draft, DraftBuffer};
 use crate::elements;
@@ -42,6 +43,8 @@ pub struct Processor {
     definitions: Definitions,
     warnings: Vec<Warning>,
     buffer: DraftBuffer,
+    /// When the requests applied since the last call of [`Processor::take_received`] were received.
+    received: Vec<UnixMicros>,
 }
 
 /// What holds for all events of a record.
@@ -71,8 +74,17 @@ impl Processor {
     ) -> Self {
         let keys = Arc::new(Keys::new());
         let state = State::new(store, Arc::clone(&keys), config.cache_bytes_max);
-        let (definitions, warnings, buffer) = (Definitions::default(), Vec::new(), DraftBuffer::default());
-        Self { partition, keys, state, projects, observer, definitions, warnings, buffer }
+        Self {
+            partition,
+            keys,
+            state,
+            projects,
+            observer,
+            definitions: Definitions::default(),
+            warnings: Vec::new(),
+            buffer: DraftBuffer::default(),
+            received: Vec::new(),
+        }
     }
 
     /// Turns records, which follow those of the last commit, into the next commit.
@@ -108,6 +120,12 @@ impl Processor {
         self.state.forget();
         self.definitions.forget();
         self.warnings.clear();
+        self.received.clear();
+    }
+
+    /// When the requests of the last commit were received.
+    pub(crate) fn take_received(&mut self) -> Vec<UnixMicros> {
+        std::mem::take(&mut self.received)
     }
 
     fn record(&mut self, entry: &Entry, rows: &mut EventRows, tally: &mut Tally) -> Result<(), ReadError> {
@@ -123,6 +141,7 @@ impl Processor {
             batch.events.iter().for_each(|_| tally.add(Outcome::Dropped(DropReason::UnknownToken)));
             return Ok(());
         };
+        self.received.push(batch.received_at);
         let sent_at = batch.sent_at.map(UnixMicros::to_rfc3339).unwrap_or_default();
         let sender = Sender { client_ip: batch.client_ip, sent_at: &sent_at };
         let request = Request { facts, received_at: batch.received_at, sender };
@@ -158,8 +177,20 @@ impl Processor {
         draft: &mut Draft<'a>,
         rows: &mut EventRows,
     ) -> Result<Outcome, ReadError> {
-        let subject = Subject { uuid: raw.uuid, event: raw.event, distinct_id: raw.distinct_id, timestamp: raw.timestamp };
+        let mut subject = Subject { uuid: raw.uuid, event: raw.event, distinct_id: raw.distinct_id, timestamp: raw.timestamp };
         sanitise::tidy(draft, &self.keys, request.sender);
+        let cookieless_id;
+        if raw.cookieless || cookieless::is_asked(draft) {
+            match cookieless::apply(draft, &self.keys, &*self.projects, &request.facts, subject, request.received_at) {
+                Ok(id) => cookieless_id = id,
+                Err(refusal) => {
+                    let warning = refusal.0.map(|kind| Warning::about(kind, request.received_at, &subject, json!({})));
+                    self.warnings.extend(warning);
+                    return Ok(Outcome::Dropped(DropReason::Cookieless));
+                }
+            }
+            subject.distinct_id = &cookieless_id;
+        }
         let profile = match self.admit(request, subject, draft) {
             Ok(profile) => profile,
             Err(reason) => return Ok(Outcome::Dropped(reason)),

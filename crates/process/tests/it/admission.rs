@@ -1,0 +1,57 @@
+//! Which events are taken, and what is said of the others (ingestion semantics, sections 2, 11 and 17).
+
+use crate::world::{World, check, check_in};
+use expect_test::expect;
+
+#[test]
+fn events_that_are_no_events() {
+    check(
+        &[
+            r#"{"event":"$$client_ingestion_warning","distinct_id":"ann","properties":{"$$client_ingestion_warning_message":"odd"}}"#,
+            r#"{"event":"$$heatmap","distinct_id":"ann","properties":{"$heatmap_data":{}}}"#,
+        ],
+        expect![[""]],
+    );
+}
+
+#[test]
+fn old_events_where_a_project_wants_none() {
+    check_in(
+        "careful",
+        &[r#"{"event":"e","distinct_id":"ann","at":-86400}"#, r#"{"event":"e","distinct_id":"ann","at":-86399}"#],
+        expect![[""]],
+    );
+}
+
+#[test]
+fn ids_made_long_before_or_after_the_event() {
+    check(
+        &[
+            r#"{"event":"near","distinct_id":"ann","uuid":"018bcfe5-6800-7000-8000-000000000000"}"#,
+            r#"{"event":"far","distinct_id":"ann","uuid":"018be000-0000-7000-8000-000000000001"}"#,
+            r#"{"event":"no time","distinct_id":"ann","uuid":"00000000-0000-4000-8000-000000000002"}"#,
+        ],
+        expect![[""]],
+    );
+}
+
+#[test]
+fn a_token_of_nobody() {
+    let mut world = World::new("nobody's");
+    world.send(&[r#"{"event":"e","distinct_id":"ann"}"#]).expect("processed");
+    let kept = world.store.kept();
+    assert_eq!((kept.rows.len(), kept.persons.len(), kept.position.0), (0, 0, 1));
+}
+
+#[test]
+fn projects_are_apart() {
+    let mut world = World::new("plain");
+    world.send(&[r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon","$groups":{"org":"x"}}}"#]).expect("processed");
+    world.token = "careful";
+    world.send(&[r#"{"event":"e","distinct_id":"anon","properties":{"$groups":{"team":"x"}}}"#]).expect("processed");
+    let kept = world.store.kept();
+    let persons: Vec<_> = kept.persons.values().map(|person| (person.project.0, person.is_identified)).collect();
+    assert_eq!(persons, [(1, true), (2, false)]);
+    let types: Vec<_> = kept.group_types.values().map(|types| types.join(",")).collect();
+    assert_eq!(types, ["org", "team"]);
+}

@@ -1,0 +1,18 @@
+//! What processing claims, one file per claim.
+
+mod model;
+mod world;
+
+mod admission;
+mod cookieless;
+mod definitions;
+mod elements;
+mod groups;
+mod merges;
+mod order;
+mod person_properties;
+mod personless;
+mod pipeline;
+mod poison;
+mod replay;
+mod stored_properties;

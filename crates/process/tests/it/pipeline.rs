@@ -1,0 +1,159 @@
+//! The loop: from journal to store, through failures, to a clean end; step by step or on a thread of its own.
+
+use crate::model::ModelStore;
+use crate::world::{Notes, Tokens, encode};
+use aqueduct_event::{JournalPosition, PartitionId, SystemClock};
+use aqueduct_journal::{Journal, MemoryJournal};
+use aqueduct_process::{Pipeline, PipelineArgs, ProcessConfig, Step, StepError, Stop};
+use aqueduct_store::Store;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+
+const PARTITION: PartitionId = PartitionId(0);
+
+struct Rig {
+    journal: MemoryJournal,
+    store: Arc<ModelStore>,
+    sent: u64,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self { journal: MemoryJournal::new(), store: Arc::new(ModelStore::default()), sent: 0 }
+    }
+
+    fn append(&mut self, lines: &[&str]) {
+        let payload = encode("plain", &mut self.sent, lines).into();
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(self.journal.append(0, payload)).expect("appended");
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        let config = ProcessConfig { retry_wait: Duration::from_millis(1), ..ProcessConfig::default() };
+        Pipeline::open(PipelineArgs {
+            journal: Arc::new(self.journal.clone()),
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            projects: Arc::new(Tokens),
+            observer: Arc::new(Notes::default()),
+            clock: Arc::new(SystemClock),
+            partition: PARTITION,
+            config,
+        })
+        .expect("opened")
+    }
+
+    fn rows(&self) -> usize {
+        self.store.kept().rows.len()
+    }
+
+    fn wait_for(&self, rows: usize) {
+        let begun = Instant::now();
+        while self.rows() < rows {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{} of {rows} rows", self.rows());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+const EVENT: &str = r#"{"event":"e","distinct_id":"ann","properties":{"$set":{"a":1}}}"#;
+
+#[test]
+fn steps_never_wait() {
+    let mut rig = Rig::new();
+    let mut pipeline = rig.pipeline();
+    assert_eq!(pipeline.step().expect("idle"), Step::Idle);
+    rig.append(&[EVENT]);
+    rig.append(&[EVENT, EVENT]);
+    assert_eq!(pipeline.step().expect("works"), Step::Committed { records: 2 });
+    assert_eq!(pipeline.step().expect("idle"), Step::Idle);
+    assert_eq!((rig.rows(), pipeline.progress().position(), pipeline.progress().lag_records()), (3, JournalPosition(2), 0));
+}
+
+#[test]
+fn a_failed_step_is_made_again_from_the_same_records() {
+    let mut rig = Rig::new();
+    let mut pipeline = rig.pipeline();
+    rig.append(&[EVENT]);
+    rig.store.commits_to_fail.store(2, Ordering::SeqCst);
+    assert!(matches!(pipeline.step(), Err(StepError::Commit(_))));
+    rig.append(&[EVENT]);
+    assert!(matches!(pipeline.step(), Err(StepError::Commit(_))));
+    assert_eq!(pipeline.step().expect("works"), Step::Committed { records: 1 });
+    assert_eq!(pipeline.step().expect("works"), Step::Committed { records: 1 });
+    let kept = rig.store.kept();
+    let person = kept.persons.values().next().expect("one");
+    assert_eq!((kept.rows.len(), kept.persons.len(), person.version), (2, 1, 0));
+}
+
+#[test]
+fn the_journal_is_trimmed_to_what_is_durable_and_no_further() {
+    let mut rig = Rig::new();
+    let mut pipeline = rig.pipeline();
+    rig.append(&[EVENT]);
+    pipeline.step().expect("works");
+    rig.store.flush().expect("flushed");
+    rig.append(&[EVENT]);
+    pipeline.step().expect("works");
+    let from = |position| rig.journal.reader(PARTITION, JournalPosition(position));
+    assert!(from(0).is_err() || rig.journal.end(PARTITION) == JournalPosition(2));
+    from(1).expect("what is not durable is still there");
+}
+
+#[test]
+fn a_restart_begins_at_what_is_durable() {
+    let mut rig = Rig::new();
+    rig.append(&[EVENT]);
+    let mut pipeline = rig.pipeline();
+    pipeline.step().expect("works");
+    rig.store.flush().expect("flushed");
+    rig.append(&[EVENT]);
+    pipeline.step().expect("works");
+    rig.store.crash();
+    assert_eq!(rig.rows(), 1);
+    let mut pipeline = rig.pipeline();
+    assert_eq!(pipeline.step().expect("works"), Step::Committed { records: 1 });
+    assert_eq!(rig.rows(), 2);
+}
+
+#[test]
+fn the_thread_makes_events_visible_and_drains_when_told() {
+    let mut rig = Rig::new();
+    let (stop, stopped) = watch::channel(Stop::No);
+    let pipeline = rig.pipeline();
+    let progress = pipeline.progress();
+    let thread = std::thread::spawn(move || pipeline.run(stopped));
+    rig.append(&[EVENT]);
+    rig.wait_for(1);
+    rig.store.commits_to_fail.store(3, Ordering::SeqCst);
+    rig.append(&[EVENT]);
+    rig.wait_for(2);
+    for _ in 0..20 {
+        rig.append(&[EVENT]);
+    }
+    stop.send(Stop::Drained).expect("heard");
+    thread.join().expect("no panic").expect("a clean end");
+    assert_eq!((rig.rows(), progress.position()), (22, JournalPosition(22)));
+}
+
+#[test]
+fn the_thread_ends_at_once_or_with_the_journal() {
+    let mut rig = Rig::new();
+    rig.append(&[EVENT]);
+    let (stop, stopped) = watch::channel(Stop::Now);
+    let pipeline = rig.pipeline();
+    std::thread::spawn(move || pipeline.run(stopped)).join().expect("no panic").expect("a clean end");
+    assert_eq!(rig.rows(), 0);
+
+    drop(stop);
+    let (stop, stopped) = watch::channel(Stop::No);
+    drop(stop);
+    let pipeline = rig.pipeline();
+    let thread = std::thread::spawn(move || pipeline.run(stopped));
+    rig.wait_for(1);
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(rig.journal.close());
+    thread.join().expect("no panic").expect("a clean end");
+}

@@ -1,0 +1,99 @@
+//! What cannot be processed is passed over; what comes after it is processed as ever.
+
+use crate::world::World;
+use aqueduct_event::{JournalPosition, RawBatch, RawEvent, UnixMicros};
+use aqueduct_journal::Entry;
+use aqueduct_process::ProcessError;
+use aqueduct_store::Store;
+use proptest::prelude::*;
+use std::sync::atomic::Ordering;
+use uuid::Uuid;
+
+fn entry(position: u64, payload: Vec<u8>) -> Entry {
+    Entry { position: JournalPosition(position), payload: payload.into() }
+}
+
+fn batch(events: Vec<RawEvent<'_>>) -> Vec<u8> {
+    let received_at = UnixMicros(1_700_000_000_000_000);
+    RawBatch { token: "plain", received_at, sent_at: None, historical: false, client_ip: "", user_agent: "", path: "/e", events }.encode()
+}
+
+fn event<'a>(number: u128, properties: &'a str, set: &'a str) -> RawEvent<'a> {
+    RawEvent {
+        uuid: Uuid::from_u128(number),
+        timestamp: UnixMicros(1),
+        event: "e",
+        distinct_id: "ann",
+        cookieless: false,
+        properties,
+        set,
+        set_once: set,
+        unset: set,
+    }
+}
+
+#[test]
+fn bad_records_and_events_are_passed_over() {
+    let mut world = World::new("plain");
+    let bad = ["[]", "null", "{", r#"{"a":}"#, r#"{"a":1"#, "x", r#"{"a":[}"#, r#"{"a":tru}"#];
+    let mut events: Vec<RawEvent<'_>> = bad.iter().zip(1..).map(|(text, number)| event(number, text, "")).collect();
+    events.push(event(100, r#"{"ok":1}"#, r#"{"broken":"#));
+    let entries = [entry(0, vec![9, 9]), entry(1, Vec::new()), entry(2, batch(events)), entry(3, batch(vec![event(101, "", "[[")]))];
+    let commit = world.processor.apply(&entries).expect("processed");
+    assert_eq!(commit.upto, JournalPosition(4));
+    world.store.commit(commit).expect("taken");
+    let rows: Vec<u128> = world.store.kept().rows.iter().map(|(_, row)| row.uuid.as_u128()).collect();
+    assert_eq!(rows, [100, 101]);
+}
+
+#[test]
+fn deep_nesting_is_just_text() {
+    let mut world = World::new("plain");
+    let deep = format!(r#"{{"deep":{}{}}}"#, "[".repeat(20_000), "]".repeat(20_000));
+    let set = format!(r#"{{"deep":{}{}}}"#, "[".repeat(20_000), "]".repeat(20_000));
+    let other = set.replace("[]", "[1]");
+    let entries = [entry(0, batch(vec![event(1, &deep, &set), event(2, &deep, &other)]))];
+    let commit = world.processor.apply(&entries).expect("processed");
+    assert_eq!((commit.events.len(), commit.persons[0].version), (2, 1));
+}
+
+#[test]
+fn an_unreadable_state_stops_and_nothing_has_happened() {
+    let mut world = World::new("plain");
+    world.store.reads_fail.store(true, Ordering::SeqCst);
+    let line = r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon"}}"#;
+    assert!(matches!(world.send(&[line]), Err(ProcessError::State(_))));
+    world.store.reads_fail.store(false, Ordering::SeqCst);
+    world.send(&[line]).expect("processed");
+    assert_eq!(world.store.kept().persons.len(), 1);
+    assert!(matches!(world.processor.apply(&[]), Err(ProcessError::NoRecords)));
+}
+
+#[test]
+fn persons_and_groups_do_not_grow_without_bound() {
+    let mut world = World::new("plain");
+    let text = "x".repeat(400_000);
+    let event = |key: &str| format!(r#"{{"event":"$set","distinct_id":"ann","properties":{{"$set":{{"{key}":"{text}"}}}}}}"#);
+    let group = |key: &str| format!(r#"{{"event":"$groupidentify","distinct_id":"ann","properties":{{"$group_type":"org","$group_key":"x","$group_set":{{"{key}":"{text}"}}}}}}"#);
+    world.send(&[&event("a"), &event("b"), &group("a"), &group("b"), &group("c")]).expect("processed");
+    let kept = world.store.kept();
+    let person = kept.persons.values().next().expect("one");
+    assert!(person.properties.contains("\"a\":") && !person.properties.contains("\"b\":"));
+    let group = kept.groups.values().next().expect("one");
+    assert!(group.properties.contains("\"b\":") && !group.properties.contains("\"c\":"));
+    let warnings: Vec<&str> = world.notes.warnings.lock().expect("unpoisoned").iter().map(|warning| warning.kind.as_str()).collect();
+    assert_eq!(warnings, ["person_properties_size_violation", "group_upsert_message_size_too_large"]);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_and_no_texts_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), texts in proptest::collection::vec("[{}\\[\\]\",:0-9a-c$\\\\u]{0,40}", 0..6)) {
+        let mut world = World::new("plain");
+        let events: Vec<RawEvent<'_>> = texts.iter().zip(1..).map(|(text, number)| event(number, text, text)).collect();
+        let mut entries = vec![entry(0, bytes)];
+        if !events.is_empty() {
+            entries.push(entry(1, batch(events)));
+        }
+        prop_assert!(world.processor.apply(&entries).is_ok());
+    }
+}
