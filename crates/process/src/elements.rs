@@ -8,7 +8,7 @@
 //! Elements in the order sent (innermost first), classes sorted, attributes sorted as `localeCompare` does, quotes escaped with a backslash.
 
 use crate::draft::Draft;
-use crate::json::{Value, classify, members};
+use crate::json::{self, Value, classify, members};
 use crate::keys::Name;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -37,17 +37,11 @@ pub(crate) fn take_chain<'a>(draft: &mut Draft<'a>) -> Cow<'a, str> {
 /// The chain of a JSON array of elements; what is no object in it is passed over.
 fn chain_of(elements: &str) -> String {
     let mut chain = String::new();
-    if !elements.starts_with('[') {
-        return chain;
-    }
-    for element in sonic_rs::to_array_iter(elements).map_while(Result::ok) {
-        let Cow::Borrowed(raw) = element.as_raw_cow() else { continue };
-        if raw.starts_with('{') {
-            if !chain.is_empty() {
-                chain.push(';');
-            }
-            write_element(raw, &mut chain);
+    for element in json::elements(elements).filter(|element| json::is_object(element)) {
+        if !chain.is_empty() {
+            chain.push(';');
         }
+        write_element(element, &mut chain);
     }
     chain
 }
@@ -61,7 +55,7 @@ fn write_element(raw: &str, chain: &mut String) {
     let mut tag = String::new();
     let mut classes = Vec::new();
     for member in members(raw).map_while(Result::ok) {
-        let Ok(value) = member.value() else { continue };
+        let Ok(value) = classify(member.raw) else { continue };
         if member.raw == "null" {
             continue;
         }
@@ -109,14 +103,8 @@ fn classes_of(value: &Value<'_>) -> Vec<String> {
 }
 
 fn items(array: &str) -> Vec<String> {
-    if !array.starts_with('[') {
-        return Vec::new();
-    }
-    let texts = sonic_rs::to_array_iter(array).map_while(Result::ok).map(|item| {
-        let raw = item.as_raw_str().trim_ascii_end().to_owned();
-        if raw == "null" { String::new() } else { classify(&raw).map(|value| text_of(&value)).unwrap_or_default() }
-    });
-    texts.collect()
+    let text = |item| if item == "null" { String::new() } else { classify(item).map(|value| text_of(&value)).unwrap_or_default() };
+    json::elements(array).map(text).collect()
 }
 
 /// The first `units_max` UTF-16 units, never half a character.

@@ -9,8 +9,10 @@
 //! - A fraction or exponent makes a number a float: its nearest `f64`, as every JSON reader takes it. Integers outside `i64` and floats outside `f64` keep
 //!   their digits as JSON text.
 
+mod scan;
+
 use aqueduct_event::PropertyValue;
-use sonic_rs::{JsonValueTrait, LazyValue, ObjectJsonIter};
+use scan::Scanner;
 use std::borrow::Cow;
 use thiserror::Error;
 
@@ -31,51 +33,109 @@ impl Malformed {
 }
 
 /// The members of a JSON object in the order sent; a key may come again.
+#[derive(Debug)]
 pub(crate) struct Members<'a> {
+    scanner: Scanner<'a>,
     text: &'a str,
-    inner: Option<ObjectJsonIter<'a>>,
+    state: Reading,
+}
+
+/// The elements of a JSON array, as their texts.
+#[derive(Debug)]
+pub(crate) struct Elements<'a>(Members<'a>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Begin,
+    Within,
+    Ended,
 }
 
 /// A member: key without escapes, the value's own text.
+#[derive(Debug)]
 pub(crate) struct Member<'a> {
     pub(crate) key: Cow<'a, str>,
     pub(crate) raw: &'a str,
-    lazy: LazyValue<'a>,
 }
 
 /// The members of `text`; none when it is empty (absent).
 pub(crate) fn members(text: &str) -> Members<'_> {
-    let inner = (!text.is_empty()).then(|| sonic_rs::to_object_iter(text));
-    Members { text, inner }
+    let state = if text.is_empty() { Reading::Ended } else { Reading::Begin };
+    Members { scanner: Scanner::new(text), text, state }
+}
+
+/// The elements of `text`; none when it is empty (absent).
+pub(crate) fn elements(text: &str) -> Elements<'_> {
+    Elements(members(text))
+}
+
+impl<'a> Members<'a> {
+    /// Moves to the next item. `Some(false)` at the end, `None` when the text is not right.
+    fn advance(&mut self, open: u8, close: u8) -> Option<bool> {
+        if self.state == Reading::Begin {
+            self.scanner.byte(open)?;
+            self.state = Reading::Within;
+            if self.scanner.byte(close).is_none() {
+                return Some(true);
+            }
+        } else if self.scanner.byte(b',').is_some() {
+            return Some(true);
+        } else {
+            self.scanner.byte(close)?;
+        }
+        self.state = Reading::Ended;
+        self.scanner.is_end().then_some(false)
+    }
+
+    fn member(&mut self) -> Option<Option<Member<'a>>> {
+        if !self.advance(b'{', b'}')? {
+            return Some(None);
+        }
+        let key = self.scanner.key()?;
+        let key = if key.has_escapes { Cow::Owned(unescaped(key.text)?) } else { Cow::Borrowed(key.text) };
+        Some(Some(Member { key, raw: self.scanner.value()? }))
+    }
 }
 
 impl<'a> Iterator for Members<'a> {
     type Item = Result<Member<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let member = self.inner.as_mut()?.next()?;
-        let malformed = || Malformed::new(self.text, "object");
-        let Ok((key, lazy)) = member else {
-            return Some(Err(malformed()));
-        };
-        // Owned text only arises from other kinds of input than `&str`.
-        let Cow::Borrowed(raw) = lazy.as_raw_cow() else {
-            return Some(Err(malformed()));
-        };
-        Some(Ok(Member { key, raw: raw.trim_ascii_end(), lazy }))
+        if self.state == Reading::Ended {
+            return None;
+        }
+        match self.member() {
+            Some(member) => member.map(Ok),
+            None => {
+                self.state = Reading::Ended;
+                Some(Err(Malformed::new(self.text, "object")))
+            }
+        }
     }
 }
 
-impl<'a> Member<'a> {
-    /// The value in its narrowest form.
-    pub(crate) fn value(&self) -> Result<Value<'a>, Malformed> {
-        if !self.raw.starts_with('"') {
-            return scalar(self.raw);
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let members = &mut self.0;
+        if members.state == Reading::Ended {
+            return None;
         }
-        let text = self.lazy.as_str().ok_or_else(|| Malformed::new(self.raw, "string"))?;
-        let inner = &self.raw[1..self.raw.len() - 1];
-        Ok(Value::Str(if inner.len() == text.len() { Cow::Borrowed(inner) } else { Cow::Owned(text.to_owned()) }))
+        let element = match members.advance(b'[', b']') {
+            Some(true) => members.scanner.value(),
+            Some(false) | None => None,
+        };
+        if element.is_none() {
+            members.state = Reading::Ended;
+        }
+        element
     }
+}
+
+/// What stands between the quotes of a JSON string, without its escapes.
+fn unescaped(text: &str) -> Option<String> {
+    serde_json::from_str(&format!("\"{text}\"")).ok()
 }
 
 /// A property value; [`PropertyValue`] that may own its text.
@@ -131,8 +191,7 @@ pub(crate) fn classify(raw: &str) -> Result<Value<'_>, Malformed> {
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Ok(Value::Str(Cow::Borrowed(inner)));
     }
-    let text = sonic_rs::from_str::<String>(raw).map_err(|_| Malformed::new(raw, "string"))?;
-    Ok(Value::Str(Cow::Owned(text)))
+    unescaped(inner).map(|text| Value::Str(Cow::Owned(text))).ok_or_else(|| Malformed::new(raw, "string"))
 }
 
 fn scalar(raw: &str) -> Result<Value<'_>, Malformed> {
@@ -159,6 +218,12 @@ fn number(raw: &str) -> Value<'_> {
 /// Whether every digit before the exponent is 0, so that 0.0 is no underflow.
 fn is_zero(raw: &str) -> bool {
     raw.bytes().take_while(|byte| !matches!(byte, b'e' | b'E')).all(|byte| !matches!(byte, b'1'..=b'9'))
+}
+
+/// Whether all of `text` is one JSON value.
+pub(crate) fn is_valid(text: &str) -> bool {
+    let mut scanner = Scanner::new(text);
+    scanner.value().is_some() && scanner.is_end()
 }
 
 /// Whether `raw` is a JSON object.
@@ -242,7 +307,7 @@ pub(crate) fn repair_surrogates(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut repaired: Option<String> = None;
     let (mut at, mut copied) = (0, 0);
-    while let Some(found) = memchr::memchr(b'\\', &bytes[at..]) {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
         let escape = at + found;
         at = escape + 2;
         let Some(unit) = code_unit(bytes, escape) else { continue };
@@ -255,9 +320,6 @@ pub(crate) fn repair_surrogates(text: &str) -> Cow<'_, str> {
             out.push_str(&text[copied..escape]);
             out.push_str("\\ufffd");
             copied = at;
-        }
-        if at >= bytes.len() {
-            break;
         }
     }
     match repaired {

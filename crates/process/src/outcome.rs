@@ -30,7 +30,7 @@ macro_rules! reasons {
 reasons! {
     /// No project has its token.
     UnknownToken = "unknown_token",
-    /// Its properties are no JSON object.
+    /// Its properties are no JSON object, or nested beyond reason.
     Malformed = "malformed",
     /// It is a report of an SDK, which became a warning.
     ClientWarning = "client_warning",

@@ -8,7 +8,7 @@
 //! - The row's view is the person after the update, overlaid by the event's own `$set`, written or not.
 
 use crate::draft::Draft;
-use crate::json::{self, Value, members};
+use crate::json::{self, Value, elements, members};
 use crate::keys::{AUTO, KeyId, Keys, Name};
 use crate::properties::{Change, Properties};
 use std::borrow::Cow;
@@ -65,12 +65,11 @@ impl<'a> Wishes<'a> {
         if json::is_object(text) {
             self.unset.extend(members(text).map_while(Result::ok).map(|member| member.key));
         } else if text.starts_with('[') {
-            for element in sonic_rs::to_array_iter(text).map_while(Result::ok) {
-                let Cow::Borrowed(raw) = element.as_raw_cow() else { continue };
-                if let Ok(Value::Str(key)) = json::classify(raw.trim_ascii_end()) {
-                    self.unset.push(key);
-                }
-            }
+            let keys = elements(text).filter_map(|element| match json::classify(element) {
+                Ok(Value::Str(key)) => Some(key),
+                _ => None,
+            });
+            self.unset.extend(keys);
         }
     }
 

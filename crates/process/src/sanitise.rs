@@ -10,7 +10,7 @@ use aqueduct_event::RawEvent;
 use std::borrow::Cow;
 use uuid::Uuid;
 
-/// An event's JSON texts, readable by a strict reader.
+/// An event's JSON texts, readable by a strict reader. What is wrong at the root of the event counts as absent; the properties are looked at later.
 #[derive(Debug)]
 pub(crate) struct Texts<'a> {
     pub(crate) properties: Cow<'a, str>,
@@ -22,6 +22,7 @@ pub(crate) struct Texts<'a> {
 impl<'a> Texts<'a> {
     pub(crate) fn new(raw: &RawEvent<'a>) -> Self {
         let [properties, set, set_once, unset] = [raw.properties, raw.set, raw.set_once, raw.unset].map(json::repair_surrogates);
+        let [set, set_once, unset] = [set, set_once, unset].map(|text| if json::is_valid(&text) { text } else { Cow::Borrowed("") });
         Self { properties, set, set_once, unset }
     }
 }

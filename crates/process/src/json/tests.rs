@@ -54,13 +54,52 @@ fn half_a_surrogate_pair_becomes_the_replacement_character() {
 }
 
 #[test]
+fn nesting_has_an_end() {
+    let nested = |depth: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+    let is_taken = |text: &str| members(text).all(|member| member.is_ok());
+    assert!(is_taken(&nested(127)));
+    assert!(!is_taken(&nested(128)));
+    assert!(!is_taken(&nested(100_000)));
+    assert!(is_taken(&format!(r#"{{"a":["{}",{}[]]}}"#, "[".repeat(500), "[],".repeat(500))));
+}
+
+#[test]
+fn elements_come_in_order() {
+    let all = |text| elements(text).collect::<Vec<_>>();
+    assert_eq!(all(r#" [ 1 , "a,]" , [2, {}] ,null ] "#), ["1", r#""a,]""#, "[2, {}]", "null"]);
+    assert_eq!(all("[1,2"), ["1", "2"]);
+    for text in ["", "[]", "{}", "1", "[,]", "[x"] {
+        assert!(all(text).is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn members_come_in_order_with_their_text() {
     let text = r#" { "a" : 1 , "b\n":"x\ty", "a":[1, {"c":2}] } "#;
     let found: Vec<_> = members(text).map(|member| member.map(|m| (m.key.into_owned(), m.raw.to_owned()))).collect::<Result<_, _>>().expect("valid");
     let expected = [("a", "1"), ("b\n", r#""x\ty""#), ("a", r#"[1, {"c":2}]"#)].map(|(key, raw)| (key.to_owned(), raw.to_owned()));
     assert_eq!(found, expected);
     assert_eq!(members("").count(), 0);
-    for bad in ["[1]", "null", "{", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1"#, r#"{"a":[1}"#, "x"] {
+    for bad in [
+        "[1]",
+        "null",
+        "{",
+        r#"{"a"}"#,
+        r#"{"a":}"#,
+        r#"{"a":1"#,
+        r#"{"a":1,}"#,
+        r#"{,"a":1}"#,
+        r#"{"a":[1}"#,
+        r#"{"a":{]}"#,
+        r#"{"a":{"b"}}"#,
+        r#"{"a":[1,]}"#,
+        r#"{"a":01}"#,
+        r#"{"a":tru}"#,
+        r#"{"a":1} x"#,
+        r#"{"a\x":1}"#,
+        "{\"a\":\"\n\"}",
+        "x",
+    ] {
         assert!(members(bad).any(|member| member.is_err()), "{bad}");
     }
 }
@@ -104,11 +143,7 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
 
 fn written(value: &Value<'_>) -> String {
     match value {
-        Value::Str(text) => {
-            let mut out = String::new();
-            write_string(text, &mut out);
-            out
-        }
+        Value::Str(text) => serde_json::to_string(text).expect("valid"),
         Value::Float(number) => serde_json::to_string(number).expect("finite"),
         other => other.to_text().into_owned(),
     }
@@ -116,10 +151,27 @@ fn written(value: &Value<'_>) -> String {
 
 proptest! {
     #[test]
+    fn what_is_taken_is_what_strict_readers_take(text in "[{}\\[\\]\",:0-9a-e.+\\-\\\\ untrlsfé\n]{0,24}") {
+        let text = format!("{{\"a\":{text}}}");
+        // A key that repeats is no error to either.
+        let taken = members(&text).all(|member| member.is_ok());
+        prop_assert_eq!(taken, serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok(), "{}", text);
+    }
+
+    #[test]
+    fn members_are_those_that_strict_readers_find(sent in proptest::collection::btree_map(any::<String>(), any_json(), 0..6), pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&sent) } else { serde_json::to_string(&sent) }.expect("valid");
+        let found: Result<std::collections::BTreeMap<String, serde_json::Value>, _> = members(&text)
+            .map(|member| member.map(|member| (member.key.into_owned(), serde_json::from_str(member.raw).expect("valid"))))
+            .collect();
+        let expected: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).expect("valid");
+        prop_assert_eq!(found.expect("valid"), expected);
+    }
+
+    #[test]
     fn what_is_sent_comes_back(sent in any_json()) {
         let raw = sent.to_string();
-        let back: serde_json::Value = serde_json::from_str(&written(&value(&raw))).expect("valid");
-        prop_assert_eq!(back, sent);
+        prop_assert_eq!(written(&value(&raw)), raw);
     }
 
     #[test]

@@ -10,7 +10,9 @@ fn events_that_are_no_events() {
             r#"{"event":"$$client_ingestion_warning","distinct_id":"ann","properties":{"$$client_ingestion_warning_message":"odd"}}"#,
             r#"{"event":"$$heatmap","distinct_id":"ann","properties":{"$heatmap_data":{}}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            warning client_ingestion_warning {"message":"odd"}
+        "#]],
     );
 }
 
@@ -19,7 +21,12 @@ fn old_events_where_a_project_wants_none() {
     check_in(
         "careful",
         &[r#"{"event":"e","distinct_id":"ann","at":-86400}"#, r#"{"event":"e","distinct_id":"ann","at":-86399}"#],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at -86399 {}
+            id ann -> ann v0
+            row e ann: ann full -86399 {} {}
+            warning event_dropped_too_old {"ageInSeconds":172800}
+        "#]],
     );
 }
 
@@ -29,9 +36,16 @@ fn ids_made_long_before_or_after_the_event() {
         &[
             r#"{"event":"near","distinct_id":"ann","uuid":"018bcfe5-6800-7000-8000-000000000000"}"#,
             r#"{"event":"far","distinct_id":"ann","uuid":"018be000-0000-7000-8000-000000000001"}"#,
-            r#"{"event":"no time","distinct_id":"ann","uuid":"00000000-0000-4000-8000-000000000002"}"#,
+            r#"{"event":"no time","distinct_id":"ann","uuid":"f0000000-0000-4000-8000-000000000002"}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 0 {}
+            id ann -> ann v0
+            row near ann: ann full 0 {} {}
+            row far ann: ann full 0 {} {}
+            row no time ann: ann full 0 {} {}
+            warning event_uuid_timestamp_divergent {"eventTimestamp":"2023-11-14T22:13:21.000000Z","uuidTimestamp":"2023-11-18T01:16:18.304000Z"}
+        "#]],
     );
 }
 

@@ -21,7 +21,12 @@ fn events_properties_and_persons() {
             r#"{"event":"$$plugin_metrics","distinct_id":"ann","properties":{"x":1}}"#,
             r#"{"event":"c","distinct_id":"x","properties":{"$process_person_profile":false,"$set":{"q":1},"n":1}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            a!: event.n=Numeric event.$browser=String event.$feature/x=String event.o=? person.plan=String person.$browser=String person.$initial_browser=String | n $browser o
+            b!: | n
+            b: event.o=Numeric | o
+            c!: event.$process_person_profile=Boolean | $process_person_profile n
+        "#]],
     );
 }
 
@@ -33,7 +38,10 @@ fn groups() {
             r#"{"event":"$groupidentify","distinct_id":"ann","properties":{"$group_type":"org","$group_key":"b","$group_set":{"seats":6}}}"#,
             r#"{"event":"$groupidentify","distinct_id":"ann","properties":{"$group_type":"org","$group_key":"b","$group_set":{"seats":6,"since":"2020-01-01"}}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            $groupidentify!: group 0.seats=Numeric | 
+            $groupidentify: group 0.since=DateTime | 
+        "#]],
     );
 }
 

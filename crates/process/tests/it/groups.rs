@@ -12,7 +12,15 @@ fn types_get_indexes_in_order_of_appearance_and_a_sixth_is_ignored() {
             r#"{"event":"e","distinct_id":"ann","properties":{"$groups":{"f":"4","e":"5"}}}"#,
             r#"{"event":"e","distinct_id":"ann","properties":{"$groups":"nonsense"}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 0 {}
+            id ann -> ann v0
+            group types of 1: org, team, c, d, e
+            row e ann: ann full 0 {} {"$group_0":"acme","$group_1":"5","$groups":{"org":"acme","team":5}}
+            row e ann: ann full 0 {} {"$group_1":"x","$group_2":"1","$group_3":"2","$group_4":"3","$groups":{"c":"1","team":"x","d":"2","e":"3","f":"4","none":null}}
+            row e ann: ann full 0 {} {"$group_4":"5","$groups":{"f":"4","e":"5"}}
+            row e ann: ann full 0 {} {"$groups":"nonsense"}
+        "#]],
     );
 }
 
@@ -28,7 +36,21 @@ fn groupidentify_merges_properties_and_leaves_the_person_alone() {
             r#"{"event":"$groupidentify","distinct_id":"ann","properties":{"$group_key":"acme","$group_set":{"n":1}}}"#,
             r#"{"event":"$groupidentify","distinct_id":"ann","properties":{"$group_type":"org","$group_key":"acme","$group_set":[1]}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 0 {}
+            id ann -> ann v0
+            group types of 1: org
+            group 0 17 at 3 {"n":1}
+            group 0 acme at 0 {"a":1,"b":2,"c":3}
+            group 0 empty at 2 {}
+            row $groupidentify ann: ann full 0 {} {"$browser":"A","$group_key":"acme","$group_set":{"a":1,"b":1},"$group_type":"org"}
+            row $groupidentify ann: ann full 0 {} {"$group_0":"acme","$group_key":"acme","$group_set":{"b":2,"c":3},"$group_type":"org","$groups":{"org":"acme"}}
+            row $groupidentify ann: ann full 0 {} {"$group_key":"empty","$group_type":"org"}
+            row $groupidentify ann: ann full 0 {} {"$group_key":17,"$group_set":{"n":1},"$group_type":"org"}
+            row $groupidentify ann: ann full 0 {} {"$group_set":{"n":1},"$group_type":"org"}
+            row $groupidentify ann: ann full 0 {} {"$group_key":"acme","$group_set":{"n":1}}
+            row $groupidentify ann: ann full 0 {} {"$group_key":"acme","$group_set":[1],"$group_type":"org"}
+        "#]],
     );
 }
 

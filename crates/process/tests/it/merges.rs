@@ -7,7 +7,12 @@ use expect_test::expect;
 fn neither_has_a_person() {
     check(
         &[r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon","$set":{"plan":"pro"},"$set_once":{"first":1}}}"#],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 identified at 0 {"first":1,"plan":"pro"}
+            id ann -> ann v0
+            id anon -> ann v0
+            row $identify ann: ann full 0 {"first":1,"plan":"pro"} {"$anon_distinct_id":"anon","$set":{"plan":"pro"},"$set_once":{"first":1}}
+        "#]],
     );
 }
 
@@ -20,7 +25,18 @@ fn one_has_a_person() {
             r#"{"event":"e","distinct_id":"bob"}"#,
             r#"{"event":"$create_alias","distinct_id":"bob","properties":{"alias":"robert"}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person anon v1 identified at 0 {"a":1,"plan":"pro"}
+            person bob v1 identified at 2 {}
+            id ann -> anon v0
+            id anon -> anon v0
+            id bob -> bob v0
+            id robert -> bob v0
+            row e anon: anon full 0 {"a":1} {"$set":{"a":1}}
+            row $identify ann: anon full 0 {"a":1,"plan":"pro"} {"$anon_distinct_id":"anon","$set":{"plan":"pro"}}
+            row e bob: bob full 2 {} {}
+            row $create_alias bob: bob full 2 {} {"alias":"robert"}
+        "#]],
     );
 }
 
@@ -31,7 +47,13 @@ fn both_have_one_person() {
             r#"{"event":"$create_alias","distinct_id":"ann","properties":{"alias":"annie"}}"#,
             r#"{"event":"$identify","distinct_id":"annie","properties":{"$anon_distinct_id":"ann"}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 identified at 0 {}
+            id ann -> ann v0
+            id annie -> ann v0
+            row $create_alias ann: ann full 0 {} {"alias":"annie"}
+            row $identify annie: ann full 0 {} {"$anon_distinct_id":"ann"}
+        "#]],
     );
 }
 
@@ -46,7 +68,19 @@ fn two_persons_become_the_targets() {
             r#"{"event":"$identify","distinct_id":"ann","at":8,"properties":{"$anon_distinct_id":"anon","$set":{"c":"event"},"$set_once":{"b":"event","d":"event"},"$unset":["n"]}}"#,
             r#"{"event":"e","distinct_id":"anon","at":9}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v3 identified at 5 {"a":"target","b":"other","d":"event","c":"event"}
+            person anon v102 deleted at 5 {"a":"other","b":"other","n":3}
+            id ann -> ann v0
+            id anon -> ann v1
+            override anon -> ann
+            row e anon: anon full 5 {"a":"other","b":"other","n":1} {"$set":{"a":"other","b":"other","n":1}}
+            row e anon: anon full 5 {"a":"other","b":"other","n":2} {"$set":{"n":2}}
+            row e anon: anon full 5 {"a":"other","b":"other","n":3} {"$set":{"n":3}}
+            row e ann: ann full 7 {"a":"target","c":"target"} {"$set":{"a":"target","c":"target"}}
+            row $identify ann: ann full 5 {"a":"target","b":"other","d":"event","c":"event"} {"$anon_distinct_id":"anon","$set":{"c":"event"},"$set_once":{"b":"event","d":"event"},"$unset":["n"]}
+            row e anon: ann full 5 {"a":"target","b":"other","d":"event","c":"event"} {}
+        "#]],
     );
 }
 
@@ -60,7 +94,23 @@ fn who_was_identified_is_not_merged_away() {
             r#"{"event":"$identify","distinct_id":"bob","properties":{"$anon_distinct_id":"ann","$set":{"x":1}}}"#,
             r#"{"event":"$create_alias","distinct_id":"cid","properties":{"alias":"ann"}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 identified at 0 {}
+            person bob v1 identified at 1 {"x":1}
+            person cid v1 identified at 2 {}
+            id a1 -> ann v0
+            id ann -> ann v0
+            id b1 -> bob v0
+            id bob -> bob v0
+            id cid -> cid v0
+            row $identify ann: ann full 0 {} {"$anon_distinct_id":"a1"}
+            row $identify bob: bob full 1 {} {"$anon_distinct_id":"b1"}
+            row e cid: cid full 2 {} {}
+            row $identify bob: bob full 1 {"x":1} {"$anon_distinct_id":"ann","$set":{"x":1}}
+            row $create_alias cid: cid full 2 {} {"alias":"ann"}
+            warning cannot_merge_already_identified {"targetPersonDistinctId":"bob","sourcePersonDistinctId":"ann"}
+            warning cannot_merge_already_identified {"targetPersonDistinctId":"cid","sourcePersonDistinctId":"ann"}
+        "#]],
     );
 }
 
@@ -73,7 +123,19 @@ fn merge_dangerously_merges_anybody() {
             r#"{"event":"$merge_dangerously","distinct_id":"bob","properties":{"alias":"ann"}}"#,
             r#"{"event":"e","distinct_id":"a1"}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v100 identified deleted at 0 {}
+            person bob v1 identified at 0 {}
+            id a1 -> bob v1
+            id ann -> bob v1
+            id b1 -> bob v0
+            id bob -> bob v0
+            override ann -> bob
+            row $identify ann: ann full 0 {} {"$anon_distinct_id":"a1"}
+            row $identify bob: bob full 1 {} {"$anon_distinct_id":"b1"}
+            row $merge_dangerously bob: bob full 0 {} {"alias":"ann"}
+            row e a1: bob full 0 {} {}
+        "#]],
     );
 }
 
@@ -88,7 +150,22 @@ fn chains_of_merges() {
             r#"{"event":"$merge_dangerously","distinct_id":"c","properties":{"alias":"b"}}"#,
             r#"{"event":"e","distinct_id":"a"}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person a v100 deleted at 0 {}
+            person b v101 identified deleted at 0 {}
+            person c v2 identified at 0 {}
+            id a -> c v2
+            id b -> c v1
+            id c -> c v0
+            override a -> b
+            override b -> c
+            row e a: a full 0 {} {}
+            row e b: b full 1 {} {}
+            row e c: c full 2 {} {}
+            row $merge_dangerously b: b full 0 {} {"alias":"a"}
+            row $merge_dangerously c: c full 0 {} {"alias":"b"}
+            row e a: c full 0 {} {}
+        "#]],
     );
 }
 
@@ -101,7 +178,20 @@ fn illegal_ids_are_not_merged_and_the_event_goes_on() {
             r#"{"event":"$create_alias","distinct_id":"ann","properties":{"alias":"'Guest'"}}"#,
             r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":null}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 0 {"x":1}
+            person undefined v0 at 1 {}
+            id ann -> ann v0
+            id undefined -> undefined v0
+            row $identify ann: ann full 0 {"x":1} {"$anon_distinct_id":"anonymous","$set":{"x":1}}
+            row $identify undefined: undefined full 1 {} {"$anon_distinct_id":"anon"}
+            row $create_alias ann: ann full 0 {"x":1} {"alias":"'Guest'"}
+            row $identify ann: ann full 0 {"x":1} {"$anon_distinct_id":null}
+            warning cannot_merge_with_illegal_distinct_id {"otherDistinctId":"ann","illegalDistinctId":"anonymous"}
+            warning cannot_merge_with_illegal_distinct_id {"otherDistinctId":"anon","illegalDistinctId":"undefined"}
+            warning cannot_merge_with_illegal_distinct_id {"otherDistinctId":"ann","illegalDistinctId":"'Guest'"}
+            warning cannot_merge_with_illegal_distinct_id {"otherDistinctId":"ann","illegalDistinctId":"null"}
+        "#]],
     );
 }
 
@@ -116,7 +206,25 @@ fn the_same_or_no_other_id() {
             r#"{"event":"e","distinct_id":"dan","properties":{"$anon_distinct_id":"x","alias":"y"}}"#,
             r#"{"event":"$create_alias","distinct_id":"eve","properties":{"alias":17}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 0 {}
+            person bob v0 identified at 1 {"x":1}
+            person cid v0 at 2 {}
+            person dan v0 at 4 {}
+            person eve v0 identified at 5 {}
+            id 17 -> eve v0
+            id ann -> ann v0
+            id bob -> bob v0
+            id cid -> cid v0
+            id dan -> dan v0
+            id eve -> eve v0
+            row $identify ann: ann full 0 {} {"$anon_distinct_id":"ann"}
+            row $identify bob: bob full 1 {"x":1} {"$set":{"x":1}}
+            row $create_alias cid: cid full 2 {} {}
+            row $create_alias cid: cid full 2 {} {"alias":""}
+            row e dan: dan full 4 {} {"$anon_distinct_id":"x","alias":"y"}
+            row $create_alias eve: eve full 5 {} {"alias":17}
+        "#]],
     );
 }
 

@@ -12,6 +12,15 @@ fn arrival_decides() {
             r#"{"event":"3","distinct_id":"ann","at":5,"properties":{"$set":{"last":2},"$set_once":{"first":2}}}"#,
             r#"{"event":"4","distinct_id":"ann","at":7,"properties":{"$set":{"last":3},"$set_once":{"first":3}}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v2 at 9 {"last":3,"first":2}
+            person bob v0 at 1 {"last":1}
+            id ann -> ann v0
+            id bob -> bob v0
+            row 1 ann: ann full 9 {"last":1} {"$set":{"last":1}}
+            row 2 bob: bob full 1 {"last":1} {"$set":{"last":1}}
+            row 3 ann: ann full 9 {"last":2,"first":2} {"$set":{"last":2},"$set_once":{"first":2}}
+            row 4 ann: ann full 9 {"last":3,"first":2} {"$set":{"last":3},"$set_once":{"first":3}}
+        "#]],
     );
 }

@@ -10,7 +10,11 @@ fn personless_events_make_no_person() {
             r#"{"event":"e","distinct_id":"anon","properties":{"$process_person_profile":false,"$set":{"a":1},"$set_once":{"a":1},"$unset":["a"],"$browser":"A","$groups":{"org":"x"},"$group_0":"x"},"$set":{"b":1}}"#,
             r#"{"event":"e","distinct_id":"anon","properties":{"$process_person_profile":false}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            id anon -> anon v0 personless
+            row e anon: anon propertyless never {} {"$browser":"A","$groups":{"org":"x"},"$process_person_profile":false}
+            row e anon: anon propertyless never {} {"$process_person_profile":false}
+        "#]],
     );
 }
 
@@ -22,7 +26,19 @@ fn the_switch_is_true_false_or_a_mistake() {
             r#"{"event":"e","distinct_id":"bob","properties":{"$process_person_profile":"false"}}"#,
             r#"{"event":"e","distinct_id":"cid","properties":{"$process_person_profile":null}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 0 {}
+            person bob v0 at 1 {}
+            person cid v0 at 2 {}
+            id ann -> ann v0
+            id bob -> bob v0
+            id cid -> cid v0
+            row e ann: ann full 0 {} {}
+            row e bob: bob full 1 {} {}
+            row e cid: cid full 2 {} {}
+            warning invalid_process_person_profile {"message":"only true and false are valid","$process_person_profile":"false"}
+            warning invalid_process_person_profile {"message":"only true and false are valid","$process_person_profile":null}
+        "#]],
     );
 }
 
@@ -35,7 +51,14 @@ fn a_person_that_exists_is_used_without_its_properties() {
             r#"{"event":"e","distinct_id":"ann","at":61,"properties":{"$process_person_profile":false}}"#,
             r#"{"event":"e","distinct_id":"ann","at":-9,"properties":{"$process_person_profile":false}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 0 {"a":1}
+            id ann -> ann v0
+            row e ann: ann full 0 {"a":1} {"$set":{"a":1}}
+            row e ann: ann propertyless 0 {} {"$process_person_profile":false}
+            row e ann: ann force_upgrade 0 {} {"$process_person_profile":false}
+            row e ann: ann propertyless 0 {} {"$process_person_profile":false}
+        "#]],
     );
 }
 
@@ -48,7 +71,12 @@ fn events_about_persons_and_groups_are_refused() {
             r#"{"event":"$merge_dangerously","distinct_id":"ann","properties":{"$process_person_profile":false,"alias":"x"}}"#,
             r#"{"event":"$groupidentify","distinct_id":"ann","properties":{"$process_person_profile":false,"$group_type":"org","$group_key":"x"}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            warning invalid_event_when_process_person_profile_is_false {}
+            warning invalid_event_when_process_person_profile_is_false {}
+            warning invalid_event_when_process_person_profile_is_false {}
+            warning invalid_event_when_process_person_profile_is_false {}
+        "#]],
     );
 }
 
@@ -59,7 +87,12 @@ fn the_same_id_with_a_person_later_keeps_its_uuid() {
             r#"{"event":"e","distinct_id":"ann","properties":{"$process_person_profile":false}}"#,
             r#"{"event":"e","distinct_id":"ann"}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 1 {}
+            id ann -> ann v1
+            row e ann: ann propertyless never {} {"$process_person_profile":false}
+            row e ann: ann full 1 {} {}
+        "#]],
     );
 }
 
@@ -72,7 +105,16 @@ fn identified_later_as_a_person_that_exists() {
             r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon"}}"#,
             r#"{"event":"e","distinct_id":"anon"}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v1 identified at 0 {}
+            id ann -> ann v0
+            id anon -> ann v1
+            override anon -> ann
+            row e ann: ann full 0 {} {}
+            row e anon: anon propertyless never {} {"$process_person_profile":false}
+            row $identify ann: ann full 0 {} {"$anon_distinct_id":"anon"}
+            row e anon: ann full 0 {} {}
+        "#]],
     );
 }
 
@@ -83,7 +125,13 @@ fn identified_later_as_somebody_new() {
             r#"{"event":"e","distinct_id":"anon","properties":{"$process_person_profile":false}}"#,
             r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon"}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person anon v0 identified at 1 {}
+            id ann -> anon v0
+            id anon -> anon v1
+            row e anon: anon propertyless never {} {"$process_person_profile":false}
+            row $identify ann: anon full 1 {} {"$anon_distinct_id":"anon"}
+        "#]],
     );
 }
 
@@ -95,6 +143,14 @@ fn both_were_used_personless() {
             r#"{"event":"e","distinct_id":"ann","properties":{"$process_person_profile":false}}"#,
             r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon"}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 identified at 2 {}
+            id ann -> ann v1
+            id anon -> ann v1
+            override anon -> ann
+            row e anon: anon propertyless never {} {"$process_person_profile":false}
+            row e ann: ann propertyless never {} {"$process_person_profile":false}
+            row $identify ann: ann full 2 {} {"$anon_distinct_id":"anon"}
+        "#]],
     );
 }

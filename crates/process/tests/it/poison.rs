@@ -42,19 +42,18 @@ fn bad_records_and_events_are_passed_over() {
     let commit = world.processor.apply(&entries).expect("processed");
     assert_eq!(commit.upto, JournalPosition(4));
     world.store.commit(commit).expect("taken");
-    let rows: Vec<u128> = world.store.kept().rows.iter().map(|(_, row)| row.uuid.as_u128()).collect();
-    assert_eq!(rows, [100, 101]);
+    let rows: Vec<_> = world.store.kept().rows.into_iter().map(|(_, row)| (row.uuid.as_u128(), row.properties)).collect();
+    assert_eq!(rows, [(100, r#"{"ok":1}"#.to_owned()), (101, "{}".to_owned())]);
 }
 
 #[test]
-fn deep_nesting_is_just_text() {
+fn nesting_is_taken_as_deep_as_readers_go() {
     let mut world = World::new("plain");
-    let deep = format!(r#"{{"deep":{}{}}}"#, "[".repeat(20_000), "]".repeat(20_000));
-    let set = format!(r#"{{"deep":{}{}}}"#, "[".repeat(20_000), "]".repeat(20_000));
-    let other = set.replace("[]", "[1]");
-    let entries = [entry(0, batch(vec![event(1, &deep, &set), event(2, &deep, &other)]))];
-    let commit = world.processor.apply(&entries).expect("processed");
-    assert_eq!((commit.events.len(), commit.persons[0].version), (2, 1));
+    let nested = |depth: usize, inner: &str| format!(r#"{{"deep":{}{inner}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+    let (fits, other, bottomless) = (nested(120, ""), nested(120, "1"), nested(20_000, ""));
+    let events = vec![event(1, &fits, &fits), event(2, &fits, &other), event(3, &bottomless, ""), event(4, "", &bottomless)];
+    let commit = world.processor.apply(&[entry(0, batch(events))]).expect("processed");
+    assert_eq!((commit.events.len(), commit.persons[0].version), (3, 1));
 }
 
 #[test]

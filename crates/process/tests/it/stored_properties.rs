@@ -15,7 +15,13 @@ fn properties_are_kept_as_sent() {
             r#"{"event":"e","distinct_id":"ann","properties":{"twice":1,"twice":2,"\u0074wice":3,"bad \ud800":"x\udc00y"}}"#,
             r#"{"event":"e","distinct_id":"ann"}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 0 {}
+            id ann -> ann v0
+            row e ann: ann full 0 {} {"":"empty key","a":[1,{"x":null}],"big":12345678901234567890,"distinct_id":"d","e":1000.0,"f":1.0,"i":-5,"n":null,"o":{},"s":"é\n\"😀","t":true,"token":"t"}
+            row e ann: ann full 0 {} {"bad �":"x�y","twice":3}
+            row e ann: ann full 0 {} {}
+        "#]],
     );
 }
 
@@ -27,13 +33,24 @@ fn bloat_goes_and_session_ids_are_tidied() {
             r#"{"event":"e","distinct_id":"ann","properties":{"$session_id":"My-Session","$heatmap_data":{"/":[]}}}"#,
             r#"{"event":"e","distinct_id":"ann","properties":{"$heatmap_data":5}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            person ann v0 at 0 {}
+            id ann -> ann v0
+            row e ann: ann full 0 {} {"$session_id":"0190d8a0-0000-7000-8000-00000000abcd"}
+            row e ann: ann full 0 {} {"$session_id":"My-Session"}
+            row e ann: ann full 0 {} {}
+            warning invalid_heatmap_data {}
+        "#]],
     );
 }
 
 #[test]
 fn addresses_go_where_a_project_wants_none() {
-    check_in("careful", &[r#"{"event":"e","distinct_id":"ann","properties":{"$ip":"1.2.3.4","a":1}}"#], expect![[""]]);
+    check_in("careful", &[r#"{"event":"e","distinct_id":"ann","properties":{"$ip":"1.2.3.4","a":1}}"#], expect![[r#"
+        person ann v0 at 0 {}
+        id ann -> ann v0
+        row e ann: ann full 0 {} {"a":1}
+    "#]]);
 }
 
 /// Properties of one event with these properties, sent from an address at a time.
