@@ -1,9 +1,10 @@
-//! The suite that every backend of [`Store`] must pass, and the plain rows that it compares.
+//! The suite that every backend of [`Store`](crate::Store) must pass, and the plain rows that it compares.
 //!
-//! A backend's test is one call of [`run`] with a way to make a store, to read it back and to move its rows to another physical state.
+//! A backend's test is one call of [`run`] with a way to make a [`World`]: a store that can be read back, brought to rest, and crashed.
 
 mod cases;
 mod rows;
+mod state_cases;
 
-pub use cases::{Backend, run};
+pub use cases::{Backend, World, run};
 pub use rows::{Event, Row, commit_of, logical_rows};

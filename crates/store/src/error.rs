@@ -58,6 +58,14 @@ pub enum CommitError {
     /// What was read back for a compaction is damaged.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Fresh rows fill the memory that they may take, and none could be written out while the commit waited. The same commit may be tried again.
+    #[error("fresh rows take {found} bytes of memory, at most {max} are allowed, and nothing was written out meanwhile")]
+    Full {
+        /// Bytes taken.
+        found: usize,
+        /// The ceiling.
+        max: usize,
+    },
 }
 
 /// Why something could not be read.
@@ -85,4 +93,18 @@ pub enum ReadError {
         /// The database's answer.
         what: String,
     },
+}
+
+impl ReadError {
+    /// The error of a read that several readers waited for, for each of them.
+    pub(crate) fn of_shared(error: &Self) -> Self {
+        match error {
+            Self::Io { path, source } => {
+                let source = std::io::Error::new(source.kind(), source.to_string());
+                Self::Io { path: path.clone(), source }
+            }
+            Self::Damaged { path, what } => Self::Damaged { path: path.clone(), what: what.clone() },
+            Self::Manifest { what } => Self::Manifest { what: what.clone() },
+        }
+    }
 }

@@ -14,14 +14,19 @@
 //!
 //! Read next: [`commit`] (what comes in), [`read`] (what goes out), `layout` (columns and files), `conformance`.
 
+mod cache;
 pub mod commit;
 mod config;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod embedded;
 mod error;
+pub mod files;
 mod layout;
+mod manifest;
+mod metrics;
 pub mod read;
+mod segment;
 
 pub use commit::{Commit, DistinctIdRecord, EventRow, EventRows, GroupRecord, PersonMode, PersonOverride, PersonRecord};
 pub use config::StoreConfig;

@@ -12,7 +12,7 @@ impl State {
         let known = self.layers().find_map(|layer| layer.persons.get(&(project, id)));
         let person = match known {
             Some(person) => Some(PersonRecord::clone(person)),
-            None => self.base.person(project, id)?,
+            None => self.base.view.person(project, id)?,
         };
         Ok(person.filter(|person| !person.is_deleted))
     }
@@ -21,12 +21,12 @@ impl State {
         let key = (project, Arc::from(distinct_id));
         match self.layers().find_map(|layer| layer.distinct_ids.get(&key)) {
             Some(id) => Ok(Some(id.clone())),
-            None => self.base.distinct_id(project, distinct_id),
+            None => self.base.view.distinct_id(project, distinct_id),
         }
     }
 
     pub(crate) fn distinct_ids_of(&self, project: ProjectId, person: PersonId) -> Result<Vec<String>, ReadError> {
-        let mut ids: BTreeSet<Arc<str>> = self.base.distinct_ids_of(project, person)?.into_iter().collect();
+        let mut ids: BTreeSet<Arc<str>> = self.base.view.distinct_ids_of(project, person)?.into_iter().collect();
         for layer in self.layers() {
             ids.extend(layer.ids_of.get(&(project, person)).into_iter().flatten().map(Arc::clone));
         }
@@ -44,7 +44,7 @@ impl State {
         let full = (project, type_index, Arc::from(key));
         match self.layers().find_map(|layer| layer.groups.get(&full)) {
             Some(group) => Ok(Some(GroupRecord::clone(group))),
-            None => self.base.group(project, type_index, key),
+            None => self.base.view.group(project, type_index, key),
         }
     }
 }

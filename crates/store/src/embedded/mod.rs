@@ -2,59 +2,106 @@
 //!
 //! One writer at a time replaces the [`State`]; readers take the present one and keep it as long as they like.
 
-mod base;
-mod delta;
+mod compact;
+pub(crate) mod delta;
+mod flush;
 mod lookup;
+mod open;
 mod overrides;
+mod pending;
 mod snapshot;
 mod state;
 mod tables;
 
+use crate::cache::ColumnCache;
 use crate::commit::{Commit, DistinctIdRecord, GroupRecord, PersonRecord};
 use crate::config::StoreConfig;
+use crate::files::Files;
+use crate::manifest::Manifest;
 use crate::read::Snapshot;
-use crate::{CommitError, OpenError, ReadError, Store};
+use crate::segment::Segment;
+use crate::{CommitError, ReadError, Store, metrics};
 use aqueduct_event::limits::GROUP_TYPES_MAX;
 use aqueduct_event::{Clock, JournalPosition, PartitionId, PersonId, ProjectId};
 use arc_swap::ArcSwap;
-use base::Base;
+use compact::Compaction;
 use delta::Delta;
-use parking_lot::Mutex;
+use flush::Persisted;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use snapshot::EmbeddedSnapshot;
-use state::{Generation, State};
+use state::State;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::{Duration, Instant};
 
 /// The embedded store.
 #[derive(Debug)]
 pub struct EmbeddedStore {
     config: StoreConfig,
     clock: Arc<dyn Clock>,
+    files: Arc<dyn Files>,
+    manifest: Manifest,
+    cache: Arc<ColumnCache>,
+    /// As the store was made, whatever the config says now.
+    shards: u16,
+    next_segment: AtomicU64,
     state: ArcSwap<State>,
     /// Held while the state is replaced: by a commit, a freeze, the end of a flush or of a compaction.
     writer: Mutex<()>,
+    /// Signalled when a flush has made room in memory.
+    room: Condvar,
+    /// Held by the one flush that may run.
+    flushing: Mutex<Persisted>,
+    /// Held by the one compaction that may run.
+    compacting: Mutex<Compaction>,
+    /// Segments that left the manifest; their files go when no snapshot reads them.
+    garbage: Mutex<Vec<Arc<Segment>>>,
+    /// Whether segments changed since it was last looked which overrides are still needed.
+    overrides_to_check: AtomicBool,
 }
 
-impl EmbeddedStore {
-    /// Opens the store in `config.dir`, or makes it.
-    ///
-    /// # Errors
-    /// [`OpenError`] when the directory cannot be used, was written by a newer program, or is damaged.
-    pub fn open(config: StoreConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let state = State {
-            base: Arc::new(Base::default()),
-            frozen: None,
-            active: Generation::default(),
-            overrides: Arc::default(),
-            group_types: Arc::default(),
-            seq: 0,
-        };
-        Ok(Self { config, clock, state: ArcSwap::from_pointee(state), writer: Mutex::new(()) })
-    }
+/// How long a commit waits for room before it gives the batch back.
+const ROOM_WAIT: Duration = Duration::from_secs(5);
 
+impl EmbeddedStore {
     /// The store as it is now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<dyn Snapshot> {
-        Arc::new(EmbeddedSnapshot::new(self.state.load_full(), self.config.shards))
+        Arc::new(EmbeddedSnapshot::new(self.state.load_full(), &self.cache, self.shards))
+    }
+
+    /// Reads every segment and compares its checksum: the full check that opening does without.
+    ///
+    /// # Errors
+    /// [`ReadError`] for the first file that is not what was written.
+    pub fn verify(&self) -> Result<(), ReadError> {
+        self.state.load_full().base.segments.iter().try_for_each(|segment| segment.verify())
+    }
+
+    /// The writer's lock, once fresh rows take less memory than they may.
+    fn writer_with_room(&self) -> Result<MutexGuard<'_, ()>, CommitError> {
+        let started = Instant::now();
+        let mut writer = self.writer.lock();
+        loop {
+            let found = self.state.load().bytes();
+            if found < self.config.memory_bytes_max {
+                break;
+            }
+            if !self.config.background {
+                drop(writer);
+                // Nobody else would do it: there is one thread.
+                self.flush_generation(&mut self.flushing.lock())?;
+                writer = self.writer.lock();
+                continue;
+            }
+            if self.room.wait_for(&mut writer, ROOM_WAIT).timed_out() {
+                return Err(CommitError::Full { found, max: self.config.memory_bytes_max });
+            }
+        }
+        if started.elapsed() > Duration::from_millis(1) {
+            metrics::waited(started.elapsed());
+        }
+        Ok(writer)
     }
 }
 
@@ -64,19 +111,40 @@ impl Store for EmbeddedStore {
     }
 
     fn commit(&self, commit: Commit) -> Result<(), CommitError> {
-        let _writer = self.writer.lock();
+        let _writer = self.writer_with_room()?;
+        let (started, rows) = (Instant::now(), commit.events.len());
         let mut state = State::clone(&self.state.load());
-        apply(&mut state, commit, self.config.shards);
+        apply(&mut state, commit, self.shards);
         state.active.since.get_or_insert_with(|| self.clock.now());
+        metrics::committed(rows, started.elapsed(), state.bytes());
         self.state.store(Arc::new(state));
         Ok(())
     }
 
     fn work(&self) -> Result<bool, CommitError> {
-        Ok(false)
+        if self.manifest.has_failed() {
+            self.renew_view()?;
+        }
+        if self.flush_is_due()
+            && let Some(mut persisted) = self.flushing.try_lock()
+            && self.flush_generation(&mut persisted)?
+        {
+            return Ok(true);
+        }
+        if self.collect_garbage()? {
+            return Ok(true);
+        }
+        let Some(mut compaction) = self.compacting.try_lock() else {
+            return Ok(false);
+        };
+        self.forget_overrides(&mut compaction)?;
+        self.compact(&mut compaction)
     }
 
     fn flush(&self) -> Result<(), CommitError> {
+        let mut persisted = self.flushing.lock();
+        // One generation may be left from a flush that failed; the active one comes after it.
+        while self.flush_generation(&mut persisted)? {}
         Ok(())
     }
 

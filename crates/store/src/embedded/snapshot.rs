@@ -4,9 +4,11 @@ use super::overrides::Overrides;
 use super::state::State;
 use super::tables;
 use crate::ReadError;
+use crate::cache::ColumnCache;
 use crate::layout::part::TablePart;
 use crate::layout::table::ProjectRange;
 use crate::read::{DistinctIdsTable, GroupsTable, Part, PersonsTable, ProjectView, Snapshot};
+use crate::segment::part::SegmentPart;
 use aqueduct_event::{PersonId, ProjectId};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -15,12 +17,13 @@ use std::sync::{Arc, LazyLock, OnceLock};
 #[derive(Debug)]
 pub(crate) struct EmbeddedSnapshot {
     state: Arc<State>,
+    cache: Arc<ColumnCache>,
     shards: u16,
 }
 
 impl EmbeddedSnapshot {
-    pub(crate) fn new(state: Arc<State>, shards: u16) -> Self {
-        Self { state, shards }
+    pub(crate) fn new(state: Arc<State>, cache: &Arc<ColumnCache>, shards: u16) -> Self {
+        Self { state, cache: Arc::clone(cache), shards }
     }
 }
 
@@ -29,6 +32,12 @@ impl Snapshot for EmbeddedSnapshot {
         let state = &self.state;
         let mut generation = state.base.seqs.get(&project).copied().unwrap_or_default();
         let mut shards: Vec<Vec<Arc<dyn Part>>> = vec![Vec::new(); usize::from(self.shards)];
+        for segment in &state.base.segments {
+            for_each_range(&segment.descriptor.ranges, project, |place| {
+                let shard = usize::from(segment.descriptor.ranges[place].shard);
+                shards[shard].push(Arc::new(SegmentPart::new(segment, &self.cache, place)));
+            });
+        }
         for chunk in state.chunks() {
             for_each_range(&chunk.ranges, project, |place| {
                 let range = &chunk.ranges[place];

@@ -7,11 +7,12 @@
 //! ```
 //! A look-up asks active, then frozen, then base.
 
-use super::base::Base;
 use super::delta::{Delta, Layers};
 use super::overrides::Overrides;
 use crate::layout::{Table, merge_tables};
-use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, UnixMicros};
+use crate::manifest::View;
+use crate::segment::Segment;
+use aqueduct_event::{JournalPosition, PartitionId, ProjectId, UnixMicros};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,16 +72,49 @@ fn size_class(rows: usize) -> u32 {
     if rows < SMALL_ROWS { 0 } else { 1 + (rows / SMALL_ROWS).ilog(TIER_CHUNKS) }
 }
 
+/// What is durable: the segments, and the manifest as of the last flush.
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) view: Arc<View>,
+    /// Number of the newest durable commit that touched a project.
+    pub(crate) seqs: Arc<FxHashMap<ProjectId, u64>>,
+    /// Where each partition stands.
+    pub(crate) positions: Arc<BTreeMap<PartitionId, JournalPosition>>,
+    /// Overrides as the manifest has them.
+    pub(crate) overrides: OverridesByProject,
+}
+
+impl Base {
+    /// The same with other segments.
+    pub(crate) fn with_segments(&self, segments: Vec<Arc<Segment>>) -> Self {
+        let (view, overrides) = (Arc::clone(&self.view), Arc::clone(&self.overrides));
+        Self { segments, view, seqs: Arc::clone(&self.seqs), positions: Arc::clone(&self.positions), overrides }
+    }
+}
+
+/// A generation that is being written out, with what belongs to its last commit.
+#[derive(Debug)]
+pub(crate) struct Frozen {
+    pub(crate) generation: Generation,
+    pub(crate) overrides: OverridesByProject,
+    pub(crate) group_types: GroupTypesByProject,
+    pub(crate) seq: u64,
+}
+
+pub(crate) type OverridesByProject = Arc<FxHashMap<ProjectId, Arc<Overrides>>>;
+pub(crate) type GroupTypesByProject = Arc<FxHashMap<ProjectId, Arc<Vec<String>>>>;
+
 /// The store at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) base: Arc<Base>,
-    pub(crate) frozen: Option<Arc<Generation>>,
+    pub(crate) frozen: Option<Arc<Frozen>>,
     pub(crate) active: Generation,
     /// All overrides, durable or not.
-    pub(crate) overrides: Arc<FxHashMap<ProjectId, Arc<Overrides>>>,
+    pub(crate) overrides: OverridesByProject,
     /// All group types, durable or not.
-    pub(crate) group_types: Arc<FxHashMap<ProjectId, Arc<Vec<String>>>>,
+    pub(crate) group_types: GroupTypesByProject,
     /// Number of the newest commit; goes on after a restart.
     pub(crate) seq: u64,
 }
@@ -88,22 +122,17 @@ pub(crate) struct State {
 impl State {
     /// Layers that are not in the base, newest first.
     pub(crate) fn layers(&self) -> impl Iterator<Item = &Delta> {
-        let frozen = self.frozen.iter().flat_map(|frozen| frozen.layers.newest_first());
+        let frozen = self.frozen.iter().flat_map(|frozen| frozen.generation.layers.newest_first());
         self.active.layers.newest_first().chain(frozen)
     }
 
     /// Chunks that are not in the base, oldest first.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = &Arc<Table>> {
-        self.frozen.iter().flat_map(|frozen| frozen.chunks.iter()).chain(&self.active.chunks)
+        self.frozen.iter().flat_map(|frozen| frozen.generation.chunks.iter()).chain(&self.active.chunks)
     }
 
     /// Bytes of everything that is not in the base.
     pub(crate) fn bytes(&self) -> usize {
-        self.active.bytes() + self.frozen.as_ref().map_or(0, |frozen| frozen.bytes())
-    }
-
-    /// Present person of an id that rows carry.
-    pub(crate) fn final_person(&self, project: ProjectId, person: PersonId) -> PersonId {
-        self.overrides.get(&project).map_or(person, |overrides| overrides.resolve(person))
+        self.active.bytes() + self.frozen.as_ref().map_or(0, |frozen| frozen.generation.bytes())
     }
 }

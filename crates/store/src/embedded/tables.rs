@@ -16,7 +16,7 @@ fn times(times: impl Iterator<Item = i64>) -> ArrayRef {
 
 pub(crate) fn persons(state: &State, project: ProjectId) -> Result<PersonsTable, ReadError> {
     let mut rows: BTreeMap<PersonId, Arc<PersonRecord>> =
-        state.base.persons(project)?.into_iter().map(|person| (person.id, Arc::new(person))).collect();
+        state.base.view.persons(project)?.into_iter().map(|person| (person.id, Arc::new(person))).collect();
     let mut layers: Vec<_> = state.layers().collect();
     layers.reverse();
     for layer in layers {
@@ -36,7 +36,7 @@ pub(crate) fn persons(state: &State, project: ProjectId) -> Result<PersonsTable,
 }
 
 pub(crate) fn groups(state: &State, project: ProjectId) -> Result<GroupsTable, ReadError> {
-    let of_base = state.base.groups(project)?.into_iter();
+    let of_base = state.base.view.groups(project)?.into_iter();
     let mut rows: BTreeMap<(u8, Arc<str>), Arc<GroupRecord>> =
         of_base.map(|group| ((group.type_index, Arc::clone(&group.key)), Arc::new(group))).collect();
     let mut layers: Vec<_> = state.layers().collect();
@@ -57,7 +57,7 @@ pub(crate) fn groups(state: &State, project: ProjectId) -> Result<GroupsTable, R
 }
 
 pub(crate) fn distinct_ids(state: &State, project: ProjectId) -> Result<DistinctIdsTable, ReadError> {
-    let of_base = state.base.distinct_ids(project)?.into_iter();
+    let of_base = state.base.view.distinct_ids(project)?.into_iter();
     let mut rows: BTreeMap<Arc<str>, DistinctIdRecord> = of_base.map(|id| (Arc::clone(&id.distinct_id), id)).collect();
     let mut layers: Vec<_> = state.layers().collect();
     layers.reverse();

@@ -7,12 +7,14 @@
 
 use super::dict::DictBuilder;
 use super::gather::Plan;
+use super::json::{Parsed, parse_value};
 use super::sparse::{KeyColumn, Sparse, Typed};
 use crate::commit::EventRow;
 use aqueduct_event::PropertyValue;
 use arrow::datatypes::ArrowNativeType;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Fixed columns in push order.
@@ -119,9 +121,23 @@ impl KeyBuilder {
         match value {
             PropertyValue::Str(text) => self.text.get_or_insert_default().push(row, text),
             PropertyValue::Int(value) => self.int.get_or_insert_default().push(row, value),
-            PropertyValue::Float(value) => self.float.get_or_insert_default().push(row, value),
+            PropertyValue::Float(value) if value.is_finite() => self.float.get_or_insert_default().push(row, value),
+            PropertyValue::Float(_) => self.json.get_or_insert_default().push(row, "null"),
             PropertyValue::Bool(value) => self.bool.get_or_insert_default().push(row, u8::from(value)),
-            PropertyValue::Json(text) => self.json.get_or_insert_default().push(row, text),
+            PropertyValue::Json(text) if text.starts_with(['{', '[', 'n']) => self.json.get_or_insert_default().push(row, text),
+            PropertyValue::Json(text) => self.push_scalar(row, text),
+        }
+    }
+
+    /// JSON text that may be a scalar: kept in the type it has when it is read back from JSON, so that a value has one form.
+    #[cold]
+    fn push_scalar(&mut self, row: u32, text: &str) {
+        match parse_value(Cow::Borrowed(text.trim_ascii())) {
+            Parsed::Json(text) => self.json.get_or_insert_default().push(row, &text),
+            Parsed::Text(text) => self.text.get_or_insert_default().push(row, &text),
+            Parsed::Int(value) => self.int.get_or_insert_default().push(row, value),
+            Parsed::Float(value) => self.float.get_or_insert_default().push(row, value),
+            Parsed::Bool(value) => self.bool.get_or_insert_default().push(row, u8::from(value)),
         }
     }
 

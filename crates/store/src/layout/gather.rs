@@ -10,6 +10,7 @@ use super::table::TextColumn;
 use arrow::buffer::{Buffer, ScalarBuffer};
 use arrow::datatypes::ArrowNativeType;
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// A run of rows of one source, in output order.
@@ -36,6 +37,25 @@ impl Plan {
     pub(crate) fn new(slices: Vec<Slice>, source_rows: Vec<usize>) -> Self {
         let rows = slices.iter().map(|slice| (slice.to - slice.from) as usize).sum();
         Self { slices, source_rows, rows, places: OnceLock::new() }
+    }
+
+    /// The slices that make some output rows.
+    pub(crate) fn slices_of(&self, rows: &Range<usize>) -> Vec<Slice> {
+        let mut slices = Vec::new();
+        let mut at = 0;
+        for slice in &self.slices {
+            let end = at + (slice.to - slice.from) as usize;
+            if end > rows.start && at < rows.end {
+                let skipped = rows.start.saturating_sub(at) as u32;
+                let cut = end.saturating_sub(rows.end) as u32;
+                slices.push(Slice { source: slice.source, from: slice.from + skipped, to: slice.to - cut });
+            }
+            at = end;
+            if at >= rows.end {
+                break;
+            }
+        }
+        slices
     }
 
     /// Output row of every row of every source.

@@ -119,11 +119,7 @@ mod tests {
     #[test]
     fn values_come_back_as_sent() {
         check(r#"{"a":1,"b":1.0,"c":-0.0,"d":"ü\u0000\"\\","e":null,"f":[1, 2.50,{"x":"y"}],"g":true,"h":false,"i":""}"#);
-        check(
-            r#"{"big":18446744073709551616,"max":9223372036854775807,"over":9223372036854775808,"far":1e400,"tiny":5e-324,"large":1e+21}"#
-                .replace("1e+21", "1e21")
-                .as_str(),
-        );
+        check(r#"{"big":18446744073709551616,"over":9223372036854775808,"far":1e400,"tiny":5e-324,"large":1e+21}"#);
         check("{}");
     }
 }

@@ -12,6 +12,7 @@ use super::table::{Fixed, ProjectRange, Table, TextColumn, id_at, shard_of};
 use aqueduct_event::ProjectId;
 use arrow::buffer::{Buffer, ScalarBuffer};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a merge needs of a source before it touches other columns.
@@ -126,11 +127,16 @@ fn interleave(sources: &[SortColumns], group: &mut [Run], slices: &mut Vec<Slice
 }
 
 impl MergePlan {
-    /// The person column, with rewritten ids.
-    pub(crate) fn persons(&self) -> Buffer {
-        let mut out: Vec<u8> = Vec::with_capacity(self.plan.rows * 16);
-        for (person, run) in self.persons.iter().zip(self.runs.windows(2)) {
-            for _ in run[0]..run[1] {
+    /// The person column over some output rows, with rewritten ids.
+    pub(crate) fn persons_of(&self, rows: &Range<usize>) -> Buffer {
+        let mut out: Vec<u8> = Vec::with_capacity(rows.len() * 16);
+        let first = self.runs.partition_point(|start| (*start as usize) <= rows.start).saturating_sub(1);
+        for (person, run) in self.persons[first..].iter().zip(self.runs[first..].windows(2)) {
+            let (from, to) = (rows.start.max(run[0] as usize), rows.end.min(run[1] as usize));
+            if from >= to {
+                break;
+            }
+            for _ in from..to {
                 out.extend_from_slice(&person.to_be_bytes());
             }
         }
@@ -150,7 +156,7 @@ pub(crate) fn merge_tables(sources: &[Arc<Table>], shards: u16) -> Table {
     let times = |column: fn(&Fixed) -> &ScalarBuffer<i64>| plan.values(&collect(sources, |table| &column(&table.fixed)[..]));
     let columns = Fixed {
         uuid: plan.ids(&collect(sources, |table| &table.fixed.uuid[..])),
-        person: merged.persons(),
+        person: merged.persons_of(&(0..plan.rows)),
         timestamp: times(|fixed| &fixed.timestamp),
         created_at: times(|fixed| &fixed.created_at),
         person_created_at: times(|fixed| &fixed.person_created_at),

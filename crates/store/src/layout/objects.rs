@@ -1,11 +1,14 @@
 //! Objects to columns and back: `properties_json` of a part, and properties taken out of JSON objects of persons and groups.
 
 use super::builder::KeyBuilder;
+use super::dict::DictBuilder;
 use super::json::{object_entries, write_text, write_value};
-use super::sparse::KeyColumn;
+use super::sparse::{KeyColumn, dictionary_array};
 use crate::read::PropertyColumn;
 use aqueduct_event::PropertyValue;
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::Int32Type;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,6 +62,42 @@ pub(crate) fn objects<C: ByRow>(rows: impl ExactSizeIterator<Item = usize>, colu
     Arc::new(out.finish())
 }
 
+/// One JSON object per row that has any of `columns`, null for the others, as a dictionary column. `columns` may be many and thin.
+pub(crate) fn objects_or_null(rows: usize, columns: &[KeyColumn]) -> ArrayRef {
+    let mut entries: Vec<(u32, u32)> = Vec::new();
+    for (place, column) in columns.iter().enumerate() {
+        entries.extend(column.rows(rows).map(|row| (row, place as u32)));
+    }
+    entries.sort_unstable();
+    let mut dict = DictBuilder::default();
+    let mut codes = vec![0; rows];
+    let mut present = vec![false; rows];
+    for of_row in entries.chunk_by(|a, b| a.0 == b.0) {
+        let row = of_row[0].0 as usize;
+        let values = of_row.iter().filter_map(|(_, place)| {
+            let column = &columns[*place as usize];
+            Some((&*column.key, column.value(row)?))
+        });
+        codes[row] = dict.code(&object(values));
+        present[row] = true;
+    }
+    dictionary_array(ScalarBuffer::from(codes), Some(NullBuffer::from(present)), &dict.finish())
+}
+
+fn object<'a>(entries: impl Iterator<Item = (&'a str, PropertyValue<'a>)>) -> String {
+    let mut out = vec![b'{'];
+    for (key, value) in entries {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        write_text(&mut out, key);
+        out.push(b':');
+        write_value(&mut out, value);
+    }
+    out.push(b'}');
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Columns taken out of JSON objects on demand, each key once.
 #[derive(Debug, Default)]
 pub(crate) struct PropertyCache(Mutex<HashMap<String, Option<PropertyColumn>>>);
@@ -68,19 +107,19 @@ impl PropertyCache {
         if let Some(known) = self.0.lock().get(key) {
             return known.clone();
         }
-        let column = take_out(key, objects.as_string::<i32>());
+        let texts = objects.as_string::<i32>();
+        let column = take_out(key, texts.len(), (0..texts.len()).map(|row| texts.value(row)));
         self.0.lock().insert(key.to_owned(), column.clone());
         column
     }
 }
 
-/// The values of `key` in each of `objects`; of a key that an object repeats, the last.
-fn take_out(key: &str, objects: &StringArray) -> Option<PropertyColumn> {
-    // A text that holds the key unescaped, or some escape, may have it; all others are passed over without parsing.
+/// The values of `key` in `rows` objects; of a key that an object repeats, the last. An empty text is an object without keys.
+fn take_out<'a>(key: &str, rows: usize, objects: impl Iterator<Item = &'a str>) -> Option<PropertyColumn> {
+    // An object that holds neither the key nor any escape is passed over without parsing.
     let finder = memchr::memmem::Finder::new(key);
     let mut builder = KeyBuilder::new(key, 0);
-    for row in 0..objects.len() {
-        let object = objects.value(row);
+    for (row, object) in objects.enumerate() {
         if finder.find(object.as_bytes()).is_none() && !object.contains('\\') {
             continue;
         }
@@ -90,5 +129,34 @@ fn take_out(key: &str, objects: &StringArray) -> Option<PropertyColumn> {
             }
         }
     }
-    builder.finish(objects.len())?.column(&(0..objects.len()), objects.len())
+    builder.finish(rows)?.column(&(0..rows), rows)
+}
+
+/// The values of `key` in a dictionary column of objects, nulls for none.
+pub(crate) fn take_out_of(key: &str, objects: &ArrayRef) -> Option<PropertyColumn> {
+    take_out(key, objects.len(), dictionary_texts(objects))
+}
+
+fn dictionary_texts(objects: &ArrayRef) -> impl Iterator<Item = &str> {
+    let array = objects.as_dictionary::<Int32Type>();
+    let texts = array.values().as_string::<i32>();
+    (0..array.len()).map(move |row| if array.is_valid(row) { texts.value(array.keys().value(row) as usize) } else { "" })
+}
+
+/// All keys of a dictionary column of objects.
+pub(crate) fn take_apart(objects: &ArrayRef) -> Vec<KeyColumn> {
+    let mut builders: HashMap<String, KeyBuilder> = HashMap::new();
+    for (row, object) in dictionary_texts(objects).enumerate().filter(|(_, object)| !object.is_empty()) {
+        for (key, value) in object_entries(object) {
+            match builders.get_mut(&*key) {
+                Some(builder) => builder.push(row as u32, value.value()),
+                None => {
+                    let mut builder = KeyBuilder::new(&key, 0);
+                    builder.push(row as u32, value.value());
+                    builders.insert(key.into_owned(), builder);
+                }
+            }
+        }
+    }
+    builders.into_values().filter_map(|builder| builder.finish(objects.len())).collect()
 }

@@ -53,6 +53,18 @@ impl<T: ArrowNativeType> Sparse<T> {
         self.rows.as_ref().map_or(0, |rows| rows.len() * 4) + self.values.len() * size_of::<T>()
     }
 
+    /// The values of `range`, their rows counted from its start.
+    fn slice(&self, range: &Range<usize>) -> Self {
+        let span = self.span(range);
+        let values = self.values.slice(span.start, span.len());
+        let Some(rows) = &self.rows else {
+            return Self { rows: None, values };
+        };
+        let rows: Vec<u32> = rows[span].iter().map(|row| row - range.start as u32).collect();
+        let rows = (rows.len() != range.len()).then(|| ScalarBuffer::from(rows));
+        Self { rows, values }
+    }
+
     /// As long as `range`, with nulls where there is no value; `None` when there is no value at all.
     fn dense(&self, range: &Range<usize>) -> Option<(ScalarBuffer<T>, Option<NullBuffer>)> {
         let span = self.span(range);
@@ -126,6 +138,16 @@ impl Typed {
         }
     }
 
+    fn slice(&self, range: &Range<usize>) -> Self {
+        match self {
+            Self::Text(values, dict) => Self::Text(values.slice(range), Arc::clone(dict)),
+            Self::Int(values) => Self::Int(values.slice(range)),
+            Self::Float(values) => Self::Float(values.slice(range)),
+            Self::Bool(values) => Self::Bool(values.slice(range)),
+            Self::Json(values, dict) => Self::Json(values.slice(range), Arc::clone(dict)),
+        }
+    }
+
     fn occurs_in(&self, range: &Range<usize>) -> bool {
         !match self {
             Self::Text(values, _) | Self::Json(values, _) => values.span(range),
@@ -187,11 +209,6 @@ impl KeyColumn {
         Self { key, typed, dense: OnceLock::new() }
     }
 
-    /// Rows that have the property.
-    pub(crate) fn len(&self) -> usize {
-        self.typed.iter().map(Typed::len).sum()
-    }
-
     pub(crate) fn bytes(&self) -> usize {
         // The fixed part counts: a sender of many keys must be felt by the thresholds.
         size_of::<Self>() + self.key.len() + self.typed.iter().map(Typed::bytes).sum::<usize>()
@@ -199,6 +216,33 @@ impl KeyColumn {
 
     pub(crate) fn occurs_in(&self, range: &Range<usize>) -> bool {
         self.typed.iter().any(|typed| typed.occurs_in(range))
+    }
+
+    /// The same column, sharing its values.
+    pub(crate) fn share(&self) -> Self {
+        Self::new(Arc::clone(&self.key), self.typed.clone())
+    }
+
+    /// The values of `range` of a table of `rows` rows, counted from its start; `None` when there is none.
+    pub(crate) fn slice(&self, range: &Range<usize>, rows: usize) -> Option<Self> {
+        if range.len() == rows {
+            return Some(self.share());
+        }
+        let slices = self.typed.iter().filter(|typed| typed.occurs_in(range)).map(|typed| typed.slice(range));
+        let typed: SmallVec<[Typed; 1]> = slices.collect();
+        (!typed.is_empty()).then(|| Self::new(Arc::clone(&self.key), typed))
+    }
+
+    /// Rows that have the property, of a table of `rows` rows; ascending per type.
+    pub(crate) fn rows(&self, rows: usize) -> impl Iterator<Item = u32> {
+        let all = move |some: &Option<ScalarBuffer<u32>>| some.clone().unwrap_or_else(|| (0..rows as u32).collect());
+        let rows_of = self.typed.iter().map(move |typed| match typed {
+            Typed::Text(values, _) | Typed::Json(values, _) => all(&values.rows),
+            Typed::Int(values) => all(&values.rows),
+            Typed::Float(values) => all(&values.rows),
+            Typed::Bool(values) => all(&values.rows),
+        });
+        rows_of.flat_map(|rows| rows.to_vec())
     }
 
     /// The value of a row, if it has one.

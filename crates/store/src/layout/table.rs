@@ -98,6 +98,17 @@ impl Table {
         self.keys.binary_search_by(|column| (*column.key).cmp(key)).ok().map(|place| &self.keys[place])
     }
 
+    /// Whether it has rows of a person.
+    pub(crate) fn holds(&self, (shard, project): (u16, ProjectId), person: u128) -> bool {
+        let Ok(place) = self.ranges.binary_search_by_key(&(shard, project), |range| (range.shard, range.project)) else {
+            return false;
+        };
+        let rows = &self.ranges[place].rows;
+        let first = self.runs.partition_point(|start| (*start as usize) < rows.start);
+        let len = self.runs[first..].partition_point(|start| (*start as usize) < rows.end);
+        self.runs[first..first + len].binary_search_by_key(&person, |start| id_at(&self.fixed.person, *start as usize)).is_ok()
+    }
+
     /// A fixed column over all rows, as arrow.
     pub(crate) fn array(&self, column: EventColumn) -> &ArrayRef {
         self.arrays[column as usize].get_or_init(|| {

@@ -1,3 +1,4 @@
 //! Claims of the store, one file each.
 
 mod conforms;
+mod world;

@@ -1,0 +1,76 @@
+//! Decoded columns of segments, kept while they are wanted, within a budget of bytes.
+//!
+//! # Invariants
+//! - A key names immutable data: segments do not change and ids are not used again. Nothing is ever invalidated, it only falls out.
+
+use crate::ReadError;
+use crate::read::{PersonRuns, PropertyColumn};
+use crate::segment::read::SegmentMeta;
+use arrow::array::ArrayRef;
+use moka::sync::Cache;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum What {
+    Meta,
+    /// A file column over row groups.
+    Column(usize, Range<usize>),
+    /// A key out of the overflow column over row groups.
+    Overflow(Box<str>, Range<usize>),
+    /// Person runs of some rows.
+    Runs(Range<usize>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    Meta(Arc<SegmentMeta>),
+    Array(ArrayRef),
+    Property(Option<PropertyColumn>),
+    Runs(Arc<PersonRuns>),
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        let column = |column: &PropertyColumn| {
+            let arrays = [&column.text, &column.int, &column.float, &column.bool, &column.json];
+            arrays.into_iter().flatten().map(|array| array.get_array_memory_size()).sum()
+        };
+        128 + match self {
+            Self::Meta(meta) => meta.bytes,
+            Self::Array(array) => array.get_array_memory_size(),
+            Self::Property(property) => property.as_ref().map_or(0, column),
+            Self::Runs(runs) => runs.persons.len() * 20,
+        }
+    }
+}
+
+/// The cache.
+pub(crate) struct ColumnCache(Cache<(u64, What), Kept, foldhash::fast::RandomState>);
+
+impl fmt::Debug for ColumnCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ColumnCache").field("entries", &self.0.entry_count()).field("kib", &self.0.weighted_size()).finish()
+    }
+}
+
+impl ColumnCache {
+    pub(crate) fn new(bytes: u64) -> Self {
+        // Weights are 32 bits wide: KiB keep a column of any size countable.
+        let weigh = |_: &(u64, What), kept: &Kept| u32::try_from(kept.bytes().div_ceil(1024)).unwrap_or(u32::MAX);
+        let cache = Cache::builder().max_capacity(bytes / 1024).weigher(weigh);
+        Self(cache.build_with_hasher(foldhash::fast::RandomState::default()))
+    }
+
+    /// What is kept under the key, or what `load` gives. Readers that want the same thing at once load it once.
+    pub(crate) fn get(&self, segment: u64, what: What, load: impl FnOnce() -> Result<Kept, ReadError>) -> Result<Kept, ReadError> {
+        self.0.try_get_with((segment, what), load).map_err(|error| ReadError::of_shared(&error))
+    }
+
+    /// Bytes kept, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.weighted_size() * 1024
+    }
+}

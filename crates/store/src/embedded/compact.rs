@@ -1,0 +1,245 @@
+//! Compaction: segments of similar size become one larger segment per shard, and rows of merged persons get their present person.
+//!
+//! # Invariants
+//! - The rows are the same before and after, but for person ids that overrides rewrite.
+//! - Memory: the sort keys of all rows taken, and one column of one row group. Rows and bytes taken are bounded by the config.
+//! - A file goes only when no snapshot uses it.
+
+use super::EmbeddedStore;
+use super::flush::final_person;
+use super::pending::Pending;
+use super::state::State;
+use crate::layout::merge::{MergePlan, SortColumns, plan};
+use crate::layout::table::shard_of;
+use crate::manifest::Change;
+use crate::segment::source::{SegmentSource, Source};
+use crate::segment::{Descriptor, Segment, write};
+use crate::{CommitError, ReadError, metrics};
+use aqueduct_event::{PersonId, ProjectId};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// Segments with fewer rows are of one size class, and a merge that gives fewer rows per shard is not split by shard.
+const SMALL_ROWS: u64 = 32 * 1024;
+/// Decoded text that one compaction takes on: keeps dictionaries far below 2 GiB.
+const TEXT_BYTES_MAX: u64 = 1 << 30;
+/// Merged persons in one segment that make it worth rewriting alone.
+const OVERRIDDEN_MAX: usize = 10_000;
+
+/// What the one running compaction keeps from one attempt to the next.
+#[derive(Debug, Default)]
+pub(super) struct Compaction {
+    pending: Option<Pending>,
+    /// A segment that holds so many merged persons that it is rewritten for their sake.
+    rewrite: Option<u64>,
+}
+
+impl EmbeddedStore {
+    /// Does one compaction if one is due. Answers whether it did.
+    pub(super) fn compact(&self, compaction: &mut Compaction) -> Result<bool, CommitError> {
+        if let Some(pending) = self.settle(&mut compaction.pending)? {
+            self.replace_segments(pending);
+            return Ok(true);
+        }
+        let state = self.state.load_full();
+        let Some(taken) = self.due(&state.base.segments, compaction.rewrite.take()) else {
+            return Ok(false);
+        };
+        let compacted = self.compact_segments(&state, &taken, compaction);
+        if compacted.is_err() {
+            metrics::failed();
+        }
+        compacted.map(|()| true)
+    }
+
+    /// The segments to merge next: of the smallest size class that is full, oldest first.
+    fn due(&self, segments: &[Arc<Segment>], rewrite: Option<u64>) -> Option<Vec<Arc<Segment>>> {
+        let fanout = self.config.compaction_fanout.max(2);
+        let mut classes: BTreeMap<(u32, Option<u16>), Vec<&Arc<Segment>>> = BTreeMap::new();
+        for segment in segments {
+            let rows = segment.descriptor.rows;
+            if rows <= self.config.segment_rows_max as u64 / 2 {
+                let class = if rows < SMALL_ROWS { 0 } else { 1 + (rows / SMALL_ROWS).ilog(fanout as u64) };
+                classes.entry((class, segment.descriptor.shard)).or_default().push(segment);
+            }
+        }
+        for (_, mut class) in classes.into_iter().filter(|(_, class)| class.len() >= fanout) {
+            class.sort_by_key(|segment| segment.descriptor.id);
+            let taken = self.within_bounds(&class);
+            if taken.len() >= 2 {
+                return Some(taken);
+            }
+        }
+        let alone = segments.iter().find(|segment| Some(segment.descriptor.id) == rewrite)?;
+        Some(vec![Arc::clone(alone)])
+    }
+
+    fn within_bounds(&self, class: &[&Arc<Segment>]) -> Vec<Arc<Segment>> {
+        let (mut rows, mut bytes, mut text) = (0, 0, 0);
+        let mut taken = Vec::new();
+        for segment in class {
+            rows += segment.descriptor.rows;
+            bytes += segment.descriptor.bytes;
+            text += segment.descriptor.text_bytes;
+            if rows > self.config.segment_rows_max as u64 || bytes > self.config.compaction_bytes_max || text > TEXT_BYTES_MAX {
+                break;
+            }
+            taken.push(Arc::clone(segment));
+        }
+        taken
+    }
+
+    fn compact_segments(&self, state: &State, taken: &[Arc<Segment>], compaction: &mut Compaction) -> Result<(), CommitError> {
+        let started = Instant::now();
+        let added = self.write_merged(state, taken)?;
+        let removed: Vec<u64> = taken.iter().map(|segment| segment.descriptor.id).collect();
+        let next_segment = self.next_segment.load(Ordering::SeqCst);
+        let change = Change { add: added.iter().collect(), remove: removed.clone(), next_segment, ..Change::default() };
+        self.change_manifest(&change, &mut compaction.pending)?;
+        let rows = added.iter().map(|descriptor| descriptor.rows).sum();
+        tracing::debug!(rows, from = removed.len(), to = added.len(), took = ?started.elapsed(), "compacted");
+        metrics::compacted(rows, started.elapsed());
+        self.replace_segments(Pending::made(added, removed));
+        Ok(())
+    }
+
+    fn write_merged(&self, state: &State, taken: &[Arc<Segment>]) -> Result<Vec<Descriptor>, CommitError> {
+        let mut sources: Vec<Box<dyn Source>> = Vec::with_capacity(taken.len());
+        for segment in taken {
+            sources.push(Box::new(SegmentSource::open(segment)?));
+        }
+        let sort: Vec<SortColumns> = sources.iter().map(|source| source.sort_columns()).collect::<Result<_, ReadError>>()?;
+        // Only durable overrides are written into rows: a crash must not leave rows that are ahead of the journal position.
+        // And only those that still hold: a person that came to life again keeps its rows.
+        let durable = final_person(&state.base.overrides);
+        let still = |project, person| state.overrides.get(&project).is_some_and(|overrides| overrides.contains(&Uuid::from_u128(person)));
+        let present = |project, person| if still(project, person) { durable(project, person) } else { person };
+        let merged = plan(&sort, &present, self.shards);
+        drop(sort);
+        let mut added = Vec::new();
+        for rows in self.outputs(&merged) {
+            let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
+            let job = write::Job { id, plan: &merged, rows, sources: &sources, config: &self.config };
+            match write::write(&*self.files, &job) {
+                Ok(descriptor) => added.push(descriptor),
+                Err(error) => {
+                    self.remove_files(&added);
+                    return Err(error);
+                }
+            }
+        }
+        self.sync_dir().inspect_err(|_| self.remove_files(&added))?;
+        Ok(added)
+    }
+
+    /// Rows of each segment to write: one per shard, or one for all while they are few.
+    fn outputs(&self, merged: &MergePlan) -> Vec<Range<usize>> {
+        let rows = merged.plan.rows;
+        if (rows as u64) < SMALL_ROWS * u64::from(self.shards) / 2
+            && merged.ranges.first().map(|range| range.shard) != merged.ranges.last().map(|range| range.shard)
+        {
+            return vec![0..rows];
+        }
+        let by_shard = merged.ranges.chunk_by(|a, b| a.shard == b.shard);
+        by_shard.map(|ranges| ranges[0].rows.start..ranges[ranges.len() - 1].rows.end).collect()
+    }
+
+    fn replace_segments(&self, made: Pending) {
+        let (added, removed) = made.into_parts();
+        let gone = {
+            let _writer = self.writer.lock();
+            let mut next = State::clone(&self.state.load());
+            let (gone, mut kept): (Vec<_>, Vec<_>) =
+                next.base.segments.iter().cloned().partition(|segment| removed.contains(&segment.descriptor.id));
+            kept.extend(added.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&self.files)))));
+            next.base = Arc::new(next.base.with_segments(kept));
+            self.state.store(Arc::new(next));
+            gone
+        };
+        self.garbage.lock().extend(gone);
+        self.overrides_to_check.store(true, Ordering::SeqCst);
+    }
+
+    /// Removes files that left the manifest and that no snapshot reads any more. Answers whether there were any.
+    pub(super) fn collect_garbage(&self) -> Result<bool, CommitError> {
+        let mut garbage = self.garbage.lock();
+        let before = garbage.len();
+        let mut kept = Vec::new();
+        let mut failure = None;
+        for segment in garbage.drain(..) {
+            if Arc::strong_count(&segment) > 1 {
+                kept.push(segment);
+            } else if let Err(source) = self.files.remove(&segment.descriptor.file()) {
+                let path = self.files.path(&segment.descriptor.file());
+                failure = Some(CommitError::Io { action: "remove", path, source });
+                kept.push(segment);
+            }
+        }
+        *garbage = kept;
+        failure.map_or(Ok(garbage.len() < before), Err)
+    }
+
+    /// Forgets durable overrides that no row needs any more. Looks at what changed since the last time only when something did.
+    pub(super) fn forget_overrides(&self, compaction: &mut Compaction) -> Result<(), CommitError> {
+        if !self.overrides_to_check.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let state = self.state.load_full();
+        let unneeded = unneeded(&state, self.shards, &mut compaction.rewrite)
+            .inspect_err(|_| self.overrides_to_check.store(true, Ordering::SeqCst))?;
+        let _writer = self.writer.lock();
+        let mut next = State::clone(&self.state.load());
+        for (project, mut gone) in unneeded {
+            let (Some(now), Some(then)) = (next.overrides.get(&project), state.base.overrides.get(&project)) else {
+                continue;
+            };
+            // A newer commit may have said something else of the person, or brought rows of it.
+            gone.retain(|from| now.steps().get(from) == then.steps().get(from) && !in_memory(&next, project, *from, self.shards));
+            if !gone.is_empty()
+                && let Some(of_project) = Arc::make_mut(&mut next.overrides).get_mut(&project)
+            {
+                Arc::make_mut(of_project).forget(&gone);
+            }
+        }
+        let overrides = next.overrides.values().map(|overrides| overrides.steps().len()).sum();
+        metrics::stands(next.base.segments.len(), overrides, self.cache.bytes());
+        self.state.store(Arc::new(next));
+        Ok(())
+    }
+}
+
+/// Durable overrides without rows in any segment. On the way, finds a segment that is worth rewriting.
+fn unneeded(state: &State, shards: u16, rewrite: &mut Option<u64>) -> Result<Vec<(ProjectId, Vec<PersonId>)>, ReadError> {
+    let mut hits = vec![0_usize; state.base.segments.len()];
+    let mut unneeded = Vec::new();
+    for (project, overrides) in state.base.overrides.iter() {
+        let mut gone = Vec::new();
+        for from in overrides.steps().keys() {
+            let shard = shard_of(from.as_u128(), shards);
+            let mut needed = false;
+            for (segment, hits) in state.base.segments.iter().zip(&mut hits) {
+                let here = segment.descriptor.shard.is_none_or(|of| of == shard);
+                if here && segment.may_hold(from.as_bytes())? {
+                    *hits += 1;
+                    needed = true;
+                }
+            }
+            if !needed {
+                gone.push(*from);
+            }
+        }
+        unneeded.push((*project, gone));
+    }
+    let worst = hits.iter().enumerate().max_by_key(|(_, hits)| **hits).filter(|(_, hits)| **hits >= OVERRIDDEN_MAX);
+    *rewrite = worst.map(|(place, _)| state.base.segments[place].descriptor.id);
+    Ok(unneeded)
+}
+
+fn in_memory(state: &State, project: ProjectId, person: PersonId, shards: u16) -> bool {
+    let place = (shard_of(person.as_u128(), shards), project);
+    state.chunks().any(|chunk| chunk.holds(place, person.as_u128()))
+}

@@ -1,0 +1,218 @@
+//! Flush: fresh rows to a segment, then one manifest transaction, then the swap.
+//!
+//! A crash between any two steps loses nothing: a file that the manifest does not name is removed at the next start, and the journal is read
+//! again from the position of the last transaction.
+
+use super::EmbeddedStore;
+use super::delta::Delta;
+use super::overrides::Overrides;
+use super::pending::Pending;
+use super::state::{Base, Frozen, Generation, GroupTypesByProject, OverridesByProject, State};
+use crate::layout::merge::{SortColumns, plan};
+use crate::manifest::Change;
+use crate::segment::source::Source;
+use crate::segment::{Descriptor, Segment, write};
+use crate::{CommitError, metrics};
+use aqueduct_event::{PersonId, ProjectId};
+use rustc_hash::FxHashMap;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// What the manifest holds of the parts of the state that are kept whole in memory: the next flush writes the difference.
+#[derive(Debug, Default)]
+pub(super) struct Persisted {
+    pub(super) overrides: OverridesByProject,
+    pub(super) group_types: GroupTypesByProject,
+    pub(super) pending: Option<Pending>,
+}
+
+impl EmbeddedStore {
+    /// Whether a flush is due: there is a generation that an earlier flush could not write, or the active one is large or old enough.
+    pub(super) fn flush_is_due(&self) -> bool {
+        let state = self.state.load();
+        let active = &state.active;
+        let Some(since) = active.since.filter(|_| state.frozen.is_none()) else {
+            return state.frozen.is_some();
+        };
+        // A clock that jumps must not put a flush off for ever, so the distance counts, whatever its sign.
+        let age_ms = (self.clock.now().0 - since.0).unsigned_abs() / 1000;
+        age_ms >= self.config.flush_age_ms
+            || active.rows() >= self.config.flush_rows
+            || active.bytes() >= self.config.flush_bytes
+            || state.bytes() >= self.config.memory_bytes_max
+    }
+
+    /// Writes out one generation. Answers whether there was any.
+    pub(super) fn flush_generation(&self, persisted: &mut Persisted) -> Result<bool, CommitError> {
+        let Some(frozen) = self.freeze() else {
+            return Ok(false);
+        };
+        let flushed = self.write_out(&frozen, persisted);
+        if flushed.is_err() {
+            metrics::failed();
+        }
+        flushed.map(|()| true)
+    }
+
+    /// The generation to write out: the one that could not be written earlier, or the active one.
+    fn freeze(&self) -> Option<Arc<Frozen>> {
+        let _writer = self.writer.lock();
+        let state = self.state.load();
+        if let Some(frozen) = &state.frozen {
+            return Some(Arc::clone(frozen));
+        }
+        if state.active.is_empty() {
+            return None;
+        }
+        let mut next = State::clone(&state);
+        let frozen = Arc::new(Frozen {
+            generation: std::mem::take(&mut next.active),
+            overrides: Arc::clone(&next.overrides),
+            group_types: Arc::clone(&next.group_types),
+            seq: next.seq,
+        });
+        next.frozen = Some(Arc::clone(&frozen));
+        self.state.store(Arc::new(next));
+        Some(frozen)
+    }
+
+    fn write_out(&self, frozen: &Frozen, persisted: &mut Persisted) -> Result<(), CommitError> {
+        let started = Instant::now();
+        let added = match self.settle(&mut persisted.pending)? {
+            Some(made) => made.into_parts().0,
+            None => self.make_durable(frozen, persisted)?,
+        };
+        let (rows, bytes) = added.iter().fold((0, 0), |(rows, bytes), added| (rows + added.rows, bytes + added.bytes));
+        // The change is made: should the swap fail, the next attempt begins there.
+        persisted.pending = Some(Pending::made(added.clone(), Vec::new()));
+        self.swap_in(frozen, added)?;
+        *persisted = Persisted { overrides: Arc::clone(&frozen.overrides), group_types: Arc::clone(&frozen.group_types), pending: None };
+        metrics::flushed(rows, bytes, started.elapsed());
+        tracing::debug!(rows, bytes, took = ?started.elapsed(), "flushed");
+        Ok(())
+    }
+
+    fn make_durable(&self, frozen: &Frozen, persisted: &mut Persisted) -> Result<Vec<Descriptor>, CommitError> {
+        let generation = &frozen.generation;
+        let added: Vec<Descriptor> = self.write_segment_of(frozen)?.into_iter().collect();
+        let delta = one_layer(generation);
+        let change = Change {
+            add: added.iter().collect(),
+            delta: Some(&delta),
+            positions: Some(&generation.positions),
+            group_types: changed_group_types(&persisted.group_types, &frozen.group_types),
+            overrides: changed_overrides(&persisted.overrides, &frozen.overrides),
+            seqs: Some(&generation.seqs()),
+            seq: Some(frozen.seq),
+            next_segment: self.next_segment.load(Ordering::SeqCst),
+            remove: Vec::new(),
+        };
+        self.change_manifest(&change, &mut persisted.pending)?;
+        Ok(added)
+    }
+
+    fn write_segment_of(&self, frozen: &Frozen) -> Result<Option<Descriptor>, CommitError> {
+        let chunks = &frozen.generation.chunks;
+        if chunks.is_empty() {
+            return Ok(None);
+        }
+        let sort: Vec<SortColumns> = chunks.iter().map(|chunk| SortColumns::of(chunk)).collect();
+        let merged = plan(&sort, &final_person(&frozen.overrides), self.shards);
+        drop(sort);
+        let sources: Vec<Box<dyn Source>> = chunks.iter().map(|chunk| -> Box<dyn Source> { Box::new(Arc::clone(chunk)) }).collect();
+        let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
+        let rows = 0..merged.plan.rows;
+        let job = write::Job { id, plan: &merged, rows, sources: &sources, config: &self.config };
+        let written = write::write(&*self.files, &job)?;
+        self.sync_dir()?;
+        Ok(Some(written))
+    }
+
+    pub(super) fn sync_dir(&self) -> Result<(), CommitError> {
+        let io = |source| CommitError::Io { action: "sync", path: self.files.path(""), source };
+        self.files.sync_dir().map_err(io)
+    }
+
+    /// The frozen generation is durable: readers find it in the base from now on.
+    fn swap_in(&self, frozen: &Frozen, added: Vec<Descriptor>) -> Result<(), CommitError> {
+        if self.manifest.has_failed() {
+            self.manifest.heal()?;
+        }
+        let view = self.manifest.view()?;
+        let _writer = self.writer.lock();
+        let mut next = State::clone(&self.state.load());
+        let mut segments = next.base.segments.clone();
+        segments.extend(added.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&self.files)))));
+        let mut seqs = FxHashMap::clone(&next.base.seqs);
+        seqs.extend(frozen.generation.seqs());
+        let mut positions = next.base.positions.as_ref().clone();
+        positions.extend(&frozen.generation.positions);
+        let overrides = Arc::clone(&frozen.overrides);
+        next.base = Arc::new(Base { segments, view: Arc::new(view), seqs: Arc::new(seqs), positions: Arc::new(positions), overrides });
+        next.frozen = None;
+        self.state.store(Arc::new(next));
+        self.room.notify_all();
+        self.overrides_to_check.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl Generation {
+    /// Number of the newest commit of each project that it touches.
+    fn seqs(&self) -> FxHashMap<ProjectId, u64> {
+        let mut seqs = FxHashMap::default();
+        let of_chunks = self.chunks.iter().flat_map(|chunk| chunk.ranges.iter().map(|range| (range.project, range.seq)));
+        let of_layers = self.layers.newest_first().flat_map(|layer| layer.seqs.iter().map(|(project, seq)| (*project, *seq)));
+        for (project, seq) in of_chunks.chain(of_layers) {
+            let newest = seqs.entry(project).or_insert(seq);
+            *newest = seq.max(*newest);
+        }
+        seqs
+    }
+}
+
+/// Present person by the overrides of a moment.
+pub(super) fn final_person(overrides: &OverridesByProject) -> impl Fn(ProjectId, u128) -> u128 {
+    move |project, person| match overrides.get(&project) {
+        Some(overrides) => overrides.resolve(Uuid::from_u128(person)).as_u128(),
+        None => person,
+    }
+}
+
+fn one_layer(generation: &Generation) -> Cow<'_, Delta> {
+    match &generation.layers.0[..] {
+        [] => Cow::Owned(Delta::default()),
+        [only] => Cow::Borrowed(&**only),
+        [oldest, newer @ ..] => {
+            let mut all = Delta::clone(oldest);
+            for layer in newer {
+                all.absorb(layer);
+            }
+            Cow::Owned(all)
+        }
+    }
+}
+
+fn changed_group_types(before: &GroupTypesByProject, after: &GroupTypesByProject) -> Vec<(ProjectId, Arc<Vec<String>>)> {
+    let changed = after.iter().filter(|(project, names)| before.get(project) != Some(names));
+    changed.map(|(project, names)| (*project, Arc::clone(names))).collect()
+}
+
+/// Overrides to write and (`None`) to take out.
+fn changed_overrides(before: &OverridesByProject, after: &OverridesByProject) -> Vec<(ProjectId, PersonId, Option<PersonId>)> {
+    let none = Arc::new(Overrides::default());
+    let mut changes = Vec::new();
+    for (project, now) in after.iter() {
+        let was = before.get(project).unwrap_or(&none);
+        if Arc::ptr_eq(was, now) {
+            continue;
+        }
+        let (was, now) = (was.steps(), now.steps());
+        changes.extend(now.iter().filter(|(from, to)| was.get(from) != Some(to)).map(|(from, to)| (*project, *from, Some(*to))));
+        changes.extend(was.keys().filter(|from| !now.contains_key(from)).map(|from| (*project, *from, None)));
+    }
+    changes
+}

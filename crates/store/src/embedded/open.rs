@@ -1,0 +1,101 @@
+//! Open: read the manifest, check that its segments are there, remove files that it does not name.
+
+use super::EmbeddedStore;
+use super::flush::Persisted;
+use super::overrides::Overrides;
+use super::state::{Base, Generation, State};
+use crate::cache::ColumnCache;
+use crate::config::StoreConfig;
+use crate::files::{DirFiles, Files};
+use crate::manifest::{Loaded, Manifest};
+use crate::segment::{Descriptor, Segment};
+use crate::{OpenError, ReadError, metrics};
+use aqueduct_event::Clock;
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex};
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+impl EmbeddedStore {
+    /// Opens the store in `config.dir`, or makes it.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the directory cannot be used, was written by a newer program, or is damaged.
+    pub fn open(config: StoreConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let files = DirFiles::open(&config.dir).map_err(|source| OpenError::Io { action: "create", path: config.dir.clone(), source })?;
+        Self::open_with(config, clock, Arc::new(files))
+    }
+
+    /// The same over other files; `config.dir` is not looked at.
+    ///
+    /// # Errors
+    /// As for [`EmbeddedStore::open`].
+    pub fn open_with(config: StoreConfig, clock: Arc<dyn Clock>, files: Arc<dyn Files>) -> Result<Self, OpenError> {
+        metrics::describe();
+        let (manifest, loaded) = Manifest::open(&files, config.manifest_cache_bytes, config.shards)?;
+        check_files(&*files, &loaded.segments)?;
+        let view = manifest.view().map_err(open_error)?;
+        let Loaded { shards, next_segment, seq, segments, positions, seqs, group_types, overrides } = loaded;
+        let segments = segments.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&files)))).collect();
+        let overrides = overrides.into_iter().map(|(project, steps)| (project, Arc::new(steps.into_iter().collect::<Overrides>())));
+        let overrides = Arc::new(overrides.collect());
+        let (seqs, positions) = (Arc::new(seqs), Arc::new(positions));
+        let base = Base { segments, view: Arc::new(view), seqs, positions, overrides: Arc::clone(&overrides) };
+        let group_types = Arc::new(group_types.into_iter().map(|(project, names)| (project, Arc::new(names))).collect());
+        let persisted = Persisted { overrides: Arc::clone(&overrides), group_types: Arc::clone(&group_types), pending: None };
+        let state = State { base: Arc::new(base), frozen: None, active: Generation::default(), overrides, group_types, seq };
+        Ok(Self {
+            cache: Arc::new(ColumnCache::new(config.cache_bytes)),
+            config,
+            clock,
+            files,
+            manifest,
+            shards,
+            next_segment: AtomicU64::new(next_segment),
+            state: ArcSwap::from_pointee(state),
+            writer: Mutex::new(()),
+            room: Condvar::new(),
+            flushing: Mutex::new(persisted),
+            compacting: Mutex::default(),
+            garbage: Mutex::default(),
+            overrides_to_check: AtomicBool::new(true),
+        })
+    }
+}
+
+fn open_error(error: ReadError) -> OpenError {
+    match error {
+        ReadError::Io { path, source } => OpenError::Io { action: "read", path, source },
+        ReadError::Damaged { path, what } => OpenError::Damaged { path, what },
+        ReadError::Manifest { what } => OpenError::Damaged { path: crate::files::MANIFEST.into(), what },
+    }
+}
+
+/// Every segment of the manifest must be there with its length; what else is there was left by a crash.
+fn check_files(files: &dyn Files, segments: &[Descriptor]) -> Result<(), OpenError> {
+    let mut named = HashSet::new();
+    for descriptor in segments {
+        let name = descriptor.file();
+        let path = files.path(&name);
+        match files.len(&name) {
+            Ok(len) if len == descriptor.bytes => {}
+            Ok(len) => return Err(OpenError::Damaged { path, what: format!("has {len} bytes, expected {}", descriptor.bytes) }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(OpenError::Damaged { path, what: "is missing".to_owned() });
+            }
+            Err(source) => return Err(OpenError::Io { action: "open", path, source }),
+        }
+        named.insert(name);
+    }
+    let io = |action, name: &str, source| OpenError::Io { action, path: files.path(name), source };
+    for name in files.list().map_err(|source| io("list", "", source))? {
+        // Only files of our own naming: an operator's note beside them is none of our business.
+        if name.ends_with(".parquet") && !named.contains(&name) {
+            tracing::info!(file = name, "removing a segment that no manifest names");
+            files.remove(&name).map_err(|source| io("remove", &name, source))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Changes of the manifest that failed in a way that leaves open whether they were made.
+//!
+//! # Invariants
+//! - A segment file is removed only when it is certain that the manifest does not name it.
+//! - A change is never made twice.
+
+use super::EmbeddedStore;
+use super::state::State;
+use crate::CommitError;
+use crate::manifest::Change;
+use crate::segment::Descriptor;
+use std::sync::Arc;
+
+/// A change that is made, or of which that is not known, and whose segments readers do not see yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// `None`: it is made.
+    unknown: Option<u64>,
+    added: Vec<Descriptor>,
+    removed: Vec<u64>,
+}
+
+impl Pending {
+    pub(super) fn made(added: Vec<Descriptor>, removed: Vec<u64>) -> Self {
+        Self { unknown: None, added, removed }
+    }
+
+    /// Segments that the change adds, and ids of those that it removes.
+    pub(super) fn into_parts(self) -> (Vec<Descriptor>, Vec<u64>) {
+        (self.added, self.removed)
+    }
+}
+
+impl EmbeddedStore {
+    /// Applies a change. If the manifest's storage failed on the way it was opened again, and readers get a view of it.
+    pub(super) fn change_manifest(&self, change: &Change<'_>, pending: &mut Option<Pending>) -> Result<(), CommitError> {
+        let Err(failure) = self.manifest.apply(change) else {
+            return Ok(());
+        };
+        let added: Vec<Descriptor> = change.add.iter().map(|descriptor| Descriptor::clone(descriptor)).collect();
+        match failure.unknown {
+            Some(number) => *pending = Some(Pending { unknown: Some(number), added, removed: change.remove.clone() }),
+            None => {
+                self.remove_files(&added);
+                self.renew_view()?;
+            }
+        }
+        Err(failure.error)
+    }
+
+    /// Finds out about an earlier change: `None` if it was not made or if there is none.
+    pub(super) fn settle(&self, pending: &mut Option<Pending>) -> Result<Option<Pending>, CommitError> {
+        let Some(earlier) = pending.take() else {
+            return Ok(None);
+        };
+        let Some(number) = earlier.unknown else {
+            return Ok(Some(earlier));
+        };
+        if let Err(error) = self.renew_view() {
+            *pending = Some(earlier);
+            return Err(error);
+        }
+        if self.manifest.was_made(number) {
+            return Ok(Some(earlier));
+        }
+        self.remove_files(&earlier.added);
+        Ok(None)
+    }
+
+    pub(super) fn remove_files(&self, added: &[Descriptor]) {
+        for descriptor in added {
+            // If this fails the next start does it: the manifest does not name them.
+            let _ = self.files.remove(&descriptor.file());
+        }
+    }
+
+    /// Gives readers a view of the manifest as it is open now; opens it again first if its storage failed.
+    pub(super) fn renew_view(&self) -> Result<(), CommitError> {
+        if self.manifest.has_failed() {
+            self.manifest.heal()?;
+        }
+        let view = Arc::new(self.manifest.view()?);
+        let _writer = self.writer.lock();
+        let mut next = State::clone(&self.state.load());
+        let mut base = next.base.with_segments(next.base.segments.clone());
+        base.view = view;
+        next.base = Arc::new(base);
+        self.state.store(Arc::new(next));
+        Ok(())
+    }
+}

@@ -1,0 +1,306 @@
+//! The manifest: a redb database that says which segments there are and holds persons, distinct ids, groups, overrides and journal positions,
+//! so that one transaction makes all of them durable together.
+//!
+//! # Tables, format 1
+//!
+//! Numbers in keys are big-endian, so that a project's records lie together; values are described in [`records`].
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `meta` | name | u64: `format`, `shards`, `next_segment`, `seq` (newest commit), `changes` (newest change) |
+//! | `positions` | u32 partition | u64: next record of the journal to read |
+//! | `projects` | u32 project | u64: number of the newest commit that touched it |
+//! | `segments` | u64 id | [`Descriptor`] |
+//! | `persons` | u32 project, 16 bytes id | person |
+//! | `distinct_ids` | u32 project, text | distinct id |
+//! | `person_distinct_ids` | u32 project, 16 bytes person, text | nothing |
+//! | `groups` | u32 project, u8 type index, key | group |
+//! | `group_types` | u32 project, u8 index | name |
+//! | `overrides` | u32 project, 16 bytes person that rows carry | 16 bytes present person |
+//!
+//! # Invariants
+//! - An older program refuses a newer format ([`OpenError::Version`]).
+//! - A change is one transaction, synced when it returns.
+
+mod change;
+pub(crate) mod records;
+mod view;
+
+pub(crate) use change::Change;
+pub(crate) use view::View;
+
+use crate::files::{Files, MANIFEST};
+use crate::segment::Descriptor;
+use crate::{CommitError, OpenError, ReadError};
+use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId};
+use parking_lot::{Mutex, RwLock};
+use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+type Bytes = &'static [u8];
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const POSITIONS: TableDefinition<'_, u32, u64> = TableDefinition::new("positions");
+const PROJECTS: TableDefinition<'_, u32, u64> = TableDefinition::new("projects");
+const SEGMENTS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("segments");
+const PERSONS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("persons");
+const DISTINCT_IDS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("distinct_ids");
+const PERSON_DISTINCT_IDS: TableDefinition<'_, Bytes, ()> = TableDefinition::new("person_distinct_ids");
+const GROUPS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("groups");
+const GROUP_TYPES: TableDefinition<'_, Bytes, &str> = TableDefinition::new("group_types");
+const OVERRIDES: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("overrides");
+
+/// Format that this program writes, and the newest that it reads.
+const FORMAT: u32 = 1;
+
+/// The manifest of an open store.
+///
+/// redb gives up on a database whose storage failed once (a full disk, say) until it is opened again; [`Manifest::heal`] does that.
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    /// `None` while it cannot be opened again.
+    db: RwLock<Option<Database>>,
+    files: Arc<dyn Files>,
+    cache_bytes: usize,
+    path: PathBuf,
+    /// Set by whoever meets a failure of the storage.
+    failed: Arc<AtomicBool>,
+    /// Number of the newest change that was tried; a change is written with its number, so that after a failure it is seen whether it was made.
+    tried: AtomicU64,
+    /// Numbers found in databases that were opened again.
+    found: Mutex<Vec<u64>>,
+}
+
+/// A change that could not be made, or of which that is not known yet.
+#[derive(Debug)]
+pub(crate) struct NotApplied {
+    pub(crate) error: CommitError,
+    /// Number to ask [`Manifest::was_made`] about once the database is open again; `None`: it was not made.
+    pub(crate) unknown: Option<u64>,
+}
+
+/// What a store needs of the manifest when it opens.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) shards: u16,
+    pub(crate) next_segment: u64,
+    pub(crate) seq: u64,
+    pub(crate) segments: Vec<Descriptor>,
+    pub(crate) positions: BTreeMap<PartitionId, JournalPosition>,
+    pub(crate) seqs: FxHashMap<ProjectId, u64>,
+    pub(crate) group_types: FxHashMap<ProjectId, Vec<String>>,
+    pub(crate) overrides: FxHashMap<ProjectId, Vec<(PersonId, PersonId)>>,
+}
+
+/// redb wants a type of its own as storage; the seam hands out a boxed one.
+#[derive(Debug)]
+struct Boxed(Box<dyn StorageBackend>);
+
+impl StorageBackend for Boxed {
+    fn len(&self) -> Result<u64, std::io::Error> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> Result<(), std::io::Error> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> Result<(), std::io::Error> {
+        self.0.close()
+    }
+
+    fn try_lock_range(&self, start: std::ops::Bound<u64>, end: std::ops::Bound<u64>) -> Result<bool, redb::BackendError> {
+        self.0.try_lock_range(start, end)
+    }
+
+    fn unlock_range(&self, start: std::ops::Bound<u64>, end: std::ops::Bound<u64>) -> Result<(), redb::BackendError> {
+        self.0.unlock_range(start, end)
+    }
+}
+
+impl Manifest {
+    /// Opens the manifest, or makes it for a store of `shards` shards.
+    pub(crate) fn open(files: &Arc<dyn Files>, cache_bytes: usize, shards: u16) -> Result<(Self, Loaded), OpenError> {
+        let path = files.path(MANIFEST);
+        let db = open_database(&**files, cache_bytes, &path)?;
+        check_format(&db, &path)?;
+        prepare(&db, shards).map_err(|error| open_error(&path, error))?;
+        let loaded = load(&db).map_err(|error| open_error(&path, error))?;
+        let Some((loaded, changes)) = loaded else {
+            return Err(OpenError::Damaged { path, what: "a record cannot be decoded".to_owned() });
+        };
+        let files = Arc::clone(files);
+        let (failed, found, tried) = (Arc::default(), Mutex::default(), AtomicU64::new(changes));
+        let manifest = Self { db: RwLock::new(Some(db)), files, cache_bytes, path, failed, tried, found };
+        Ok((manifest, loaded))
+    }
+
+    /// The manifest as it is now.
+    pub(crate) fn view(&self) -> Result<View, ReadError> {
+        let db = self.db.read();
+        let db = db.as_ref().ok_or_else(closed)?;
+        View::new(db, &self.failed).map_err(|error| ReadError::Manifest { what: error.to_string() })
+    }
+
+    /// Makes a change durable.
+    pub(crate) fn apply(&self, change: &Change<'_>) -> Result<(), NotApplied> {
+        let number = self.tried.fetch_add(1, Ordering::SeqCst) + 1;
+        let made = match self.db.read().as_ref() {
+            Some(db) => change.apply(db, number).map_err(|error| error.to_string()),
+            None => Err("it is closed after a failure".to_owned()),
+        };
+        let Err(what) = made else {
+            return Ok(());
+        };
+        self.failed.store(true, Ordering::SeqCst);
+        match self.heal() {
+            Err(error) => Err(NotApplied { error, unknown: Some(number) }),
+            Ok(()) if self.was_made(number) => Ok(()),
+            Ok(()) => Err(NotApplied { error: CommitError::Manifest { what }, unknown: None }),
+        }
+    }
+
+    /// Whether a change that failed was made all the same. Known once the database is open again.
+    pub(crate) fn was_made(&self, number: u64) -> bool {
+        self.found.lock().contains(&number)
+    }
+
+    /// Whether the storage failed since it was opened: views must be made anew after [`Manifest::heal`].
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    /// Opens the database again after a failure of its storage.
+    pub(crate) fn heal(&self) -> Result<(), CommitError> {
+        let mut place = self.db.write();
+        // The lock on the file goes with the old database, so it has to go first.
+        *place = None;
+        let opened = open_database(&*self.files, self.cache_bytes, &self.path).and_then(|db| {
+            let number = number_of_changes(&db).map_err(|error| open_error(&self.path, error))?;
+            Ok((db, number))
+        });
+        let (db, number) = opened.map_err(|error| CommitError::Manifest { what: error.to_string() })?;
+        self.found.lock().push(number);
+        self.failed.store(false, Ordering::SeqCst);
+        *place = Some(db);
+        Ok(())
+    }
+}
+
+fn closed() -> ReadError {
+    ReadError::Manifest { what: "it is closed after a failure".to_owned() }
+}
+
+fn open_database(files: &dyn Files, cache_bytes: usize, path: &Path) -> Result<Database, OpenError> {
+    let backend = files.manifest().map_err(|source| OpenError::Io { action: "open", path: path.to_owned(), source })?;
+    let opened = Database::builder().set_cache_size(cache_bytes).create_with_backend(Boxed(backend));
+    opened.map_err(|error| open_error(path, error.into()))
+}
+
+fn number_of_changes(db: &Database) -> Result<u64, redb::Error> {
+    Ok(db.begin_read()?.open_table(META)?.get("changes")?.map_or(0, |value| value.value()))
+}
+
+fn check_format(db: &Database, path: &Path) -> Result<(), OpenError> {
+    let format = || -> Result<Option<u64>, redb::Error> {
+        match db.begin_read()?.open_table(META) {
+            Ok(meta) => Ok(meta.get("format")?.map(|value| value.value())),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    match format().map_err(|error| open_error(path, error))? {
+        Some(found) if found != u64::from(FORMAT) => {
+            let found = u32::try_from(found).unwrap_or(u32::MAX);
+            Err(OpenError::Version { path: path.to_owned(), found, expected: FORMAT })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the tables of a new manifest.
+fn prepare(db: &Database, shards: u16) -> Result<(), redb::Error> {
+    if db.begin_read()?.open_table(OVERRIDES).is_ok() {
+        return Ok(());
+    }
+    let change = db.begin_write()?;
+    {
+        let mut meta = change.open_table(META)?;
+        meta.insert("format", u64::from(FORMAT))?;
+        meta.insert("shards", u64::from(shards.max(1)))?;
+        change.open_table(POSITIONS)?;
+        change.open_table(PROJECTS)?;
+        change.open_table(SEGMENTS)?;
+        change.open_table(PERSONS)?;
+        change.open_table(DISTINCT_IDS)?;
+        change.open_table(PERSON_DISTINCT_IDS)?;
+        change.open_table(GROUPS)?;
+        change.open_table(GROUP_TYPES)?;
+        change.open_table(OVERRIDES)?;
+    }
+    change.commit()?;
+    Ok(())
+}
+
+/// What the manifest holds and the number of its newest change; `None` when a record is not what this format says.
+fn load(db: &Database) -> Result<Option<(Loaded, u64)>, redb::Error> {
+    let read = db.begin_read()?;
+    let meta = read.open_table(META)?;
+    let number = |name: &str| -> Result<u64, redb::Error> { Ok(meta.get(name)?.map_or(0, |value| value.value())) };
+    let Ok(shards) = u16::try_from(number("shards")?) else {
+        return Ok(None);
+    };
+    let mut loaded = Loaded { shards, next_segment: number("next_segment")?, seq: number("seq")?, ..Loaded::default() };
+    for entry in read.open_table(SEGMENTS)?.iter()? {
+        match Descriptor::decode(entry?.1.value()) {
+            Some(descriptor) => loaded.segments.push(descriptor),
+            None => return Ok(None),
+        }
+    }
+    for entry in read.open_table(POSITIONS)?.iter()? {
+        let (partition, position) = entry?;
+        loaded.positions.insert(PartitionId(partition.value()), JournalPosition(position.value()));
+    }
+    for entry in read.open_table(PROJECTS)?.iter()? {
+        let (project, seq) = entry?;
+        loaded.seqs.insert(ProjectId(project.value()), seq.value());
+    }
+    for entry in read.open_table(GROUP_TYPES)?.iter()? {
+        let (key, name) = entry?;
+        let Some((project, _)) = records::split_project(key.value()) else {
+            return Ok(None);
+        };
+        loaded.group_types.entry(project).or_default().push(name.value().to_owned());
+    }
+    for entry in read.open_table(OVERRIDES)?.iter()? {
+        let (from, to) = entry?;
+        let Some((project, from, to)) = records::decode_override(from.value(), to.value()) else {
+            return Ok(None);
+        };
+        loaded.overrides.entry(project).or_default().push((from, to));
+    }
+    let changes = number("changes")?;
+    Ok(Some((loaded, changes)))
+}
+
+fn open_error(path: &Path, error: redb::Error) -> OpenError {
+    match error {
+        redb::Error::Io(source) => OpenError::Io { action: "open", path: path.to_owned(), source },
+        other => OpenError::Damaged { path: path.to_owned(), what: other.to_string() },
+    }
+}

@@ -1,0 +1,166 @@
+//! Records of the manifest as bytes, version 1 (little-endian values, big-endian keys).
+//!
+//! | record | value |
+//! |---|---|
+//! | person | u8 version = 1, u8 flags (1 identified, 2 last seen known), i64 created µs, u64 version, i64 last seen µs, JSON text |
+//! | distinct id | u8 version = 1, u8 flags (1 personless), 16 bytes person, u64 version |
+//! | group | u8 version = 1, i64 created µs, i64 updated µs, JSON text |
+//!
+//! A person that was deleted or merged away has no record.
+
+use crate::commit::{DistinctIdRecord, GroupRecord, PersonRecord};
+use aqueduct_event::{PersonId, ProjectId, UnixMicros};
+use std::sync::Arc;
+use uuid::Uuid;
+
+const VERSION: u8 = 1;
+const IDENTIFIED: u8 = 1;
+const SEEN: u8 = 2;
+const PERSONLESS: u8 = 1;
+
+pub(crate) fn project_key(project: ProjectId) -> [u8; 4] {
+    project.0.to_be_bytes()
+}
+
+/// The key of something of a project.
+pub(crate) fn key(project: ProjectId, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = project_key(project).to_vec();
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+pub(crate) fn split_project(key: &[u8]) -> Option<(ProjectId, &[u8])> {
+    let (project, rest) = key.split_first_chunk::<4>()?;
+    Some((ProjectId(u32::from_be_bytes(*project)), rest))
+}
+
+pub(crate) fn encode_person(person: &PersonRecord) -> Vec<u8> {
+    let seen = person.last_seen_at.map_or(0, |_| SEEN);
+    let mut out = vec![VERSION, u8::from(person.is_identified) * IDENTIFIED | seen];
+    out.extend_from_slice(&person.created_at.0.to_le_bytes());
+    out.extend_from_slice(&person.version.to_le_bytes());
+    out.extend_from_slice(&person.last_seen_at.unwrap_or_default().0.to_le_bytes());
+    out.extend_from_slice(person.properties.as_bytes());
+    out
+}
+
+pub(crate) fn decode_person(key: &[u8], value: &[u8]) -> Option<PersonRecord> {
+    let (project, id) = split_project(key)?;
+    let ([VERSION, flags], rest) = value.split_first_chunk::<2>()? else {
+        return None;
+    };
+    let (created_at, rest) = number(rest)?;
+    let (version, rest) = number(rest)?;
+    let (seen, properties) = number(rest)?;
+    Some(PersonRecord {
+        project,
+        id: Uuid::from_slice(id).ok()?,
+        created_at: UnixMicros(created_at.cast_signed()),
+        properties: text(properties)?,
+        is_identified: flags & IDENTIFIED != 0,
+        version,
+        is_deleted: false,
+        last_seen_at: (flags & SEEN != 0).then_some(UnixMicros(seen.cast_signed())),
+    })
+}
+
+pub(crate) fn encode_distinct_id(id: &DistinctIdRecord) -> Vec<u8> {
+    let mut out = vec![VERSION, u8::from(id.is_personless) * PERSONLESS];
+    out.extend_from_slice(id.person.as_bytes());
+    out.extend_from_slice(&id.version.to_le_bytes());
+    out
+}
+
+pub(crate) fn decode_distinct_id(key: &[u8], value: &[u8]) -> Option<DistinctIdRecord> {
+    let (project, distinct_id) = split_project(key)?;
+    let ([VERSION, flags], rest) = value.split_first_chunk::<2>()? else {
+        return None;
+    };
+    let (person, rest) = rest.split_first_chunk::<16>()?;
+    let (version, _) = number(rest)?;
+    let person = Uuid::from_bytes(*person);
+    Some(DistinctIdRecord { project, distinct_id: text(distinct_id)?, person, version, is_personless: flags & PERSONLESS != 0 })
+}
+
+pub(crate) fn encode_group(group: &GroupRecord) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    out.extend_from_slice(&group.created_at.0.to_le_bytes());
+    out.extend_from_slice(&group.updated_at.0.to_le_bytes());
+    out.extend_from_slice(group.properties.as_bytes());
+    out
+}
+
+pub(crate) fn decode_group(key: &[u8], value: &[u8]) -> Option<GroupRecord> {
+    let (project, rest) = split_project(key)?;
+    let (type_index, group_key) = rest.split_first()?;
+    let (VERSION, rest) = value.split_first().map(|(version, rest)| (*version, rest))? else {
+        return None;
+    };
+    let (created_at, rest) = number(rest)?;
+    let (updated_at, properties) = number(rest)?;
+    Some(GroupRecord {
+        project,
+        type_index: *type_index,
+        key: text(group_key)?,
+        properties: text(properties)?,
+        created_at: UnixMicros(created_at.cast_signed()),
+        updated_at: UnixMicros(updated_at.cast_signed()),
+    })
+}
+
+pub(crate) fn decode_override(key: &[u8], value: &[u8]) -> Option<(ProjectId, PersonId, PersonId)> {
+    let (project, from) = split_project(key)?;
+    Some((project, Uuid::from_slice(from).ok()?, Uuid::from_slice(value).ok()?))
+}
+
+/// The text behind the project and person of a key of `person_distinct_ids`.
+pub(crate) fn decode_id_of_person(key: &[u8]) -> Option<Arc<str>> {
+    text(key.get(20..)?)
+}
+
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*number), rest))
+}
+
+fn text(bytes: &[u8]) -> Option<Arc<str>> {
+    std::str::from_utf8(bytes).ok().map(Arc::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_as_they_went_in() {
+        let project = ProjectId(7);
+        let person = PersonRecord {
+            project,
+            id: Uuid::from_u128(9),
+            created_at: UnixMicros(-3),
+            properties: "{\"a\":\"ü\"}".into(),
+            is_identified: true,
+            version: 12,
+            is_deleted: false,
+            last_seen_at: None,
+        };
+        let stored = encode_person(&person);
+        assert_eq!(decode_person(&key(project, &[person.id.as_bytes()]), &stored), Some(person.clone()));
+        let seen = PersonRecord { last_seen_at: Some(UnixMicros(5)), is_identified: false, ..person };
+        assert_eq!(decode_person(&key(project, &[seen.id.as_bytes()]), &encode_person(&seen)), Some(seen.clone()));
+        let id = DistinctIdRecord { project, distinct_id: "ann".into(), person: seen.id, version: 3, is_personless: true };
+        assert_eq!(decode_distinct_id(&key(project, &[b"ann"]), &encode_distinct_id(&id)), Some(id));
+        let group = GroupRecord {
+            project,
+            type_index: 4,
+            key: "acme".into(),
+            properties: "{}".into(),
+            created_at: UnixMicros(1),
+            updated_at: UnixMicros(2),
+        };
+        assert_eq!(decode_group(&key(project, &[&[4], b"acme"]), &encode_group(&group)), Some(group));
+        assert_eq!(decode_person(&key(project, &[&[0; 16]]), &[2, 0]), None);
+    }
+}
