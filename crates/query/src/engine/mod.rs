@@ -1,0 +1,19 @@
+//! Running queries: from a request to an answer in PostHog's form.
+//!
+//! In: a [`QueryRequest`]. Out: a [`QueryResponse`] or a [`QueryError`]. Every query has a deadline, a memory limit with spilling, a row limit,
+//! and an id by which it can be cancelled. The work is done on threads of the engine's own, so that accepting events does not wait for it.
+//!
+//! Read next: `config.rs`, `run.rs` (one query), `hogql.rs` (HogQLQuery), `rows.rs` (how values are shown).
+
+mod config;
+mod hogql;
+mod memory;
+mod request;
+mod rows;
+mod run;
+mod session;
+
+pub use config::QueryConfig;
+pub use request::{QueryRequest, QueryResponse, SnapshotSource};
+pub use run::QueryEngine;
+pub(crate) use run::Run;

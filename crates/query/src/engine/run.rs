@@ -1,0 +1,183 @@
+//! One query from request to response.
+
+use super::session::{Sessions, execute};
+use super::{QueryConfig, QueryRequest, QueryResponse, SnapshotSource, hogql};
+use crate::error::QueryError;
+use crate::resolve::{Definitions, PersonMode, ProjectFacts, QueryContext};
+use crate::scan::ScanContext;
+use aqueduct_event::{Clock, ProjectId};
+use arrow::array::RecordBatch;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use jiff::tz::TimeZone;
+use parking_lot::Mutex;
+use serde_json::Value as Json;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
+
+/// Answers queries. Cheap to share: clone the `Arc` around it.
+#[derive(Debug)]
+pub struct QueryEngine {
+    config: QueryConfig,
+    source: Arc<dyn SnapshotSource>,
+    definitions: Arc<dyn Definitions>,
+    clock: Arc<dyn Clock>,
+    sessions: Arc<Sessions>,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+    running: Arc<Mutex<HashMap<(ProjectId, String), AbortHandle>>>,
+}
+
+impl Drop for QueryEngine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // dropping a runtime inside another one must not wait
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl QueryEngine {
+    /// An engine with threads of its own.
+    ///
+    /// # Errors
+    /// [`QueryError::Internal`] when threads cannot be started or the folder for spilling cannot be used.
+    pub fn new(
+        config: QueryConfig,
+        source: Arc<dyn SnapshotSource>,
+        definitions: Arc<dyn Definitions>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, QueryError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(config.threads())
+            .thread_name("query")
+            .enable_time()
+            .build()
+            .map_err(|error| QueryError::Internal(format!("cannot start query threads: {error}")))?;
+        let sessions = Arc::new(Sessions::new(&config)?);
+        let running = Arc::new(Mutex::new(HashMap::new()));
+        Ok(Self { config, source, definitions, clock, sessions, runtime: Some(runtime), running })
+    }
+
+    /// Answers a query. Dropping the future stops the work.
+    ///
+    /// # Errors
+    /// [`QueryError`]; its parts make PostHog's error body.
+    pub async fn run(&self, request: QueryRequest) -> Result<QueryResponse, QueryError> {
+        let Some(runtime) = &self.runtime else { return Err(QueryError::Cancelled) };
+        let key = request.query_id.clone().map(|id| (request.project.id, id));
+        let run = Run::start(self, &request)?;
+        let task = runtime.spawn(async move { answer(&run, &request.query).await });
+        let _entry = Entry::register(&self.running, key, task.abort_handle());
+        let deadline = Duration::from_secs(self.config.seconds_max);
+        match tokio::time::timeout(deadline, task).await {
+            Err(_) => Err(QueryError::Timeout { seconds: self.config.seconds_max }),
+            Ok(Ok(answer)) => answer.inspect_err(log),
+            Ok(Err(stopped)) if stopped.is_cancelled() => Err(QueryError::Cancelled),
+            Ok(Err(panicked)) => Err(QueryError::Internal(panicked.to_string())).inspect_err(log),
+        }
+    }
+
+    /// Stops a running query; `false` when there is none of that id.
+    pub fn cancel(&self, project: ProjectId, query_id: &str) -> bool {
+        let handle = self.running.lock().remove(&(project, query_id.to_owned()));
+        handle.is_some_and(|handle| {
+            handle.abort();
+            true
+        })
+    }
+}
+
+fn log(error: &QueryError) {
+    if !error.is_user_error() {
+        tracing::error!(%error, "query failed");
+    }
+}
+
+/// A running query's place in the list; it leaves the list and stops when this is dropped.
+struct Entry<'e> {
+    running: &'e Mutex<HashMap<(ProjectId, String), AbortHandle>>,
+    key: Option<(ProjectId, String)>,
+    handle: AbortHandle,
+}
+
+impl<'e> Entry<'e> {
+    fn register(
+        running: &'e Mutex<HashMap<(ProjectId, String), AbortHandle>>,
+        key: Option<(ProjectId, String)>,
+        handle: AbortHandle,
+    ) -> Self {
+        if let Some(key) = &key {
+            running.lock().insert(key.clone(), handle.clone());
+        }
+        Self { running, key, handle }
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.handle.abort();
+        if let Some(key) = &self.key {
+            self.running.lock().remove(key);
+        }
+    }
+}
+
+/// What one query works with.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) context: QueryContext,
+    session: SessionState,
+}
+
+impl Run {
+    fn start(engine: &QueryEngine, request: &QueryRequest) -> Result<Self, QueryError> {
+        let modifiers = request.query.get("modifiers");
+        let mode = modifiers.and_then(|modifiers| modifiers.get("personsOnEventsMode")).and_then(Json::as_str);
+        let view = engine.source.snapshot().project(request.project.id)?;
+        let zone = zone(&request.project)?;
+        let context = QueryContext::new(
+            ScanContext::new(view, zone),
+            request.project.clone(),
+            Arc::clone(&engine.definitions),
+            engine.clock.now(),
+            PersonMode::from_modifier(mode)?,
+        );
+        Ok(Self { context, session: engine.sessions.session()? })
+    }
+
+    /// Runs a plan to its end.
+    ///
+    /// # Errors
+    /// [`QueryError`] of planning or of a row.
+    pub(crate) async fn execute(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>, QueryError> {
+        execute(&self.session, plan).await
+    }
+}
+
+fn zone(project: &ProjectFacts) -> Result<TimeZone, QueryError> {
+    TimeZone::get(&project.timezone).map_err(|error| QueryError::Internal(format!("time zone {}: {error}", project.timezone)))
+}
+
+/// By kind; wrappers hold the real query in `source`.
+async fn answer(run: &Run, query: &Json) -> Result<QueryResponse, QueryError> {
+    let mut query = query;
+    loop {
+        let Some(kind) = query.get("kind").and_then(Json::as_str) else {
+            return Err(QueryError::Request { detail: "query.kind is missing".to_owned(), attr: Some("query") });
+        };
+        match kind {
+            "HogQLQuery" => return hogql::answer(run, query).await,
+            "DataTableNode" | "DataVisualizationNode" | "InsightVizNode" => match query.get("source") {
+                Some(source) => query = source,
+                None => return Err(QueryError::Request { detail: format!("{kind} needs a source"), attr: Some("query") }),
+            },
+            other => {
+                return Err(QueryError::Request { detail: format!("Can't get a runner for an unknown query kind: {other}"), attr: Some("query") });
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What can go wrong with a query, in the form that PostHog answers it.
+
+use aqueduct_store::ReadError;
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use thiserror::Error;
+
+/// Why a query has no answer.
+///
+/// [`QueryError::status`], [`QueryError::kind`], [`QueryError::code`] and the text make the body
+/// `{type, code, detail, attr}` that PostHog's clients read.
+#[derive(Debug, Error)]
+pub enum QueryError {
+    /// The request is not one: a field is missing or has the wrong shape.
+    #[error("{detail}")]
+    Request {
+        /// What is wrong, found and expected.
+        detail: String,
+        /// The field of the request.
+        attr: Option<&'static str>,
+    },
+    /// The query cannot be read.
+    #[error("{0}")]
+    Syntax(String),
+    /// The query names what does not exist, or combines what cannot be combined.
+    #[error("{0}")]
+    Resolve(String),
+    /// The query is clear but asks for what is not offered here.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A value made the computation impossible (division of types, bad cast, …).
+    #[error("{0}")]
+    Evaluation(String),
+    /// It took longer than it may.
+    #[error("query has hit the max execution time of {seconds} seconds")]
+    Timeout {
+        /// The limit.
+        seconds: u64,
+    },
+    /// It needed more memory than it may take.
+    #[error("query needs more memory than it may use: {0}")]
+    Memory(String),
+    /// Somebody cancelled it.
+    #[error("query was cancelled")]
+    Cancelled,
+    /// The store could not be read. Not the user's fault.
+    #[error("the store could not be read: {0}")]
+    Read(#[from] ReadError),
+    /// A fault of ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl QueryError {
+    /// HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            QueryError::Timeout { .. } => 504,
+            QueryError::Memory(_) => 503,
+            QueryError::Cancelled => 499,
+            QueryError::Read(_) | QueryError::Internal(_) => 500,
+            _ => 400,
+        }
+    }
+
+    /// PostHog's `type`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        if self.status() < 500 { "validation_error" } else { "server_error" }
+    }
+
+    /// PostHog's `code`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            QueryError::Request { .. } => "invalid_input",
+            QueryError::Syntax(_) => "syntax_error",
+            QueryError::Resolve(_) | QueryError::Unsupported(_) | QueryError::Evaluation(_) => "hogql_error",
+            QueryError::Timeout { .. } => "query_timeout",
+            QueryError::Memory(_) => "memory_limit_exceeded",
+            QueryError::Cancelled => "query_cancelled",
+            QueryError::Read(_) | QueryError::Internal(_) => "error",
+        }
+    }
+
+    /// PostHog's `detail`. Internal faults are not told to the user; they are in the log.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            QueryError::Read(_) | QueryError::Internal(_) => "A server error occurred.".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    /// PostHog's `attr`.
+    #[must_use]
+    pub fn attr(&self) -> Option<&'static str> {
+        match self {
+            QueryError::Request { attr, .. } => *attr,
+            _ => None,
+        }
+    }
+
+    /// Whether the user can mend it.
+    #[must_use]
+    pub fn is_user_error(&self) -> bool {
+        self.status() < 500
+    }
+
+    pub(crate) fn resolve(text: impl Into<String>) -> Self {
+        QueryError::Resolve(text.into())
+    }
+
+    pub(crate) fn unsupported(text: impl Into<String>) -> Self {
+        QueryError::Unsupported(text.into())
+    }
+
+    /// Carries the error through DataFusion; [`From<DataFusionError>`] takes it out again.
+    pub(crate) fn into_datafusion(self) -> DataFusionError {
+        DataFusionError::External(Box::new(self))
+    }
+}
+
+impl From<ArrowError> for QueryError {
+    fn from(error: ArrowError) -> Self {
+        match error {
+            ArrowError::ExternalError(inner) => match inner.downcast::<QueryError>() {
+                Ok(ours) => *ours,
+                Err(other) => QueryError::Internal(other.to_string()),
+            },
+            ArrowError::DivideByZero => QueryError::Evaluation("Division by zero".to_owned()),
+            ArrowError::CastError(text) | ArrowError::ParseError(text) | ArrowError::ComputeError(text) => QueryError::Evaluation(text),
+            ArrowError::ArithmeticOverflow(text) => QueryError::Evaluation(text),
+            other => QueryError::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<DataFusionError> for QueryError {
+    fn from(error: DataFusionError) -> Self {
+        match error {
+            DataFusionError::External(inner) => match inner.downcast::<QueryError>() {
+                Ok(ours) => *ours,
+                Err(other) => QueryError::Internal(other.to_string()),
+            },
+            DataFusionError::ArrowError(inner, _) => (*inner).into(),
+            DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => (*inner).into(),
+            DataFusionError::Shared(inner) => match &*inner {
+                DataFusionError::ResourcesExhausted(text) => QueryError::Memory(text.clone()),
+                other => shared(other),
+            },
+            DataFusionError::ResourcesExhausted(text) => QueryError::Memory(text),
+            DataFusionError::Plan(text) => QueryError::Resolve(text),
+            DataFusionError::Execution(text) => QueryError::Evaluation(text),
+            DataFusionError::NotImplemented(text) => QueryError::Unsupported(text),
+            DataFusionError::SchemaError(error, _) => QueryError::Resolve(error.to_string()),
+            other => QueryError::Internal(other.to_string()),
+        }
+    }
+}
+
+/// An error that several streams hold together cannot be moved out, so its kind is told by its own words.
+fn shared(error: &DataFusionError) -> QueryError {
+    match error.find_root() {
+        DataFusionError::External(inner) => match inner.downcast_ref::<QueryError>() {
+            Some(ours) if ours.is_user_error() => QueryError::Evaluation(ours.to_string()),
+            _ => QueryError::Internal(inner.to_string()),
+        },
+        DataFusionError::Execution(text) | DataFusionError::Plan(text) => QueryError::Evaluation(text.clone()),
+        DataFusionError::ArrowError(inner, _) => QueryError::Evaluation(inner.to_string()),
+        other => QueryError::Internal(other.to_string()),
+    }
+}

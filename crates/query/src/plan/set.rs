@@ -1,0 +1,79 @@
+//! UNION, INTERSECT, EXCEPT.
+
+use super::{Nesting, plan_query};
+use crate::error::QueryError;
+use crate::hogql::ast::{Asterisk, ExprKind, Query, SelectQuery, SelectSet, SetOp};
+use crate::hogql::build::from_query;
+use crate::resolve::{CteEnv, Output, QueryContext};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+
+pub(super) fn plan_set(
+    set: &SelectSet,
+    context: &QueryContext,
+    ctes: &CteEnv,
+    nesting: Nesting,
+) -> Result<(LogicalPlan, Vec<Output>), QueryError> {
+    // CTEs of the first SELECT are seen by all of them, as in PostHog
+    let shared = match &set.first {
+        Query::Select(select) => select.ctes.iter().fold(ctes.clone(), |env, cte| env.with(cte)),
+        _ => ctes.clone(),
+    };
+    if !set.order_by.is_empty() || set.limit.is_some() || set.offset.is_some() {
+        return plan_query(&ordered(set), context, ctes, nesting);
+    }
+    let nesting = if nesting == Nesting::Outer { Nesting::Branch } else { nesting };
+    let (mut plan, mut outputs) = plan_query(&set.first, context, ctes, nesting)?;
+    for (op, query) in &set.rest {
+        let (right, right_outputs) = plan_query(query, context, &shared, nesting)?;
+        if outputs.len() != right_outputs.len() {
+            return Err(QueryError::resolve(format!(
+                "{} need the same number of columns, found {} and {}",
+                name(*op),
+                outputs.len(),
+                right_outputs.len()
+            )));
+        }
+        plan = combine(*op, plan, right)?;
+        for (at, (output, right)) in outputs.iter_mut().zip(&right_outputs).enumerate() {
+            output.ty.nullable |= right.ty.nullable;
+            if output.ty.note != right.ty.note {
+                output.ty.note = crate::resolve::Note::Plain;
+            }
+            output.ty.data = plan.schema().field(at).data_type().clone();
+        }
+    }
+    Ok((plan, outputs))
+}
+
+/// `SELECT * FROM (set) ORDER BY …`.
+fn ordered(set: &SelectSet) -> Query {
+    let inner = SelectSet { order_by: Vec::new(), limit: None, offset: None, ..set.clone() };
+    let outer = SelectQuery {
+        select: vec![ExprKind::Asterisk(Asterisk::default()).into()],
+        from: Some(from_query(Query::Set(Box::new(inner)), None)),
+        order_by: set.order_by.clone(),
+        limit: set.limit.clone(),
+        offset: set.offset.clone(),
+        ..SelectQuery::default()
+    };
+    outer.into()
+}
+
+fn combine(op: SetOp, left: LogicalPlan, right: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+    Ok(match op {
+        SetOp::UnionAll => LogicalPlanBuilder::new(left).union(right)?.build()?,
+        SetOp::UnionDistinct => LogicalPlanBuilder::new(left).union(right)?.distinct()?.build()?,
+        SetOp::Intersect => LogicalPlanBuilder::intersect(left, right, true)?,
+        SetOp::IntersectDistinct => LogicalPlanBuilder::intersect(left, right, false)?,
+        SetOp::Except => LogicalPlanBuilder::except(left, right, true)?,
+        SetOp::ExceptDistinct => LogicalPlanBuilder::except(left, right, false)?,
+    })
+}
+
+fn name(op: SetOp) -> &'static str {
+    match op {
+        SetOp::UnionAll | SetOp::UnionDistinct => "UNION",
+        SetOp::Intersect | SetOp::IntersectDistinct => "INTERSECT",
+        SetOp::Except | SetOp::ExceptDistinct => "EXCEPT",
+    }
+}

@@ -1,0 +1,59 @@
+//! `+ - * / %`.
+
+use super::scope::Scope;
+use super::types::{Class, Type, Value};
+use crate::error::QueryError;
+use crate::hogql::ast::ArithmeticOp;
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Operator, binary_expr, cast, try_cast};
+
+impl Scope<'_> {
+    /// Arithmetic of two values. Numbers are computed here; times, intervals and tuples are functions'.
+    pub(crate) fn arithmetic(&mut self, op: ArithmeticOp, left: Value, right: Value) -> Result<Value, QueryError> {
+        if left.is_null_literal() || right.is_null_literal() {
+            return Ok(Value::new(Value::literal(ScalarValue::Float64(None)).expr, Type::new(DataType::Float64, true)));
+        }
+        let plain = |value: &Value| matches!(value.class(), Class::Number | Class::Bool | Class::Text);
+        if !plain(&left) || !plain(&right) {
+            let name = match op {
+                ArithmeticOp::Add => "plus",
+                ArithmeticOp::Sub => "minus",
+                ArithmeticOp::Mul => "multiply",
+                ArithmeticOp::Div => "divide",
+                ArithmeticOp::Mod => "modulo",
+            };
+            return self.call_values(name, vec![left, right]);
+        }
+        let (left, right) = (number(left), number(right));
+        let nullable = left.ty.nullable || right.ty.nullable;
+        let (operator, float) = match op {
+            ArithmeticOp::Add => (Operator::Plus, false),
+            ArithmeticOp::Sub => (Operator::Minus, false),
+            ArithmeticOp::Mul => (Operator::Multiply, false),
+            ArithmeticOp::Div => (Operator::Divide, true),
+            ArithmeticOp::Mod => (Operator::Modulo, false),
+        };
+        let as_float = |value: Value| if value.ty.data == DataType::Float64 { value.expr } else { cast(value.expr, DataType::Float64) };
+        // unsigned subtraction would wrap; ClickHouse gives a signed number
+        let signed = |value: Value| if value.ty.data.is_unsigned_integer() { cast(value.expr, DataType::Int64) } else { value.expr };
+        let expr = if float {
+            binary_expr(as_float(left), operator, as_float(right))
+        } else {
+            binary_expr(signed(left), operator, signed(right))
+        };
+        let mut value = self.typed(expr)?;
+        value.ty.nullable = nullable;
+        Ok(value)
+    }
+}
+
+/// A truth value as 0 or 1, text as the number it reads as.
+pub(super) fn number(value: Value) -> Value {
+    let nullable = value.ty.nullable;
+    match value.class() {
+        Class::Bool => Value::new(cast(value.expr, DataType::Int64), Type::new(DataType::Int64, nullable)),
+        Class::Text => Value::new(try_cast(value.expr, DataType::Float64), Type::new(DataType::Float64, true)),
+        _ => value,
+    }
+}

@@ -1,0 +1,37 @@
+//! From the syntax tree to DataFusion expressions.
+//!
+//! In: [`ast::Expr`](crate::hogql::ast::Expr) of a user or of an insight, and the tables in scope. Out: a [`Value`]: a DataFusion expression over
+//! virtual columns, with its type as ClickHouse would name it.
+//!
+//! # Invariants
+//! - Only tables, columns and functions that are known here can be named; nothing of a user's text becomes text of another language.
+//! - Comparisons follow HogQL: NULL is a value to `=`, `!=`, `IN` and `LIKE`, and no comparison gives NULL.
+//! - Which columns a table must compute is found while resolving: asking for a field adds it to its relation.
+//!
+//! Read next: `scope.rs` (what names mean), `field.rs` (chains), `compare.rs`, `call.rs`.
+
+mod arithmetic;
+mod call;
+mod coerce;
+mod compare;
+mod context;
+mod expr;
+mod field;
+mod json_path;
+mod membership;
+mod placeholders;
+mod relation;
+mod rows;
+mod scope;
+mod tables;
+mod types;
+mod window;
+
+pub(crate) use context::{PersonMode, QueryContext};
+pub use context::{Definitions, ProjectFacts};
+pub(crate) use placeholders::{Values, replace_in_expr, replace_in_query};
+pub(crate) use relation::{Output, Relation, Source, column_name};
+pub(crate) use rows::{compile_rows, constant};
+pub(crate) use scope::{CteEnv, Scope};
+pub(crate) use tables::{KnownTable, known_table};
+pub(crate) use types::{Class, Note, Type, Value};

@@ -1,0 +1,150 @@
+//! A table, subquery or table function in FROM.
+
+use super::types::{Note, Type, Value};
+use super::{KnownTable, QueryContext};
+use crate::error::QueryError;
+use crate::scan::{DerivedTable, EventsTable, NumbersTable, TableColumn, Top, VirtualColumn};
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::{Column, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use std::sync::Arc;
+
+/// A column that a query gives, as its user names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+}
+
+/// Where the rows of a relation come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// `events`, with the columns asked for so far.
+    Events(Vec<VirtualColumn>),
+    /// Another table, with the columns asked for so far.
+    Table(KnownTable, Vec<TableColumn>),
+    /// `numbers(start, count)`.
+    Numbers { start: i64, count: i64 },
+    /// A query whose column `i` is called [`column_name(i)`](column_name).
+    Query { plan: Box<LogicalPlan>, outputs: Vec<Output> },
+}
+
+/// One relation of a SELECT.
+#[derive(Clone, Debug)]
+pub(crate) struct Relation {
+    /// What the user calls it: its alias, else its table's name; `None` for a subquery without alias.
+    pub(crate) name: Option<String>,
+    /// What the plan calls it; no other relation of the query has this name.
+    pub(crate) qualifier: String,
+    pub(crate) source: Source,
+    /// The other side of the join may have no row for it.
+    pub(crate) optional: bool,
+}
+
+/// What column `i` of a query is called inside plans. Users' names may repeat, these do not.
+pub(crate) fn column_name(index: usize) -> String {
+    format!("c{index}")
+}
+
+impl Relation {
+    pub(crate) fn new(name: Option<String>, source: Source, context: &QueryContext) -> Self {
+        Self { name, qualifier: context.fresh_name(), source, optional: false }
+    }
+
+    fn reference(&self) -> TableReference {
+        TableReference::bare(self.qualifier.as_str())
+    }
+
+    fn value(&self, name: &str, data: DataType, nullable: bool) -> Value {
+        let column = Column::new(Some(self.reference()), name);
+        Value::new(Expr::Column(column), Type::new(data, nullable || self.optional))
+    }
+
+    /// A virtual column of `events`.
+    pub(crate) fn event_column(&mut self, column: VirtualColumn) -> Result<Value, QueryError> {
+        let value = self.value(&column.to_string(), column.data_type(), column.nullable());
+        match &mut self.source {
+            Source::Events(columns) => {
+                if !columns.contains(&column) {
+                    columns.push(column);
+                }
+                Ok(value)
+            }
+            other => Err(QueryError::Internal(format!("event column {column} asked of {other:?}"))),
+        }
+    }
+
+    /// A column of another table.
+    pub(crate) fn table_column(&mut self, column: TableColumn) -> Result<Value, QueryError> {
+        let value = self.value(&column.to_string(), column.data_type(), column.nullable());
+        match &mut self.source {
+            Source::Table(_, columns) => {
+                if !columns.contains(&column) {
+                    columns.push(column);
+                }
+                Ok(value)
+            }
+            other => Err(QueryError::Internal(format!("table column {column} asked of {other:?}"))),
+        }
+    }
+
+    /// Column `index` of a query or of `numbers`.
+    pub(crate) fn output(&self, index: usize) -> Option<Value> {
+        match &self.source {
+            Source::Query { outputs, .. } => {
+                let ty = &outputs.get(index)?.ty;
+                let value = self.value(&column_name(index), ty.data.clone(), ty.nullable);
+                Some(Value::new(value.expr, value.ty.with_note(ty.note)))
+            }
+            Source::Numbers { .. } => (index == 0).then(|| {
+                let value = self.value("number", DataType::Int64, false);
+                Value::new(value.expr, value.ty.with_note(Note::Count))
+            }),
+            _ => None,
+        }
+    }
+
+    /// Names that `*` stands for.
+    pub(crate) fn asterisk(&self) -> Vec<String> {
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        match &self.source {
+            Source::Events(_) => owned(KnownTable::Events.asterisk()),
+            Source::Table(table, _) => owned(table.asterisk()),
+            Source::Numbers { .. } => owned(vec!["number"]),
+            Source::Query { outputs, .. } => outputs.iter().map(|output| output.name.clone()).collect(),
+        }
+    }
+
+    /// The columns that exist so far, for typing expressions.
+    pub(crate) fn fields(&self) -> Vec<(Option<TableReference>, Arc<Field>)> {
+        let reference = self.reference();
+        let qualified = |field: Field| {
+            let nullable = field.is_nullable() || self.optional;
+            (Some(reference.clone()), Arc::new(field.with_nullable(nullable)))
+        };
+        match &self.source {
+            Source::Events(columns) => columns.iter().map(|column| qualified(column.field())).collect(),
+            Source::Table(_, columns) => columns.iter().map(|column| qualified(column.field())).collect(),
+            Source::Numbers { .. } => vec![qualified(Field::new("number", DataType::Int64, false))],
+            Source::Query { outputs, .. } => outputs
+                .iter()
+                .enumerate()
+                .map(|(at, output)| qualified(Field::new(column_name(at), output.ty.data.clone(), output.ty.nullable)))
+                .collect(),
+        }
+    }
+
+    /// The plan of the relation alone. To be called when every expression of the SELECT is resolved, as only then all columns are known.
+    pub(crate) fn plan(&self, context: &QueryContext, top: Option<Top>) -> Result<LogicalPlan, QueryError> {
+        let scan = Arc::clone(&context.scan);
+        let reference = self.reference();
+        let source = match &self.source {
+            Source::Events(columns) => provider_as_source(Arc::new(EventsTable::new(scan, columns.clone(), top))),
+            Source::Table(table, columns) => provider_as_source(Arc::new(DerivedTable::new(scan, table.derived_kind(), columns.clone()))),
+            Source::Numbers { start, count } => provider_as_source(Arc::new(NumbersTable::new(*start, *count))),
+            Source::Query { plan, .. } => return Ok(LogicalPlanBuilder::new((**plan).clone()).alias(reference)?.build()?),
+        };
+        Ok(LogicalPlanBuilder::scan(reference, source, None)?.build()?)
+    }
+}

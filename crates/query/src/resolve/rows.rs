@@ -1,0 +1,61 @@
+//! Expressions over the rows of `events`, for the insight operators.
+
+use super::relation::{Relation, Source};
+use super::scope::{CteEnv, Scope};
+use super::types::{Type, Value};
+use super::QueryContext;
+use crate::error::QueryError;
+use crate::hogql::ast;
+use crate::scan::{Compiled, RowProgram};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::execution::context::ExecutionProps;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_expr::create_physical_expr;
+use datafusion::physical_plan::PhysicalExpr;
+use std::sync::Arc;
+
+/// Compiles expressions over `events` for evaluation part by part. Also gives their types.
+///
+/// # Errors
+/// [`QueryError`] when an expression does not resolve, or holds an aggregate or a subquery.
+pub(crate) fn compile_rows(context: &QueryContext, exprs: &[ast::Expr]) -> Result<(RowProgram, Vec<Type>), QueryError> {
+    let mut scope = Scope::new(context, CteEnv::default());
+    scope.relations.push(Relation::new(Some("events".to_owned()), Source::Events(Vec::new()), context));
+    let values = exprs.iter().map(|expr| scope.expr(expr)).collect::<Result<Vec<Value>, _>>()?;
+    let Source::Events(columns) = &scope.relations[0].source else {
+        return Err(QueryError::Internal("the relation of a row program is events".to_owned()));
+    };
+    let schema = scope.schema()?;
+    let compiled = values
+        .iter()
+        .map(|value| Compiled::new(&physical(value.expr.clone(), &schema)?, columns))
+        .collect::<Result<Vec<_>, QueryError>>()?;
+    let types = values.into_iter().map(|value| value.ty).collect();
+    Ok((RowProgram::new(Arc::clone(&context.scan), compiled), types))
+}
+
+/// Coerced, simplified, ready to run.
+fn physical(expr: Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>, QueryError> {
+    let expr = simplified(expr, schema)?;
+    Ok(create_physical_expr(&expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())?)
+}
+
+fn simplified(expr: Expr, schema: &DFSchema) -> Result<Expr, QueryError> {
+    let simplifier = ExprSimplifier::new(SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build());
+    let expr = simplifier.coerce(expr, schema)?;
+    Ok(simplifier.simplify(expr)?)
+}
+
+/// The value of an expression that names no column.
+///
+/// # Errors
+/// [`QueryError::Resolve`] when it is no constant.
+pub(crate) fn constant(value: Value) -> Result<ScalarValue, QueryError> {
+    match simplified(value.expr, &DFSchema::empty())? {
+        Expr::Literal(scalar, _) => Ok(scalar),
+        other => Err(QueryError::resolve(format!("Expected a constant, found {other}"))),
+    }
+}

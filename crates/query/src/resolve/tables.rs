@@ -1,0 +1,173 @@
+//! The tables that HogQL knows beside `events`, and their fields.
+
+use crate::scan::{DerivedKind, EmptyType, GroupField, PersonField, SESSION_FIELDS, SessionField, TableColumn};
+use aqueduct_catalog::PropertyParent;
+
+/// A table by the name that a query uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KnownTable {
+    Events,
+    Persons,
+    DistinctIds,
+    Groups,
+    Sessions,
+    /// Known, but nothing is kept in it yet.
+    Empty(&'static [(&'static str, EmptyType)]),
+}
+
+use EmptyType::{Int, Text, Time, Uuid};
+
+const COHORT_PEOPLE: &[(&str, EmptyType)] = &[("person_id", Uuid), ("cohort_id", Int)];
+const OVERRIDES: &[(&str, EmptyType)] = &[("distinct_id", Text), ("person_id", Uuid)];
+const REPLAY: &[(&str, EmptyType)] = &[
+    ("session_id", Text),
+    ("distinct_id", Text),
+    ("min_first_timestamp", Time),
+    ("max_last_timestamp", Time),
+    ("start_time", Time),
+    ("end_time", Time),
+    ("first_url", Text),
+    ("click_count", Int),
+    ("keypress_count", Int),
+    ("mouse_activity_count", Int),
+    ("active_milliseconds", Int),
+    ("console_log_count", Int),
+    ("console_warn_count", Int),
+    ("console_error_count", Int),
+    ("snapshot_source", Text),
+];
+const LOG_ENTRIES: &[(&str, EmptyType)] =
+    &[("log_source", Text), ("log_source_id", Text), ("instance_id", Text), ("timestamp", Time), ("message", Text), ("level", Text)];
+const APP_METRICS: &[(&str, EmptyType)] = &[
+    ("timestamp", Time),
+    ("app_source", Text),
+    ("app_source_id", Text),
+    ("instance_id", Text),
+    ("metric_kind", Text),
+    ("metric_name", Text),
+    ("count", Int),
+];
+const HEATMAPS: &[(&str, EmptyType)] = &[
+    ("session_id", Text),
+    ("distinct_id", Text),
+    ("x", Int),
+    ("y", Int),
+    ("scale_factor", Int),
+    ("viewport_width", Int),
+    ("viewport_height", Int),
+    ("current_url", Text),
+    ("timestamp", Time),
+    ("type", Text),
+];
+const QUERY_LOG: &[(&str, EmptyType)] =
+    &[("query_id", Text), ("query", Text), ("query_start_time", Time), ("query_duration_ms", Int), ("status", Text)];
+
+/// The table of a name; `None` when there is none.
+pub(crate) fn known_table(name: &str) -> Option<KnownTable> {
+    Some(match name {
+        "events" => KnownTable::Events,
+        "persons" | "raw_persons" => KnownTable::Persons,
+        "person_distinct_ids" | "raw_person_distinct_ids" => KnownTable::DistinctIds,
+        "groups" | "raw_groups" => KnownTable::Groups,
+        "sessions" | "raw_sessions" => KnownTable::Sessions,
+        "cohort_people" | "raw_cohort_people" | "static_cohort_people" => KnownTable::Empty(COHORT_PEOPLE),
+        "person_distinct_id_overrides" | "raw_person_distinct_id_overrides" => KnownTable::Empty(OVERRIDES),
+        "session_replay_events" | "raw_session_replay_events" => KnownTable::Empty(REPLAY),
+        "log_entries" | "console_logs_log_entries" | "batch_export_log_entries" => KnownTable::Empty(LOG_ENTRIES),
+        "app_metrics" => KnownTable::Empty(APP_METRICS),
+        "heatmaps" => KnownTable::Empty(HEATMAPS),
+        "query_log" | "raw_query_log" => KnownTable::Empty(QUERY_LOG),
+        _ => return None,
+    })
+}
+
+/// What the first name of a chain means in a table that is not `events`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TableField {
+    Column(TableColumn),
+    /// A JSON object of properties: what follows is a key.
+    Properties(PropertyParent),
+    /// The person of a row of `person_distinct_ids`: what follows is a field of it.
+    Person,
+    /// `pdi` of a person: what follows is a field of `person_distinct_ids`.
+    DistinctIds,
+}
+
+impl KnownTable {
+    pub(crate) fn derived_kind(self) -> DerivedKind {
+        match self {
+            KnownTable::Persons => DerivedKind::Persons,
+            KnownTable::DistinctIds => DerivedKind::DistinctIds,
+            KnownTable::Groups => DerivedKind::Groups,
+            KnownTable::Sessions => DerivedKind::Sessions,
+            KnownTable::Events | KnownTable::Empty(_) => DerivedKind::Empty,
+        }
+    }
+
+    /// A field by name.
+    pub(crate) fn field(self, name: &str) -> Option<TableField> {
+        use TableField::{Column, Properties};
+        Some(match (self, name) {
+            (_, "team_id") => Column(TableColumn::TeamId),
+            (KnownTable::Persons, "properties") => Properties(PropertyParent::Person),
+            (KnownTable::Persons, "version") => Column(TableColumn::PersonVersion),
+            (KnownTable::Persons | KnownTable::DistinctIds, "is_deleted") => Column(TableColumn::IsDeleted),
+            (KnownTable::Persons, "pdi") => TableField::DistinctIds,
+            (KnownTable::Persons, name) => Column(TableColumn::Person(person_field(name)?)),
+            (KnownTable::DistinctIds, "distinct_id") => Column(TableColumn::DistinctId),
+            (KnownTable::DistinctIds, "person_id") => Column(TableColumn::DistinctIdPerson),
+            (KnownTable::DistinctIds, "version") => Column(TableColumn::DistinctIdVersion),
+            (KnownTable::DistinctIds, "person") => TableField::Person,
+            (KnownTable::Groups, "index") => Column(TableColumn::GroupIndex),
+            (KnownTable::Groups, "properties") => Properties(PropertyParent::Group),
+            (KnownTable::Groups, name) => Column(TableColumn::Group(group_field(name)?)),
+            (KnownTable::Sessions, name) => Column(TableColumn::Session(session_field(name)?)),
+            (KnownTable::Empty(fields), name) => {
+                let (name, kind) = fields.iter().find(|(known, _)| *known == name)?;
+                Column(TableColumn::Empty(name, *kind))
+            }
+            _ => return None,
+        })
+    }
+
+    /// Names that `*` stands for.
+    pub(crate) fn asterisk(self) -> Vec<&'static str> {
+        match self {
+            KnownTable::Events => vec![
+                "uuid", "event", "properties", "timestamp", "distinct_id", "elements_chain", "created_at", "$session_id", "$window_id",
+                "person_mode", "$group_0", "$group_1", "$group_2", "$group_3", "$group_4", "elements_chain_href", "elements_chain_texts",
+                "elements_chain_ids", "elements_chain_elements", "person_id",
+            ],
+            KnownTable::Persons => vec!["id", "created_at", "properties", "is_identified"],
+            KnownTable::DistinctIds => vec!["distinct_id", "person_id"],
+            KnownTable::Groups => vec!["index", "key", "created_at", "updated_at", "properties"],
+            KnownTable::Sessions => SESSION_FIELDS.iter().map(|(name, _)| *name).collect(),
+            KnownTable::Empty(fields) => fields.iter().map(|(name, _)| *name).collect(),
+        }
+    }
+}
+
+/// A plain field of a person.
+pub(crate) fn person_field(name: &str) -> Option<PersonField> {
+    Some(match name {
+        "id" => PersonField::Id,
+        "created_at" => PersonField::CreatedAt,
+        "is_identified" => PersonField::IsIdentified,
+        _ => return None,
+    })
+}
+
+/// A plain field of a group.
+pub(crate) fn group_field(name: &str) -> Option<GroupField> {
+    Some(match name {
+        "key" => GroupField::Key,
+        "created_at" => GroupField::CreatedAt,
+        "updated_at" => GroupField::UpdatedAt,
+        _ => return None,
+    })
+}
+
+/// A field of a session.
+pub(crate) fn session_field(name: &str) -> Option<SessionField> {
+    SESSION_FIELDS.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
+}

@@ -1,0 +1,31 @@
+//! From the store's parts to the columns that a query names.
+//!
+//! In: a [`ProjectView`](aqueduct_store::ProjectView) (one project, one moment) and the columns that were resolved. Out: arrow arrays,
+//! and DataFusion tables whose schema is exactly those columns.
+//!
+//! # Invariants
+//! - Only the rows of the view's project can be reached: there is no other way in.
+//! - What `properties.x`, `person.properties.x` and the like mean is computed here, from the parts' typed columns: no JSON is parsed per row.
+//! - A column's value never depends on how rows are spread over parts.
+//!
+//! Read next: `column.rs` (what columns there are), `part.rs` (how they are computed), `program.rs` (expressions over them), `events.rs`.
+
+mod column;
+mod context;
+mod elements;
+mod events;
+mod part;
+mod persons;
+mod program;
+mod property;
+mod sessions;
+mod tables;
+
+
+pub(crate) use column::{GroupField, PersonField, PropertyKind, VirtualColumn};
+pub(crate) use context::ScanContext;
+pub(crate) use events::{EventsTable, Top};
+pub(crate) use part::PartColumns;
+pub(crate) use program::{Compiled, RowProgram};
+pub(crate) use sessions::{SESSION_FIELDS, SessionField};
+pub(crate) use tables::{DerivedKind, DerivedTable, EmptyType, NumbersTable, TableColumn};

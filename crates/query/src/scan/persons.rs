@@ -1,0 +1,124 @@
+//! From the person ids that rows carry to rows of the tables of persons and groups.
+//!
+//! A person's rows of a part are contiguous, so a person is looked up once per run, not per row.
+
+use super::property::property_array;
+use super::{GroupField, PersonField, ScanContext};
+use crate::error::QueryError;
+use aqueduct_event::PersonId;
+use aqueduct_store::{EventColumn, GroupsTable, Part, PersonRuns, PersonsTable};
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int32Array, Int32Builder, PrimitiveArray,
+    StringArray, UInt32Array,
+};
+use arrow::buffer::Buffer;
+use arrow::compute::take;
+use arrow::datatypes::{Int32Type, UInt8Type};
+use std::sync::Arc;
+
+/// The persons that the rows of a part belong to, merges applied.
+pub(super) fn person_ids(part: &dyn Part, context: &ScanContext) -> Result<ArrayRef, QueryError> {
+    let overrides = context.overrides();
+    let runs = part.person_runs()?;
+    if overrides.is_empty() || !runs.persons.iter().any(|person| overrides.contains_key(person)) {
+        return Ok(part.column(EventColumn::PersonId)?);
+    }
+    let mut bytes = Vec::with_capacity(part.rows() * 16);
+    for (person, length) in lengths(&runs) {
+        let person = overrides.get(person).unwrap_or(person);
+        for _ in 0..length {
+            bytes.extend_from_slice(person.as_bytes());
+        }
+    }
+    Ok(Arc::new(FixedSizeBinaryArray::try_new(16, Buffer::from_vec(bytes), None)?))
+}
+
+/// For each row of a part the person's place in `persons`, NULL for a person that has no row there.
+pub(super) fn person_places(part: &dyn Part, context: &ScanContext, persons: &PersonsTable) -> Result<Int32Array, QueryError> {
+    let overrides = context.overrides();
+    let runs = part.person_runs()?;
+    let mut places = Int32Builder::with_capacity(part.rows());
+    for (person, length) in lengths(&runs) {
+        let person = overrides.get(person).unwrap_or(person);
+        match persons.ids.binary_search(person).ok().and_then(|place| i32::try_from(place).ok()) {
+            Some(place) => places.append_value_n(place, length),
+            None => places.append_nulls(length),
+        }
+    }
+    Ok(places.finish())
+}
+
+fn lengths(runs: &PersonRuns) -> impl Iterator<Item = (&PersonId, usize)> {
+    runs.persons.iter().zip(runs.starts.windows(2)).map(|(person, bounds)| (person, (bounds[1] - bounds[0]) as usize))
+}
+
+/// A field of the persons table, in its order.
+pub(crate) fn person_column(persons: &PersonsTable, field: &PersonField, context: &ScanContext) -> Result<ArrayRef, QueryError> {
+    Ok(match field {
+        PersonField::Id => uuids(&persons.ids)?,
+        PersonField::CreatedAt => Arc::clone(&persons.created_at),
+        PersonField::IsIdentified => Arc::clone(&persons.is_identified),
+        PersonField::PropertiesJson => as_dictionary(&persons.properties),
+        PersonField::Property(key, kind) => property_array(persons.property(key).as_ref(), *kind, persons.ids.len(), context.zone()),
+    })
+}
+
+/// A field of the groups table, in its order.
+pub(crate) fn group_column(groups: &GroupsTable, field: &GroupField, context: &ScanContext) -> ArrayRef {
+    match field {
+        GroupField::Key => as_dictionary(&groups.key),
+        GroupField::CreatedAt => Arc::clone(&groups.created_at),
+        GroupField::UpdatedAt => Arc::clone(&groups.updated_at),
+        GroupField::PropertiesJson => as_dictionary(&groups.properties),
+        GroupField::Property(key, kind) => property_array(groups.property(key).as_ref(), *kind, groups.key.len(), context.zone()),
+    }
+}
+
+/// For each row the group's place in `groups`, by the keys that rows carry (`$group_<index>`). Looked up once per distinct key.
+pub(super) fn group_places(keys: &ArrayRef, index: u8, groups: &GroupsTable) -> Result<Int32Array, QueryError> {
+    let keys = keys.as_dictionary::<Int32Type>();
+    let types: &PrimitiveArray<UInt8Type> = groups.type_index.as_primitive();
+    let table_keys: &StringArray = groups.key.as_string();
+    let (start, end) = (types.values().partition_point(|at| *at < index), types.values().partition_point(|at| *at <= index));
+    let places: Int32Array = keys
+        .values()
+        .as_string::<i32>()
+        .iter()
+        .map(|key| {
+            let key = key?;
+            let (mut low, mut high) = (start, end);
+            while low < high {
+                let middle = low.midpoint(high);
+                if table_keys.value(middle) < key { low = middle + 1 } else { high = middle }
+            }
+            (low < end && table_keys.value(low) == key).then(|| i32::try_from(low).ok()).flatten()
+        })
+        .collect();
+    let places = take(&places, keys.keys(), None)?;
+    Ok(places.as_primitive::<Int32Type>().clone())
+}
+
+/// Rows of a table's column, at `places`. Text is not copied: the places become the keys of a dictionary.
+pub(super) fn gather(column: &ArrayRef, places: &Int32Array) -> Result<ArrayRef, QueryError> {
+    Ok(take(column.as_ref(), places, None)?)
+}
+
+/// Text as a dictionary whose value `i` is row `i`.
+pub(crate) fn as_dictionary(text: &ArrayRef) -> ArrayRef {
+    let keys = Int32Array::from_iter_values(0..i32::try_from(text.len()).unwrap_or(i32::MAX));
+    Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::clone(text)))
+}
+
+/// Ids as `FixedSizeBinary(16)`.
+pub(crate) fn uuids(ids: &[PersonId]) -> Result<ArrayRef, QueryError> {
+    let mut builder = FixedSizeBinaryBuilder::with_capacity(ids.len(), 16);
+    for id in ids {
+        builder.append_value(id.as_bytes())?;
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+/// Indices of the rows that a mask keeps.
+pub(super) fn kept_rows(mask: &arrow::array::BooleanArray) -> UInt32Array {
+    mask.values().set_indices().filter_map(|row| u32::try_from(row).ok()).collect::<Vec<_>>().into()
+}

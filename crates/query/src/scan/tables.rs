@@ -1,0 +1,287 @@
+//! The other tables: persons, person_distinct_ids, groups, sessions, numbers, and those that are still empty.
+
+use super::column::{text_type, time_type, uuid_type};
+use super::persons::{as_dictionary, group_column, person_column, uuids};
+use super::{GroupField, PersonField, ScanContext, SessionField};
+use crate::error::QueryError;
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::Result as DfResult;
+use datafusion::datasource::TableProvider;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use std::fmt;
+use std::sync::Arc;
+
+/// A column of a table that is not `events`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TableColumn {
+    /// The project's number.
+    TeamId,
+    /// Of `persons`.
+    Person(PersonField),
+    /// Version of a person.
+    PersonVersion,
+    /// Of `person_distinct_ids`: the distinct id.
+    DistinctId,
+    /// Of `person_distinct_ids`: the person's id.
+    DistinctIdPerson,
+    /// Of `person_distinct_ids`: how often it moved.
+    DistinctIdVersion,
+    /// Of `person_distinct_ids`: the person.
+    PersonOfDistinctId(PersonField),
+    /// Always false: deleted rows are not seen.
+    IsDeleted,
+    /// Of `groups`: the index of its type.
+    GroupIndex,
+    /// Of `groups`.
+    Group(GroupField),
+    /// Of `sessions`.
+    Session(SessionField),
+    /// Of a table that has no rows yet.
+    Empty(&'static str, EmptyType),
+}
+
+/// Type of a column in a table that has no rows yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum EmptyType {
+    Text,
+    Int,
+    Time,
+    Uuid,
+}
+
+impl TableColumn {
+    pub(crate) fn data_type(&self) -> DataType {
+        match self {
+            TableColumn::TeamId | TableColumn::PersonVersion | TableColumn::DistinctIdVersion | TableColumn::GroupIndex => DataType::Int64,
+            TableColumn::Person(field) | TableColumn::PersonOfDistinctId(field) => field.data_type(),
+            TableColumn::DistinctId => text_type(),
+            TableColumn::DistinctIdPerson => uuid_type(),
+            TableColumn::IsDeleted => DataType::Int64,
+            TableColumn::Group(field) => field.data_type(),
+            TableColumn::Session(field) => field.data_type(),
+            TableColumn::Empty(_, EmptyType::Text) => text_type(),
+            TableColumn::Empty(_, EmptyType::Int) => DataType::Int64,
+            TableColumn::Empty(_, EmptyType::Time) => time_type(),
+            TableColumn::Empty(_, EmptyType::Uuid) => uuid_type(),
+        }
+    }
+
+    pub(crate) fn nullable(&self) -> bool {
+        match self {
+            TableColumn::Person(PersonField::Property(..)) | TableColumn::PersonOfDistinctId(_) => true,
+            TableColumn::Group(GroupField::Property(..)) => true,
+            TableColumn::Session(field) => !matches!(
+                field,
+                SessionField::Id
+                    | SessionField::IdV7
+                    | SessionField::DistinctId
+                    | SessionField::PersonId
+                    | SessionField::Start
+                    | SessionField::End
+                    | SessionField::Pageviews
+                    | SessionField::Autocaptures
+                    | SessionField::Screens
+                    | SessionField::DurationSeconds
+                    | SessionField::Interactions
+                    | SessionField::UrlCount
+            ),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn field(&self) -> Field {
+        Field::new(self.to_string(), self.data_type(), self.nullable())
+    }
+
+    fn build(&self, rows: usize, context: &Arc<ScanContext>) -> Result<ArrayRef, QueryError> {
+        Ok(match self {
+            TableColumn::TeamId => Arc::new(Int64Array::from_value(i64::from(context.view().project().0), rows)),
+            TableColumn::Person(field) => person_column(context.persons()?.as_ref(), field, context)?,
+            TableColumn::PersonVersion => Arc::clone(&context.persons()?.version),
+            TableColumn::DistinctId => as_dictionary(&context.view().distinct_ids()?.distinct_id),
+            TableColumn::DistinctIdPerson => uuids(&context.view().distinct_ids()?.person)?,
+            TableColumn::DistinctIdVersion => Arc::clone(&context.view().distinct_ids()?.version),
+            TableColumn::PersonOfDistinctId(field) => {
+                let persons = context.persons()?;
+                let ids = context.view().distinct_ids()?;
+                let place = |id| persons.ids.binary_search(id).ok().and_then(|place| i32::try_from(place).ok());
+                let places: Int32Array = ids.person.iter().map(place).collect();
+                take(person_column(&persons, field, context)?.as_ref(), &places, None)?
+            }
+            TableColumn::IsDeleted => Arc::new(Int64Array::from_value(0, rows)),
+            TableColumn::GroupIndex => cast(&context.groups()?.type_index, &DataType::Int64)?,
+            TableColumn::Group(field) => group_column(context.groups()?.as_ref(), field, context),
+            TableColumn::Session(field) => context.sessions()?.column(field, context)?,
+            TableColumn::Empty(..) => new_empty_array(&self.data_type()),
+        })
+    }
+}
+
+impl fmt::Display for TableColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// Which table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum DerivedKind {
+    Persons,
+    DistinctIds,
+    Groups,
+    Sessions,
+    /// It has no rows yet.
+    Empty,
+}
+
+/// A table that is made whole from the view when it is scanned.
+#[derive(Debug)]
+pub(crate) struct DerivedTable {
+    context: Arc<ScanContext>,
+    kind: DerivedKind,
+    columns: Vec<TableColumn>,
+    schema: SchemaRef,
+}
+
+impl DerivedTable {
+    pub(crate) fn new(context: Arc<ScanContext>, kind: DerivedKind, columns: Vec<TableColumn>) -> Self {
+        let schema = schema_of(&columns);
+        Self { context, kind, columns, schema }
+    }
+}
+
+fn schema_of(columns: &[TableColumn]) -> SchemaRef {
+    Arc::new(Schema::new(columns.iter().map(TableColumn::field).collect::<Vec<_>>()))
+}
+
+#[async_trait]
+impl TableProvider for DerivedTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let columns: Vec<TableColumn> = match projection {
+            Some(projection) => projection.iter().map(|at| self.columns[*at].clone()).collect(),
+            None => self.columns.clone(),
+        };
+        let schema = schema_of(&columns);
+        let whole = Whole { context: Arc::clone(&self.context), kind: self.kind, columns, schema: Arc::clone(&schema) };
+        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(whole)], None, [], false, limit)?))
+    }
+}
+
+#[derive(Debug)]
+struct Whole {
+    context: Arc<ScanContext>,
+    kind: DerivedKind,
+    columns: Vec<TableColumn>,
+    schema: SchemaRef,
+}
+
+impl Whole {
+    fn batch(&self) -> Result<RecordBatch, QueryError> {
+        let rows = match self.kind {
+            DerivedKind::Persons => self.context.persons()?.ids.len(),
+            DerivedKind::DistinctIds => self.context.view().distinct_ids()?.person.len(),
+            DerivedKind::Groups => self.context.groups()?.key.len(),
+            DerivedKind::Sessions => self.context.sessions()?.len(),
+            DerivedKind::Empty => 0,
+        };
+        let arrays = self.columns.iter().map(|column| column.build(rows, &self.context)).collect::<Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
+    }
+}
+
+/// Rows of one batch of a table that is made whole.
+const BATCH_ROWS: usize = 16 * 1024;
+
+impl PartitionStream for Whole {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let slices = match self.batch() {
+            Ok(batch) => (0..batch.num_rows())
+                .step_by(BATCH_ROWS)
+                .map(|start| Ok(batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start))))
+                .collect(),
+            Err(error) => vec![Err(error.into_datafusion())],
+        };
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::iter(slices)))
+    }
+}
+
+/// `numbers(start, count)`: one column `number`.
+#[derive(Clone, Debug)]
+pub(crate) struct NumbersTable {
+    start: i64,
+    count: i64,
+    schema: SchemaRef,
+}
+
+impl NumbersTable {
+    pub(crate) fn new(start: i64, count: i64) -> Self {
+        Self { start, count: count.max(0), schema: Arc::new(Schema::new(vec![Field::new("number", DataType::Int64, false)])) }
+    }
+}
+
+#[async_trait]
+impl TableProvider for NumbersTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let partition: Arc<dyn PartitionStream> = Arc::new(self.clone());
+        Ok(Arc::new(StreamingTableExec::try_new(Arc::clone(&self.schema), vec![partition], projection, [], false, limit)?))
+    }
+}
+
+impl PartitionStream for NumbersTable {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let (schema, start, end) = (Arc::clone(&self.schema), self.start, self.start.saturating_add(self.count));
+        let step = i64::try_from(BATCH_ROWS).unwrap_or(i64::MAX);
+        let mut next = start;
+        let batches = std::iter::from_fn(move || {
+            let from = next;
+            next = from.saturating_add(step).min(end);
+            (from < end).then(|| Ok(RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int64Array::from_iter_values(from..next))])?))
+        });
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::iter(batches)))
+    }
+}

@@ -1,0 +1,132 @@
+//! Reading times that people and SDKs write.
+//!
+//! In: text or a number. Out: microseconds since 1970 UTC, or nothing when it is no time.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
+/// Reads a time as ClickHouse's `parseDateTimeBestEffort` does for the forms in use: ISO 8601 with `T` or a blank, with or without seconds,
+/// fraction and zone; dates alone (`2020-1-1` too); Unix seconds and milliseconds as digits. Without a zone it is meant in `zone`.
+pub(crate) fn parse_best_effort(text: &str, zone: &TimeZone) -> Option<i64> {
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match text.len() {
+            4 => civil(Date::new(text.parse().ok()?, 1, 1).ok()?.to_datetime(jiff::civil::Time::midnight()), zone),
+            8 => civil(compact_date(text)?.to_datetime(jiff::civil::Time::midnight()), zone),
+            9 | 10 => Some(text.parse::<i64>().ok()?.saturating_mul(1_000_000)),
+            13 => Some(text.parse::<i64>().ok()?.saturating_mul(1_000)),
+            16 => text.parse::<i64>().ok(),
+            _ => None,
+        };
+    }
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Some(timestamp.as_microsecond());
+    }
+    if let Ok(zoned) = text.parse::<Zoned>() {
+        return Some(zoned.timestamp().as_microsecond());
+    }
+    if let Ok(date_time) = text.parse::<DateTime>() {
+        return civil(date_time, zone);
+    }
+    loose(text, zone)
+}
+
+/// A number as Unix time: seconds, or milliseconds when it is too large for seconds.
+pub(crate) fn from_unix_number(value: f64) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates")]
+    let micros = if value.abs() >= 1e11 { (value * 1e3) as i64 } else { (value * 1e6) as i64 };
+    micros
+}
+
+fn civil(date_time: DateTime, zone: &TimeZone) -> Option<i64> {
+    Some(zone.to_ambiguous_timestamp(date_time).compatible().ok()?.as_microsecond())
+}
+
+fn compact_date(text: &str) -> Option<Date> {
+    Date::new(text.get(..4)?.parse().ok()?, text.get(4..6)?.parse().ok()?, text.get(6..8)?.parse().ok()?).ok()
+}
+
+/// `2021-1-1`, `2021-1-1 7:05`, `2021/01/02 …`, each with an optional zone.
+fn loose(text: &str, zone: &TimeZone) -> Option<i64> {
+    let split = text.find([' ', 'T', 't']).unwrap_or(text.len());
+    let (date, rest) = text.split_at(split);
+    let mut parts = date.split(['-', '/']);
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || year.len() != 4 {
+        return None;
+    }
+    let date = Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()?;
+    let rest = rest.trim_start_matches([' ', 'T', 't']).trim();
+    let (clock, offset) = split_offset(rest)?;
+    let time = clock_time(clock)?;
+    let date_time = date.to_datetime(time);
+    match offset {
+        None => civil(date_time, zone),
+        Some(seconds) => {
+            let utc = TimeZone::UTC.to_ambiguous_timestamp(date_time).compatible().ok()?;
+            Some(utc.as_microsecond() - i64::from(seconds) * 1_000_000)
+        }
+    }
+}
+
+fn clock_time(text: &str) -> Option<jiff::civil::Time> {
+    if text.is_empty() {
+        return Some(jiff::civil::Time::midnight());
+    }
+    let mut parts = text.split(':');
+    let hour = parts.next()?.parse().ok()?;
+    let minute = parts.next().unwrap_or("0").parse().ok()?;
+    let (second, fraction) = parts.next().map_or(("0", ""), |second| second.split_once('.').unwrap_or((second, "")));
+    let mut nanos = 0_i32;
+    for (at, digit) in fraction.chars().take(9).enumerate() {
+        nanos += i32::try_from(digit.to_digit(10)?).ok()? * 10_i32.pow(8 - u32::try_from(at).ok()?);
+    }
+    jiff::civil::Time::new(hour, minute, second.parse().ok()?, nanos).ok()
+}
+
+/// The clock text and the zone's distance from UTC in seconds.
+fn split_offset(text: &str) -> Option<(&str, Option<i32>)> {
+    if let Some(clock) = text.strip_suffix(['Z', 'z']) {
+        return Some((clock.trim(), Some(0)));
+    }
+    if let Some(clock) = text.strip_suffix("UTC") {
+        return Some((clock.trim(), Some(0)));
+    }
+    let Some(at) = text.rfind(['+', '-']) else { return Some((text, None)) };
+    let (clock, offset) = text.split_at(at);
+    let sign = if offset.starts_with('-') { -1 } else { 1 };
+    let digits: String = offset.chars().filter(char::is_ascii_digit).collect();
+    let hours: i32 = digits.get(..2)?.parse().ok()?;
+    let minutes: i32 = if digits.len() >= 4 { digits.get(2..4)?.parse().ok()? } else { 0 };
+    Some((clock.trim(), Some(sign * (hours * 3600 + minutes * 60))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        let berlin = TimeZone::get("Europe/Berlin").expect("a zone");
+        let cases = [
+            ("2020-01-10T00:00:00Z", 1_578_614_400_000_000),
+            ("2020-01-10 00:00:00", 1_578_610_800_000_000),
+            ("2020-01-10", 1_578_610_800_000_000),
+            ("2020-1-10", 1_578_610_800_000_000),
+            ("2020-01-10 02:30:00.5+02:30", 1_578_614_400_500_000),
+            ("1578614400", 1_578_614_400_000_000),
+            ("1578614400000", 1_578_614_400_000_000),
+            ("2020-01-10T01:00", 1_578_614_400_000_000),
+        ];
+        for (text, want) in cases {
+            assert_eq!(parse_best_effort(text, &berlin), Some(want), "{text}");
+        }
+        for text in ["", "x", "12", "2020-13-01", "not a date at all"] {
+            assert_eq!(parse_best_effort(text, &berlin), None, "{text}");
+        }
+    }
+}

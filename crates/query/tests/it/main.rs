@@ -1,0 +1,6 @@
+//! What the crate claims: one file per claim, and cases as data (`cases/*.case`).
+
+mod answers_cases;
+mod isolates_projects;
+mod stops_what_takes_too_long;
+mod world;

@@ -1,0 +1,229 @@
+//! A store with a few events, and an engine over it.
+
+use aqueduct_catalog::{PropertyParent, PropertyType};
+use aqueduct_event::{JournalPosition, ManualClock, PartitionId, PersonId, ProjectId, PropertyValue, UnixMicros, person_id_of};
+use aqueduct_query::{Definitions, ProjectFacts, QueryConfig, QueryEngine, QueryError, QueryRequest};
+use aqueduct_store::{
+    Commit, DistinctIdRecord, EmbeddedStore, EventRow, EventRows, GroupRecord, PersonMode, PersonOverride, PersonRecord, Store, StoreConfig,
+};
+use serde_json::{Value as Json, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// 2020-01-20 12:00 UTC.
+pub(crate) const NOW: UnixMicros = UnixMicros(1_579_521_600_000_000);
+
+/// How rows lie in the store. No answer may depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One commit, in memory.
+    Memory,
+    /// A commit per event.
+    Scattered,
+    /// On disk.
+    Flushed,
+    /// The first half on disk, the rest in memory.
+    Mixed,
+}
+
+pub(crate) const LAYOUTS: [Layout; 4] = [Layout::Memory, Layout::Scattered, Layout::Flushed, Layout::Mixed];
+
+/// Types of properties by key.
+#[derive(Debug, Default)]
+pub(crate) struct Types(pub(crate) HashMap<String, PropertyType>);
+
+impl Definitions for Types {
+    fn property_type(&self, _: ProjectId, _: PropertyParent, _: Option<u8>, name: &str) -> Option<PropertyType> {
+        self.0.get(name).copied()
+    }
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) distinct_id: String,
+    pub(crate) at: UnixMicros,
+    pub(crate) name: String,
+    pub(crate) properties: Json,
+    pub(crate) elements_chain: String,
+}
+
+/// What is in the store.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) events: Vec<Event>,
+    /// Distinct ids and properties.
+    pub(crate) persons: Vec<(Vec<String>, Json)>,
+    /// Type, key, properties.
+    pub(crate) groups: Vec<(String, String, Json)>,
+    /// Distinct ids whose persons were merged after their events: from, to.
+    pub(crate) merges: Vec<(String, String)>,
+    pub(crate) types: HashMap<String, PropertyType>,
+    pub(crate) timezone: Option<String>,
+}
+
+/// An engine over a store, alive as long as the store's folder is.
+pub(crate) struct Running {
+    pub(crate) engine: QueryEngine,
+    pub(crate) facts: ProjectFacts,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    /// Puts everything into a store laid out as asked.
+    pub(crate) fn start(&self, project: ProjectId, layout: Layout, config: QueryConfig) -> Running {
+        let dir = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(ManualClock::new(NOW));
+        let settings = StoreConfig { dir: dir.path().join("store"), background: false, ..StoreConfig::default() };
+        let store = Arc::new(EmbeddedStore::open(settings, Arc::clone(&clock) as _).expect("a store"));
+        self.fill(&store, project, layout);
+        let definitions = Arc::new(Types(self.types.clone()));
+        let engine = QueryEngine::new(config, store, definitions, clock).expect("an engine");
+        let facts = ProjectFacts {
+            id: project,
+            timezone: self.timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
+            week_start_day: 0,
+            test_account_filters: json!([]),
+            path_cleaning_filters: json!([]),
+        };
+        Running { engine, facts, _dir: dir }
+    }
+
+    fn fill(&self, store: &EmbeddedStore, project: ProjectId, layout: Layout) {
+        let mut position = JournalPosition::default();
+        let mut send = |commit: Commit| {
+            position = position.next();
+            store.commit(Commit { upto: position, ..commit }).expect("a commit");
+        };
+        send(self.state(project));
+        let chunks: Vec<&[Event]> = match layout {
+            Layout::Scattered => self.events.chunks(1).collect(),
+            Layout::Mixed => self.events.chunks(self.events.len().div_ceil(2).max(1)).collect(),
+            Layout::Memory | Layout::Flushed => vec![&self.events],
+        };
+        for (at, chunk) in chunks.into_iter().enumerate() {
+            send(Commit { events: self.rows(project, chunk), ..empty() });
+            if layout == Layout::Flushed || (layout == Layout::Mixed && at == 0) {
+                store.flush().expect("a flush");
+            }
+        }
+        let overrides = self.merges.iter().map(|(from, to)| PersonOverride {
+            project,
+            from: person_id_of(project, from),
+            to: self.person(project, to),
+        });
+        send(Commit { overrides: overrides.collect(), ..empty() });
+    }
+
+    fn person(&self, project: ProjectId, distinct_id: &str) -> PersonId {
+        let owner = self.persons.iter().find(|(ids, _)| ids.iter().any(|id| id == distinct_id));
+        person_id_of(project, owner.map_or(distinct_id, |(ids, _)| &ids[0]))
+    }
+
+    fn state(&self, project: ProjectId) -> Commit {
+        let created_at = UnixMicros(1_578_000_000_000_000);
+        let mut commit = empty();
+        for (ids, properties) in &self.persons {
+            let id = person_id_of(project, &ids[0]);
+            commit.persons.push(PersonRecord {
+                project,
+                id,
+                created_at,
+                properties: properties.to_string().into(),
+                is_identified: true,
+                version: 0,
+                is_deleted: false,
+                last_seen_at: None,
+            });
+            for distinct_id in ids {
+                let distinct_id = distinct_id.as_str().into();
+                commit.distinct_ids.push(DistinctIdRecord { project, distinct_id, person: id, version: 0, is_personless: false });
+            }
+        }
+        let mut names: Vec<&str> = Vec::new();
+        for (name, key, properties) in &self.groups {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+                commit.group_types.push((project, name.as_str().into()));
+            }
+            let type_index = u8::try_from(names.iter().position(|known| known == name).unwrap_or(0)).unwrap_or(0);
+            commit.groups.push(GroupRecord {
+                project,
+                type_index,
+                key: key.as_str().into(),
+                properties: properties.to_string().into(),
+                created_at,
+                updated_at: created_at,
+            });
+        }
+        commit
+    }
+
+    fn rows(&self, project: ProjectId, events: &[Event]) -> EventRows {
+        let mut rows = EventRows::default();
+        for event in events {
+            let person = self.person(project, &event.distinct_id);
+            let owner = self.persons.iter().find(|(ids, _)| ids.contains(&event.distinct_id));
+            let person_properties: Arc<str> = owner.map_or_else(|| "{}".into(), |(_, properties)| properties.to_string().into());
+            let row = EventRow {
+                project,
+                uuid: Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{event:?}").as_bytes()),
+                event: &event.name,
+                distinct_id: &event.distinct_id,
+                person,
+                timestamp: event.at,
+                created_at: event.at,
+                person_created_at: event.at,
+                person_properties: &person_properties,
+                person_mode: PersonMode::Full,
+                elements_chain: &event.elements_chain,
+            };
+            let object = event.properties.as_object().cloned().unwrap_or_default();
+            let texts: Vec<(String, String)> = object.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
+            let values = object.iter().zip(&texts).map(|((key, value), (_, text))| (key.as_str(), property(value, text)));
+            rows.push(&row, values);
+        }
+        rows
+    }
+}
+
+fn property<'p>(value: &'p Json, text: &'p str) -> PropertyValue<'p> {
+    match value {
+        Json::String(text) => PropertyValue::Str(text),
+        Json::Bool(value) => PropertyValue::Bool(*value),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(value), _) => PropertyValue::Int(value),
+            (None, Some(value)) => PropertyValue::Float(value),
+            (None, None) => PropertyValue::Json(text),
+        },
+        _ => PropertyValue::Json(text),
+    }
+}
+
+fn empty() -> Commit {
+    Commit {
+        partition: PartitionId(0),
+        upto: JournalPosition::default(),
+        events: EventRows::default(),
+        persons: Vec::new(),
+        distinct_ids: Vec::new(),
+        groups: Vec::new(),
+        group_types: Vec::new(),
+        overrides: Vec::new(),
+    }
+}
+
+impl Running {
+    /// Asks one query.
+    pub(crate) async fn ask(&self, query: Json) -> Result<serde_json::Map<String, Json>, QueryError> {
+        let request = QueryRequest { project: self.facts.clone(), query, query_id: None };
+        Ok(self.engine.run(request).await?.body)
+    }
+
+    /// The rows of a HogQL query.
+    pub(crate) async fn hogql(&self, text: &str) -> Result<Vec<Json>, QueryError> {
+        let body = self.ask(json!({"kind": "HogQLQuery", "query": text})).await?;
+        Ok(body["results"].as_array().cloned().unwrap_or_default())
+    }
+}
