@@ -129,7 +129,9 @@ fn root_domain(host: &str) -> String {
         return format!("{name}{port}");
     }
     let labels: Vec<&str> = name.split('.').filter(|label| !label.is_empty()).collect();
-    let is_registry = |second: &str, top: &str| top.len() == 2 && matches!(second, "co" | "com" | "org" | "net" | "gov" | "edu" | "ac" | "or" | "ne" | "go");
+    let is_registry = |second: &str, top: &str| {
+        top.len() == 2 && matches!(second, "co" | "com" | "org" | "net" | "gov" | "edu" | "ac" | "or" | "ne" | "go")
+    };
     let kept = match labels[..] {
         [.., second, top] if is_registry(second, top) => 3,
         _ => 2,

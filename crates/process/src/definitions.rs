@@ -218,17 +218,8 @@ fn insert(memo: &mut HashSet<u64>, entry: u64) -> bool {
 }
 
 fn is_skipped(keys: &Keys, hash: u64, key: &str) -> bool {
-    const SKIPPED: [Name; 9] = [
-        Name::Set,
-        Name::SetOnce,
-        Name::Unset,
-        Name::Group0,
-        Name::Group1,
-        Name::Group2,
-        Name::Group3,
-        Name::Group4,
-        Name::Groups,
-    ];
+    const SKIPPED: [Name; 9] =
+        [Name::Set, Name::SetOnce, Name::Unset, Name::Group0, Name::Group1, Name::Group2, Name::Group3, Name::Group4, Name::Groups];
     keys.find(hash, key).is_some_and(|id| SKIPPED.iter().any(|name| KeyId::from(*name) == id))
 }
 

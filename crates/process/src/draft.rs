@@ -47,7 +47,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn into_buffer(mut self) -> DraftBuffer {
         self.properties.clear();
         // Collecting an emptied vector in place keeps its allocation and changes only the lifetime of what it no longer holds.
-        DraftBuffer(self.properties.into_iter().filter_map(|_| None).collect())
+        DraftBuffer(self.properties.into_iter().map_while(|_| None).collect())
     }
 
     /// Adds the members of a JSON object; none when `text` is empty.

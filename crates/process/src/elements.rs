@@ -47,7 +47,8 @@ fn chain_of(elements: &str) -> String {
 }
 
 fn write_element(raw: &str, chain: &mut String) {
-    let mut attributes: Vec<(Cow<'_, str>, String)> = vec![(Cow::Borrowed("nth-child"), "0".to_owned()), (Cow::Borrowed("nth-of-type"), "0".to_owned())];
+    let mut attributes: Vec<(Cow<'_, str>, String)> =
+        vec![(Cow::Borrowed("nth-child"), "0".to_owned()), (Cow::Borrowed("nth-of-type"), "0".to_owned())];
     let mut put = |key: Cow<'_, str>, text: String| match attributes.iter_mut().find(|(known, _)| *known == key) {
         Some((_, value)) => *value = text,
         None => attributes.push((Cow::Owned(key.into_owned()), text)),
@@ -166,7 +167,9 @@ mod tests {
                 "no element",
                 {"nth_child":null}
             ]}"#,
-            expect![[r#"a.btn.small:attr__class="small btn"attr__data_a="true"attr__data-b="1"attr__href="/x"attr__id="go"attr_id="go"href="/x"nth-child="1"nth-of-type="2"text="Say \"hi\"";div.ab.z:attr__class="z,a\"b"nth-child="3"nth-of-type="0";:nth-child="0"nth-of-type="0""#]],
+            expect![[
+                r#"a.btn.small:attr__class="small btn"attr__data_a="true"attr__data-b="1"attr__href="/x"attr__id="go"attr_id="go"href="/x"nth-child="1"nth-of-type="2"text="Say \"hi\"";div.ab.z:attr__class="z,a\"b"nth-child="3"nth-of-type="0";:nth-child="0"nth-of-type="0""#
+            ]],
         );
     }
 

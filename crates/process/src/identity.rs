@@ -54,9 +54,7 @@ impl<'a> Claim<'a> {
     pub(crate) fn new(event: &str, anon_distinct_id: Option<&'a Value<'a>>, alias: Option<&'a Value<'a>>) -> Self {
         match event {
             "$identify" => anon_distinct_id.map_or(Self::Identified, |id| Self::Same(clean_id(id))),
-            "$create_alias" | "$merge_dangerously" => {
-                alias.filter(|id| id.is_truthy()).map_or(Self::None, |id| Self::Same(clean_id(id)))
-            }
+            "$create_alias" | "$merge_dangerously" => alias.filter(|id| id.is_truthy()).map_or(Self::None, |id| Self::Same(clean_id(id))),
             _ => Self::None,
         }
     }
@@ -331,7 +329,22 @@ mod tests {
 
     #[test]
     fn illegal_ids_are_known_in_all_their_forms() {
-        for id in ["", " \t", "anonymous", "Anonymous", "GUEST", "'guest'", "\"Undefined\"", "NaN", "'NaN'", "0", "\"0\"", "null", "true", "[object Object]"] {
+        for id in [
+            "",
+            " \t",
+            "anonymous",
+            "Anonymous",
+            "GUEST",
+            "'guest'",
+            "\"Undefined\"",
+            "NaN",
+            "'NaN'",
+            "0",
+            "\"0\"",
+            "null",
+            "true",
+            "[object Object]",
+        ] {
             assert!(is_illegal(id), "{id}");
         }
         for id in ["ann", "nan", "NULL", "00", "'ann'", "\"guest", "guest'", "''guest''", "[object object]", "1"] {

@@ -164,6 +164,10 @@ impl<'w> Plan<'w> {
 
     /// The person as the event's row shows it, `now` being its properties after the update.
     pub(crate) fn view(&self, now: &Properties) -> Arc<str> {
+        // Each row of an overlaid person holds a text of its own: of one that is huge, a copy per row would be too much.
+        if now.text().len() > OVERLAID_BYTES_MAX {
+            return Arc::clone(now.text());
+        }
         let overlay: Vec<Change<'_>> = self.changes[..self.set]
             .iter()
             .filter(|change| now.get(change.hash, change.key).is_none_or(|value| change.value != Some(value)))
@@ -179,5 +183,8 @@ pub(crate) fn first_properties(keys: &Keys, wishes: &Wishes<'_>, creator: &str) 
     changes.push(Change { key: CREATOR, hash: keys.hash(CREATOR), value: Some(creator) });
     Properties::empty().with(&changes)
 }
+
+/// JSON bytes of a person up to which rows show it with what the event alone says.
+const OVERLAID_BYTES_MAX: usize = 64 * 1024;
 
 const CREATOR: &str = "$creator_event_uuid";

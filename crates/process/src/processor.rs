@@ -26,11 +26,15 @@ use crate::person::Wishes;
 use crate::sanitise::{self, Sender, Texts};
 use crate::state::State;
 use crate::warning::{Subject, Warning, WarningKind};
+use aqueduct_event::limits::MIB;
 use aqueduct_event::{PartitionId, RawBatch, RawEvent, UnixMicros};
 use aqueduct_journal::Entry;
 use aqueduct_store::{Commit, EventRow, EventRows, ReadError, Store};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
+
+/// Memory that the rows of a commit take, about; the record that passes it is the commit's last.
+const COMMIT_ROWS_BYTES_MAX: usize = 64 * MIB;
 
 /// Turns journal records into commits. Keeps the state it needs at hand between them.
 #[derive(Debug)]
@@ -87,17 +91,18 @@ impl Processor {
         }
     }
 
-    /// Turns records, which follow those of the last commit, into the next commit.
+    /// Turns records, which follow those of the last commit, into the next commit. Nearly always all of them; where their rows would take too much memory
+    /// only the first ones: `Commit::upto` says how far it came.
     ///
     /// The processor counts on the commit being made: if the store does not take it, call [`Processor::forget`] before applying the same records again.
     ///
     /// # Errors
     /// [`ProcessError`] when the state that they need cannot be read; nothing has happened then.
     pub fn apply(&mut self, entries: &[Entry]) -> Result<Commit, ProcessError> {
-        let upto = entries.last().ok_or(ProcessError::NoRecords)?.position.next();
+        let first = entries.first().ok_or(ProcessError::NoRecords)?.position;
         let mut commit = Commit {
             partition: self.partition,
-            upto,
+            upto: first,
             events: EventRows::default(),
             persons: Vec::new(),
             distinct_ids: Vec::new(),
@@ -106,7 +111,14 @@ impl Processor {
             overrides: Vec::new(),
         };
         let mut tally = Tally::default();
-        let applied = entries.iter().try_for_each(|entry| self.record(entry, &mut commit.events, &mut tally));
+        let mut applied = Ok(());
+        for entry in entries {
+            applied = self.record(entry, &mut commit.events, &mut tally);
+            commit.upto = entry.position.next();
+            if applied.is_err() || commit.events.bytes() > COMMIT_ROWS_BYTES_MAX {
+                break;
+            }
+        }
         if let Err(error) = applied.and_then(|()| self.state.take_changes(&mut commit)) {
             self.forget();
             return Err(error.into());
@@ -257,7 +269,10 @@ impl Processor {
             return Err(DropReason::TooOld);
         }
         if let Some(made_at) = divergent_uuid_time(subject) {
-            warn(WarningKind::EventUuidTimestampDivergent, json!({"uuidTimestamp": made_at.to_rfc3339(), "eventTimestamp": subject.timestamp.to_rfc3339()}));
+            warn(
+                WarningKind::EventUuidTimestampDivergent,
+                json!({"uuidTimestamp": made_at.to_rfc3339(), "eventTimestamp": subject.timestamp.to_rfc3339()}),
+            );
         }
         if let Some(data) = draft.get(Name::HeatmapData) {
             if !data.raw.starts_with('{') && data.raw != "null" {
@@ -270,7 +285,8 @@ impl Processor {
             Some((Value::Bool(false), _)) => Profile::Personless,
             None | Some((Value::Bool(true), _)) => Profile::Full,
             Some((_, raw)) => {
-                let more = json!({"$process_person_profile": serde_json::from_str::<Json>(raw).ok(), "message": "only true and false are valid"});
+                let more =
+                    json!({"$process_person_profile": serde_json::from_str::<Json>(raw).ok(), "message": "only true and false are valid"});
                 warn(WarningKind::InvalidProcessPersonProfile, more);
                 Profile::Full
             }
@@ -312,7 +328,13 @@ impl Processor {
     }
 
     /// Answers the index of the group type that a `$groupidentify` is about.
-    fn groups(&mut self, request: &Request<'_>, subject: Subject<'_>, draft: &mut Draft<'_>, profile: Profile) -> Result<Option<u8>, ReadError> {
+    fn groups(
+        &mut self,
+        request: &Request<'_>,
+        subject: Subject<'_>,
+        draft: &mut Draft<'_>,
+        profile: Profile,
+    ) -> Result<Option<u8>, ReadError> {
         if profile == Profile::Personless {
             for (column, _) in GROUP_COLUMNS {
                 draft.remove(column);

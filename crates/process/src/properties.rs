@@ -106,13 +106,16 @@ impl Properties {
     /// With all of `other`'s members put over these.
     pub(crate) fn overlaid_by(&self, keys: &Keys, other: &Self) -> Self {
         let members: Vec<_> = json::members(&other.text).map_while(Result::ok).collect();
-        let changes: Vec<_> = members.iter().map(|member| Change { key: &member.key, hash: keys.hash(&member.key), value: Some(member.raw) }).collect();
+        let changes: Vec<_> =
+            members.iter().map(|member| Change { key: &member.key, hash: keys.hash(&member.key), value: Some(member.raw) }).collect();
         self.with(&changes)
     }
 
     /// With `changes` made, in order; new keys come last. Of several changes of one key the last counts.
     pub(crate) fn with(&self, changes: &[Change<'_>]) -> Self {
-        let mut writer = Writer::new(self.text.len() + changes.iter().map(|change| change.key.len() + change.value.map_or(0, str::len) + 8).sum::<usize>());
+        let mut writer = Writer::new(
+            self.text.len() + changes.iter().map(|change| change.key.len() + change.value.map_or(0, str::len) + 8).sum::<usize>(),
+        );
         let mut last: Vec<Option<&Change<'_>>> = vec![None; self.spans.len()];
         let mut added: Vec<&Change<'_>> = Vec::new();
         for change in changes {

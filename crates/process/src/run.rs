@@ -228,29 +228,27 @@ impl Pipeline {
     }
 
     fn commit_pending(&mut self) -> Result<Step, StepError> {
-        let Some(last) = self.pending.last() else {
+        if self.pending.is_empty() {
             return Ok(Step::Closed);
-        };
-        let upto = last.position.next();
+        }
         let begun = Instant::now();
         let committed = self.processor.apply(&self.pending).map_err(StepError::from).and_then(|commit| {
             metrics::applied(begun.elapsed().as_secs_f64());
-            let begun = Instant::now();
+            let (begun, upto) = (Instant::now(), commit.upto);
             self.store.commit(commit)?;
             metrics::committed(begun.elapsed().as_secs_f64());
-            Ok(())
+            Ok(upto)
         });
-        if let Err(error) = committed {
+        let upto = committed.inspect_err(|_| {
             metrics::failed_step();
             self.processor.forget();
-            return Err(error);
-        }
+        })?;
         let now = self.clock.now();
         for received_at in self.processor.take_received() {
             metrics::visible_delay(now.0.saturating_sub(received_at.0) as f64 / 1e6);
         }
-        let records = self.pending.len();
-        self.pending.clear();
+        let records = self.pending.iter().take_while(|entry| entry.position < upto).count();
+        self.pending.drain(..records);
         self.position = upto;
         self.progress.position.store(upto.0, Ordering::Release);
         self.tidy();

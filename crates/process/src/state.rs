@@ -213,7 +213,9 @@ impl State {
     /// A group; when it is new, an empty one that `created_at` then.
     pub(crate) fn group(&mut self, project: ProjectId, type_index: u8, key: &str, created_at: UnixMicros) -> Result<Place, ReadError> {
         let hash = self.hasher.hash_one((project, type_index, key));
-        if let Some(place) = self.groups.find(hash, |group| group.project == project && group.type_index == type_index && *group.key == *key) {
+        if let Some(place) =
+            self.groups.find(hash, |group| group.project == project && group.type_index == type_index && *group.key == *key)
+        {
             return Ok(place);
         }
         let group = match self.store.group(project, type_index, key)? {

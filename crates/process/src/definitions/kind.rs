@@ -21,7 +21,9 @@ pub enum PropertyKind {
 pub fn property_kind(key: &str, value: &PropertyValue<'_>, received_at: UnixMicros) -> Option<PropertyKind> {
     let key = key.to_lowercase();
     // Campaigns and flags look like numbers or booleans at first and turn out otherwise.
-    if ["utm_", "$initial_utm_", "$feature/", "$survey_response"].iter().any(|start| key.starts_with(start)) || key == "$feature_flag_response" {
+    if ["utm_", "$initial_utm_", "$feature/", "$survey_response"].iter().any(|start| key.starts_with(start))
+        || key == "$feature_flag_response"
+    {
         return Some(PropertyKind::String);
     }
     let sounds_like_time = || ["time", "date", "_at", "-at", "createdat", "updatedat"].iter().any(|part| key.contains(part));

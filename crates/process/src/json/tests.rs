@@ -76,7 +76,8 @@ fn elements_come_in_order() {
 #[test]
 fn members_come_in_order_with_their_text() {
     let text = r#" { "a" : 1 , "b\n":"x\ty", "a":[1, {"c":2}] } "#;
-    let found: Vec<_> = members(text).map(|member| member.map(|m| (m.key.into_owned(), m.raw.to_owned()))).collect::<Result<_, _>>().expect("valid");
+    let found: Vec<_> =
+        members(text).map(|member| member.map(|m| (m.key.into_owned(), m.raw.to_owned()))).collect::<Result<_, _>>().expect("valid");
     let expected = [("a", "1"), ("b\n", r#""x\ty""#), ("a", r#"[1, {"c":2}]"#)].map(|(key, raw)| (key.to_owned(), raw.to_owned()));
     assert_eq!(found, expected);
     assert_eq!(members("").count(), 0);
@@ -136,7 +137,8 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     leaf.prop_recursive(3, 24, 5, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
-            proptest::collection::btree_map(any::<String>(), inner, 0..5).prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            proptest::collection::btree_map(any::<String>(), inner, 0..5)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
         ]
     })
 }

@@ -60,7 +60,9 @@ fn a_token_of_nobody() {
 #[test]
 fn projects_are_apart() {
     let mut world = World::new("plain");
-    world.send(&[r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon","$groups":{"org":"x"}}}"#]).expect("processed");
+    world
+        .send(&[r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon","$groups":{"org":"x"}}}"#])
+        .expect("processed");
     world.token = "careful";
     world.send(&[r#"{"event":"e","distinct_id":"anon","properties":{"$groups":{"team":"x"}}}"#]).expect("processed");
     let kept = world.store.kept();

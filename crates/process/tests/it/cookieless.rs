@@ -11,13 +11,17 @@ fn visit(event: &str, more: &str) -> String {
 
 #[test]
 fn visitors_get_ids_of_the_day() {
-    check_in("cookieless", &[&visit("e", ""), &visit("e", r#","$host":"shop.example.com""#), &visit("e", r#","$cookieless_extra":"x""#)], expect![[r#"
+    check_in(
+        "cookieless",
+        &[&visit("e", ""), &visit("e", r#","$host":"shop.example.com""#), &visit("e", r#","$cookieless_extra":"x""#)],
+        expect![[r#"
         id cookieless_yCYtS4sc+JbYuwcfHyQnNQ -> cookieless_yCYtS4sc+JbYuwcfHyQnNQ v0 personless
         id cookieless_z5jpsuuevwvWS4UiOBfGQQ -> cookieless_z5jpsuuevwvWS4UiOBfGQQ v0 personless
         row e cookieless_yCYtS4sc+JbYuwcfHyQnNQ: cookieless_yCYtS4sc+JbYuwcfHyQnNQ propertyless never {} {"$cookieless_mode":true,"$device_id":"cookielessd_yCYtS4sc+JbYuwcfHyQnNQ","$distinct_id":"cookieless_yCYtS4sc+JbYuwcfHyQnNQ","$host":"www.example.com","$process_person_profile":false,"$session_id":"018bcb20-b400-7826-ad4b-8b1cf896d8bb"}
         row e cookieless_yCYtS4sc+JbYuwcfHyQnNQ: cookieless_yCYtS4sc+JbYuwcfHyQnNQ propertyless never {} {"$cookieless_mode":true,"$device_id":"cookielessd_yCYtS4sc+JbYuwcfHyQnNQ","$distinct_id":"cookieless_yCYtS4sc+JbYuwcfHyQnNQ","$host":"shop.example.com","$process_person_profile":false,"$session_id":"018bcb20-b400-7826-ad4b-8b1cf896d8bb"}
         row e cookieless_z5jpsuuevwvWS4UiOBfGQQ: cookieless_z5jpsuuevwvWS4UiOBfGQQ propertyless never {} {"$cookieless_mode":true,"$device_id":"cookielessd_z5jpsuuevwvWS4UiOBfGQQ","$distinct_id":"cookieless_z5jpsuuevwvWS4UiOBfGQQ","$host":"www.example.com","$process_person_profile":false,"$session_id":"018bcb20-b400-7f98-a9b2-eb9ebf0bd64b"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -58,7 +58,9 @@ fn groupidentify_merges_properties_and_leaves_the_person_alone() {
 fn a_key_that_is_too_long_drops_the_event() {
     let long = "k".repeat(401);
     let fits = "k".repeat(400);
-    let line = |key: &str| format!(r#"{{"event":"$groupidentify","distinct_id":"ann","properties":{{"$group_type":"org","$group_key":"{key}"}}}}"#);
+    let line = |key: &str| {
+        format!(r#"{{"event":"$groupidentify","distinct_id":"ann","properties":{{"$group_type":"org","$group_key":"{key}"}}}}"#)
+    };
     let mut world = crate::world::World::new("plain");
     world.send(&[&line(&long), &line(&fits)]).expect("processed");
     assert_eq!(world.store.kept().rows.len(), 1);

@@ -6,7 +6,9 @@ use expect_test::expect;
 #[test]
 fn neither_has_a_person() {
     check(
-        &[r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon","$set":{"plan":"pro"},"$set_once":{"first":1}}}"#],
+        &[
+            r#"{"event":"$identify","distinct_id":"ann","properties":{"$anon_distinct_id":"anon","$set":{"plan":"pro"},"$set_once":{"first":1}}}"#,
+        ],
         expect![[r#"
             person ann v0 identified at 0 {"first":1,"plan":"pro"}
             id ann -> ann v0
@@ -231,7 +233,8 @@ fn the_same_or_no_other_id() {
 #[test]
 fn all_ids_of_a_large_person_move() {
     let mut world = World::new("plain");
-    let mut lines: Vec<String> = (0..300).map(|n| format!(r#"{{"event":"$create_alias","distinct_id":"big","properties":{{"alias":"b{n}"}}}}"#)).collect();
+    let mut lines: Vec<String> =
+        (0..300).map(|n| format!(r#"{{"event":"$create_alias","distinct_id":"big","properties":{{"alias":"b{n}"}}}}"#)).collect();
     lines.push(r#"{"event":"e","distinct_id":"ann"}"#.to_owned());
     // Half of the ids are in the store when the merge comes, half in the same commit.
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

@@ -122,7 +122,12 @@ impl Store for ModelStore {
 
     fn distinct_ids_of(&self, project: ProjectId, person: PersonId) -> Result<Vec<String>, ReadError> {
         let kept = self.read()?;
-        Ok(kept.distinct_ids.values().filter(|id| id.project == project && id.person == person).map(|id| id.distinct_id.to_string()).collect())
+        Ok(kept
+            .distinct_ids
+            .values()
+            .filter(|id| id.project == project && id.person == person)
+            .map(|id| id.distinct_id.to_string())
+            .collect())
     }
 
     fn group(&self, project: ProjectId, type_index: u8, key: &str) -> Result<Option<GroupRecord>, ReadError> {

@@ -83,10 +83,7 @@ fn events_about_persons_and_groups_are_refused() {
 #[test]
 fn the_same_id_with_a_person_later_keeps_its_uuid() {
     check(
-        &[
-            r#"{"event":"e","distinct_id":"ann","properties":{"$process_person_profile":false}}"#,
-            r#"{"event":"e","distinct_id":"ann"}"#,
-        ],
+        &[r#"{"event":"e","distinct_id":"ann","properties":{"$process_person_profile":false}}"#, r#"{"event":"e","distinct_id":"ann"}"#],
         expect![[r#"
             person ann v0 at 1 {}
             id ann -> ann v1

@@ -73,7 +73,11 @@ fn persons_and_groups_do_not_grow_without_bound() {
     let mut world = World::new("plain");
     let text = "x".repeat(400_000);
     let event = |key: &str| format!(r#"{{"event":"$set","distinct_id":"ann","properties":{{"$set":{{"{key}":"{text}"}}}}}}"#);
-    let group = |key: &str| format!(r#"{{"event":"$groupidentify","distinct_id":"ann","properties":{{"$group_type":"org","$group_key":"x","$group_set":{{"{key}":"{text}"}}}}}}"#);
+    let group = |key: &str| {
+        format!(
+            r#"{{"event":"$groupidentify","distinct_id":"ann","properties":{{"$group_type":"org","$group_key":"x","$group_set":{{"{key}":"{text}"}}}}}}"#
+        )
+    };
     world.send(&[&event("a"), &event("b"), &group("a"), &group("b"), &group("c")]).expect("processed");
     let kept = world.store.kept();
     let person = kept.persons.values().next().expect("one");
@@ -95,4 +99,21 @@ proptest! {
         }
         prop_assert!(world.processor.apply(&entries).is_ok());
     }
+}
+
+#[test]
+fn rows_that_would_take_too_much_memory_are_spread_over_commits() {
+    let mut world = World::new("plain");
+    world
+        .send(&[&format!(r#"{{"event":"$set","distinct_id":"ann","properties":{{"$set":{{"big":"{}"}}}}}}"#, "x".repeat(60_000))])
+        .expect("processed");
+    let record = |position: u64| {
+        let urls: Vec<String> = (0..100).map(|n| format!(r#"{{"$current_url":"/{position}/{n}","$initial_current_url":1}}"#)).collect();
+        let events = urls.iter().map(|properties| event(u128::from(position), properties, "")).collect();
+        entry(position, batch(events))
+    };
+    let entries: Vec<Entry> = (1..=20).map(record).collect();
+    let commit = world.processor.apply(&entries).expect("processed");
+    assert!(commit.upto > JournalPosition(2) && commit.upto < JournalPosition(21), "{}", commit.upto);
+    assert_eq!(commit.events.len() as u64, (commit.upto.0 - 1) * 100);
 }

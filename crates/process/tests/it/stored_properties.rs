@@ -46,11 +46,15 @@ fn bloat_goes_and_session_ids_are_tidied() {
 
 #[test]
 fn addresses_go_where_a_project_wants_none() {
-    check_in("careful", &[r#"{"event":"e","distinct_id":"ann","properties":{"$ip":"1.2.3.4","a":1}}"#], expect![[r#"
+    check_in(
+        "careful",
+        &[r#"{"event":"e","distinct_id":"ann","properties":{"$ip":"1.2.3.4","a":1}}"#],
+        expect![[r#"
         person ann v0 at 0 {}
         id ann -> ann v0
         row e ann: ann full 0 {} {"a":1}
-    "#]]);
+    "#]],
+    );
 }
 
 /// Properties of one event with these properties, sent from an address at a time.
