@@ -1,5 +1,6 @@
 //! What can go wrong with a query, in the form that PostHog answers it.
 
+use crate::hogql::SyntaxError;
 use aqueduct_store::ReadError;
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
@@ -119,6 +120,12 @@ impl QueryError {
     /// Carries the error through DataFusion; [`From<DataFusionError>`] takes it out again.
     pub(crate) fn into_datafusion(self) -> DataFusionError {
         DataFusionError::External(Box::new(self))
+    }
+}
+
+impl From<SyntaxError> for QueryError {
+    fn from(error: SyntaxError) -> Self {
+        QueryError::Syntax(error.to_string())
     }
 }
 

@@ -1,8 +1,11 @@
 //! Insights and HogQL to rows.
 
+mod dates;
 mod engine;
 mod error;
+mod filters;
 pub mod hogql;
+mod insights;
 mod json;
 mod plan;
 mod resolve;

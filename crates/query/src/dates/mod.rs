@@ -11,4 +11,4 @@ mod relative;
 
 pub(crate) use interval::Interval;
 pub(crate) use range::{Calendar, QueryRange, RangeRequest};
-pub(crate) use relative::{Moment, parse_moment};
+pub(crate) use relative::parse_moment;

@@ -96,7 +96,8 @@ impl QueryRange {
             _ => {
                 let mut from = clock(&shifted, Time::midnight());
                 // "-7d" is eight days long; a day more keeps weekdays aligned (query reference, section 4).
-                let whole_weeks = self.from_back.is_some_and(|back| back.unit == Some(BackUnit::Day) && back.count > 0 && back.count % 7 == 0);
+                let whole_weeks =
+                    self.from_back.is_some_and(|back| back.unit == Some(BackUnit::Day) && back.count > 0 && back.count % 7 == 0);
                 if self.interval == Interval::Day && whole_weeks && self.to_is_open {
                     from = from.checked_add(1.day()).unwrap_or(from);
                 }

@@ -15,7 +15,7 @@ pub(super) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
         return Err(QueryError::Request { detail: "query.query must be text".to_owned(), attr: Some("query") });
     };
     let mut timings = Timings::default();
-    let mut query = parse_select(text).map_err(|error| QueryError::Syntax(error.to_string()))?;
+    let mut query = parse_select(text)?;
     replace_in_query(&mut query, &values(request, &run.context)?)?;
     add_limit(&mut query, run.context.default_limit);
     timings.mark("./parse");

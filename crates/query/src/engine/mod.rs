@@ -7,6 +7,7 @@
 
 mod config;
 mod hogql;
+mod insight;
 mod memory;
 mod request;
 mod rows;

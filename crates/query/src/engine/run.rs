@@ -1,8 +1,9 @@
 //! One query from request to response.
 
 use super::session::{Sessions, execute};
-use super::{QueryConfig, QueryRequest, QueryResponse, SnapshotSource, hogql};
+use super::{QueryConfig, QueryRequest, QueryResponse, SnapshotSource, hogql, insight};
 use crate::error::QueryError;
+use crate::insights;
 use crate::resolve::{Definitions, PersonMode, ProjectFacts, QueryContext};
 use crate::scan::ScanContext;
 use aqueduct_event::{Clock, ProjectId};
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
@@ -28,7 +30,21 @@ pub struct QueryEngine {
     sessions: Arc<Sessions>,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
-    running: Arc<Mutex<HashMap<(ProjectId, String), AbortHandle>>>,
+    running: Arc<Mutex<HashMap<(ProjectId, String), Stopper>>>,
+}
+
+/// Stops a query: its task where it waits, its loops where they look at the flag.
+#[derive(Clone, Debug)]
+struct Stopper {
+    task: AbortHandle,
+    flag: Arc<AtomicBool>,
+}
+
+impl Stopper {
+    fn stop(&self) {
+        self.flag.store(true, Ordering::Relaxed);
+        self.task.abort();
+    }
 }
 
 impl Drop for QueryEngine {
@@ -70,8 +86,9 @@ impl QueryEngine {
         let Some(runtime) = &self.runtime else { return Err(QueryError::Cancelled) };
         let key = request.query_id.clone().map(|id| (request.project.id, id));
         let run = Run::start(self, &request)?;
+        let flag = Arc::clone(&run.stop);
         let task = runtime.spawn(async move { answer(&run, &request.query).await });
-        let _entry = Entry::register(&self.running, key, task.abort_handle());
+        let _entry = Entry::register(&self.running, key, Stopper { task: task.abort_handle(), flag });
         let deadline = Duration::from_secs(self.config.seconds_max);
         match tokio::time::timeout(deadline, task).await {
             Err(_) => Err(QueryError::Timeout { seconds: self.config.seconds_max }),
@@ -83,9 +100,9 @@ impl QueryEngine {
 
     /// Stops a running query; `false` when there is none of that id.
     pub fn cancel(&self, project: ProjectId, query_id: &str) -> bool {
-        let handle = self.running.lock().remove(&(project, query_id.to_owned()));
-        handle.is_some_and(|handle| {
-            handle.abort();
+        let stopper = self.running.lock().remove(&(project, query_id.to_owned()));
+        stopper.is_some_and(|stopper| {
+            stopper.stop();
             true
         })
     }
@@ -99,27 +116,23 @@ fn log(error: &QueryError) {
 
 /// A running query's place in the list; it leaves the list and stops when this is dropped.
 struct Entry<'e> {
-    running: &'e Mutex<HashMap<(ProjectId, String), AbortHandle>>,
+    running: &'e Mutex<HashMap<(ProjectId, String), Stopper>>,
     key: Option<(ProjectId, String)>,
-    handle: AbortHandle,
+    stopper: Stopper,
 }
 
 impl<'e> Entry<'e> {
-    fn register(
-        running: &'e Mutex<HashMap<(ProjectId, String), AbortHandle>>,
-        key: Option<(ProjectId, String)>,
-        handle: AbortHandle,
-    ) -> Self {
+    fn register(running: &'e Mutex<HashMap<(ProjectId, String), Stopper>>, key: Option<(ProjectId, String)>, stopper: Stopper) -> Self {
         if let Some(key) = &key {
-            running.lock().insert(key.clone(), handle.clone());
+            running.lock().insert(key.clone(), stopper.clone());
         }
-        Self { running, key, handle }
+        Self { running, key, stopper }
     }
 }
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        self.handle.abort();
+        self.stopper.stop();
         if let Some(key) = &self.key {
             self.running.lock().remove(key);
         }
@@ -130,6 +143,8 @@ impl Drop for Entry<'_> {
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) context: QueryContext,
+    /// Set when nobody waits for the answer any more.
+    pub(crate) stop: Arc<AtomicBool>,
     session: SessionState,
 }
 
@@ -146,7 +161,7 @@ impl Run {
             engine.clock.now(),
             PersonMode::from_modifier(mode)?,
         );
-        Ok(Self { context, session: engine.sessions.session()? })
+        Ok(Self { context, stop: Arc::default(), session: engine.sessions.session()? })
     }
 
     /// Runs a plan to its end.
@@ -171,12 +186,16 @@ async fn answer(run: &Run, query: &Json) -> Result<QueryResponse, QueryError> {
         };
         match kind {
             "HogQLQuery" => return hogql::answer(run, query).await,
+            kind if insights::knows(kind) => return insight::answer(run, kind, query),
             "DataTableNode" | "DataVisualizationNode" | "InsightVizNode" => match query.get("source") {
                 Some(source) => query = source,
                 None => return Err(QueryError::Request { detail: format!("{kind} needs a source"), attr: Some("query") }),
             },
             other => {
-                return Err(QueryError::Request { detail: format!("Can't get a runner for an unknown query kind: {other}"), attr: Some("query") });
+                return Err(QueryError::Request {
+                    detail: format!("Can't get a runner for an unknown query kind: {other}"),
+                    attr: Some("query"),
+                });
             }
         }
     }

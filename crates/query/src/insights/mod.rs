@@ -1,0 +1,110 @@
+//! Insights: questions about people's behaviour, answered by operators of our own over person-ordered rows.
+//!
+//! In: a query's JSON and a project at one moment. Out: PostHog's result items.
+//!
+//! # Invariants
+//! - Filters, breakdowns and math are HogQL expressions, resolved like any user's: nothing here reads a property on its own.
+//! - An answer never depends on how rows are spread over parts, nor on merges being squashed or not.
+//!
+//! Read next: `model.rs` (what is asked), `people.rs` (a person's rows together), `trends/`.
+
+mod model;
+mod parallel;
+mod people;
+mod trends;
+
+use crate::dates::{Calendar, QueryRange};
+use crate::error::QueryError;
+use crate::hogql::ast::Expr;
+use crate::resolve::{QueryContext, compile_rows};
+use crate::scan::RowProgram;
+use aqueduct_catalog::{PropertyParent, PropertyType};
+use aqueduct_store::{Part, ProjectView};
+use jiff::Timestamp;
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What an insight answers.
+#[derive(Debug, Default)]
+pub(crate) struct InsightResult {
+    /// PostHog's `results`.
+    pub(crate) items: Vec<Value>,
+    /// Whether a limit cut them.
+    pub(crate) has_more: bool,
+    /// The dates that the query came to mean.
+    pub(crate) range: Option<QueryRange>,
+}
+
+/// A project at one moment, as insights see it.
+#[derive(Debug)]
+pub(crate) struct InsightContext<'a> {
+    query: &'a QueryContext,
+    calendar: Calendar,
+    /// Set when nobody waits for the answer any more.
+    stop: &'a AtomicBool,
+}
+
+/// Whether this kind of query is an insight.
+pub(crate) fn knows(kind: &str) -> bool {
+    matches!(kind, "TrendsQuery")
+}
+
+/// Answers an insight query.
+///
+/// # Errors
+/// [`QueryError`] as named there.
+pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext, stop: &AtomicBool) -> Result<InsightResult, QueryError> {
+    let context = InsightContext::new(context, stop)?;
+    match kind {
+        "TrendsQuery" => trends::run(&parsed(query)?, &context),
+        other => Err(QueryError::unsupported(format!("queries of kind '{other}' are not supported here"))),
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(query: &Value) -> Result<T, QueryError> {
+    serde_json::from_value(query.clone())
+        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })
+}
+
+impl<'a> InsightContext<'a> {
+    fn new(query: &'a QueryContext, stop: &'a AtomicBool) -> Result<Self, QueryError> {
+        let zone = TimeZone::get(&query.project.timezone)
+            .map_err(|error| QueryError::Internal(format!("time zone '{}': {error}", query.project.timezone)))?;
+        let now = Timestamp::from_microsecond(query.now.0).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone);
+        let week_start = if query.project.week_start_day == 1 { Weekday::Monday } else { Weekday::Sunday };
+        let earliest_micros = query.scan.view().shards().iter().flatten().map(|part| part.time_range().0).min();
+        Ok(Self { query, calendar: Calendar { now, week_start, earliest_micros }, stop })
+    }
+
+    fn view(&self) -> &Arc<dyn ProjectView> {
+        self.query.scan.view()
+    }
+
+    fn compile(&self, exprs: &[Expr]) -> Result<RowProgram, QueryError> {
+        Ok(compile_rows(self.query, exprs)?.0)
+    }
+
+    /// Runs `work` on the parts of each shard, shards side by side, until somebody stops the query.
+    fn over_shards<T: Send>(&self, work: impl Fn(&[Arc<dyn Part>]) -> Result<T, QueryError> + Sync) -> Result<Vec<T>, QueryError> {
+        parallel::over(self.view().shards(), |parts| self.check().and_then(|()| work(parts)))
+    }
+
+    /// Whether to go on.
+    fn check(&self) -> Result<(), QueryError> {
+        if self.stop.load(Ordering::Relaxed) { Err(QueryError::Cancelled) } else { Ok(()) }
+    }
+
+    /// The type of a property as a filter names it.
+    fn property_type(&self, kind: &str, group: Option<u8>, key: &str) -> Option<PropertyType> {
+        let parent = match kind {
+            "event" | "feature" => PropertyParent::Event,
+            "person" => PropertyParent::Person,
+            "group" => PropertyParent::Group,
+            _ => return None,
+        };
+        self.query.definitions.property_type(self.query.project.id, parent, group, key)
+    }
+}

@@ -1,0 +1,117 @@
+//! What insight queries say: the parts of their JSON that change numbers.
+//!
+//! Unknown fields are ignored, because clients send many that are about display.
+
+use crate::dates::{Interval, RangeRequest};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One thing that is counted.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Series {
+    /// `EventsNode`, `ActionsNode`, ….
+    #[serde(default)]
+    pub(crate) kind: String,
+    /// Event name; null for all events.
+    #[serde(default)]
+    pub(crate) event: Option<String>,
+    #[serde(default)]
+    pub(crate) custom_name: Option<String>,
+    #[serde(default)]
+    pub(crate) math: Option<String>,
+    #[serde(default)]
+    pub(crate) math_property: Option<String>,
+    #[serde(default)]
+    pub(crate) math_property_type: Option<String>,
+    #[serde(default)]
+    pub(crate) math_hogql: Option<String>,
+    #[serde(default)]
+    pub(crate) math_group_type_index: Option<u8>,
+    #[serde(default)]
+    pub(crate) properties: Value,
+    #[serde(default, rename = "fixedProperties")]
+    pub(crate) fixed_properties: Value,
+}
+
+/// `breakdownFilter`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct BreakdownFilter {
+    /// A key, an expression, or a list of them.
+    pub(crate) breakdown: Value,
+    pub(crate) breakdown_type: Option<String>,
+    pub(crate) breakdown_group_type_index: Option<u8>,
+    pub(crate) breakdown_histogram_bin_count: Option<u32>,
+    pub(crate) breakdown_normalize_url: Option<bool>,
+    pub(crate) breakdown_limit: Option<usize>,
+    pub(crate) breakdown_hide_other_aggregation: Option<bool>,
+    /// The newer form: up to three at once.
+    pub(crate) breakdowns: Option<Vec<Breakdown>>,
+}
+
+/// One of several breakdowns.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Breakdown {
+    #[serde(default, rename = "type")]
+    pub(crate) kind: Option<String>,
+    #[serde(default)]
+    pub(crate) property: Value,
+    #[serde(default)]
+    pub(crate) group_type_index: Option<u8>,
+    #[serde(default)]
+    pub(crate) histogram_bin_count: Option<u32>,
+    #[serde(default)]
+    pub(crate) normalize_url: Option<bool>,
+}
+
+/// `compareFilter`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CompareFilter {
+    pub(crate) compare: Option<bool>,
+    pub(crate) compare_to: Option<String>,
+}
+
+/// `trendsFilter`, as far as it is about numbers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TrendsFilter {
+    #[serde(rename = "smoothingIntervals")]
+    pub(crate) smoothing_intervals: Option<usize>,
+    #[serde(rename = "formulaNodes")]
+    pub(crate) formula_nodes: Option<Vec<FormulaNode>>,
+    pub(crate) formulas: Option<Vec<String>>,
+    pub(crate) formula: Option<String>,
+    pub(crate) display: Option<String>,
+    pub(crate) breakdown_histogram_bin_count: Option<u32>,
+}
+
+/// A formula over series.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct FormulaNode {
+    pub(crate) formula: String,
+    #[serde(default)]
+    pub(crate) custom_name: Option<String>,
+}
+
+/// `TrendsQuery`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct TrendsQuery {
+    pub(crate) series: Vec<Series>,
+    #[serde(default)]
+    pub(crate) interval: Option<Interval>,
+    #[serde(default, rename = "dateRange")]
+    pub(crate) date_range: Option<RangeRequest>,
+    #[serde(default)]
+    pub(crate) properties: Value,
+    #[serde(default, rename = "filterTestAccounts")]
+    pub(crate) filter_test_accounts: Option<bool>,
+    #[serde(default, rename = "breakdownFilter")]
+    pub(crate) breakdown_filter: Option<BreakdownFilter>,
+    #[serde(default, rename = "compareFilter")]
+    pub(crate) compare_filter: Option<CompareFilter>,
+    #[serde(default, rename = "trendsFilter")]
+    pub(crate) trends_filter: Option<TrendsFilter>,
+    #[serde(default, rename = "aggregation_group_type_index")]
+    pub(crate) aggregation_group_type_index: Option<u8>,
+}

@@ -1,0 +1,165 @@
+//! Breakdown values as small numbers: texts are interned once per part's dictionary, rows carry codes.
+
+use crate::error::QueryError;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+/// The text that stands for "no value".
+pub(crate) const NULL_LABEL: &str = "$$_posthog_breakdown_null_$$";
+/// The text that stands for "all remaining values".
+pub(crate) const OTHER_LABEL: &str = "$$_posthog_breakdown_other_$$";
+
+/// One value per breakdown.
+pub(super) type Label = SmallVec<[u32; 3]>;
+
+/// Texts and combinations of texts, numbered in order of appearance.
+#[derive(Debug, Default)]
+pub(super) struct Labels {
+    texts: HashMap<String, u32>,
+    names: Vec<String>,
+    combinations: HashMap<Label, u32>,
+    list: Vec<Label>,
+}
+
+/// Edges of bins: bin `i` holds values from `edges[i]` up to, not including, `edges[i + 1]`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Bins {
+    edges: Vec<f64>,
+}
+
+impl Bins {
+    /// `count` bins of equal width over what lies between `min` and `max`; a hundredth more at the end, so that the largest is inside.
+    pub(super) fn new(min: f64, max: f64, count: u32) -> Self {
+        let count = count.max(1);
+        let round = |value: f64| (value * 100.0).round() / 100.0;
+        let mut edges = vec![round(min)];
+        if max > min {
+            let width = (max - min) / f64::from(count);
+            edges.extend((1..count).map(|at| round(min + width * f64::from(at))));
+        }
+        edges.push(round(max + 0.01));
+        Self { edges }
+    }
+
+    fn name(&self, value: f64) -> Option<String> {
+        let at = self.edges.partition_point(|edge| *edge <= value);
+        let (low, high) = (self.edges.get(at.checked_sub(1)?)?, self.edges.get(at)?);
+        Some(format!("[{low},{high}]"))
+    }
+}
+
+impl Labels {
+    /// Number of combinations so far.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The texts of a combination.
+    pub(super) fn texts(&self, code: u32) -> Vec<String> {
+        self.list[code as usize].iter().map(|text| self.names[*text as usize].clone()).collect()
+    }
+
+    /// The code of a combination that another set of labels knows by its texts.
+    pub(super) fn intern(&mut self, texts: &[String]) -> u32 {
+        let label: Label = texts.iter().map(|text| self.text(text)).collect();
+        self.combination(label)
+    }
+
+    /// For each row the code of its combination of values.
+    pub(super) fn codes(&mut self, columns: &[ArrayRef], bins: &[Option<Bins>], rows: usize) -> Result<Vec<u32>, QueryError> {
+        let mut per_column = Vec::with_capacity(columns.len());
+        for (column, bins) in columns.iter().zip(bins) {
+            per_column.push(self.texts_of(column, bins.as_ref())?);
+        }
+        if let [only] = per_column.as_slice() {
+            let mut known: HashMap<u32, u32> = HashMap::new();
+            return Ok(only
+                .iter()
+                .map(|text| *known.entry(*text).or_insert_with(|| self.combination(SmallVec::from_slice(&[*text]))))
+                .collect());
+        }
+        Ok((0..rows).map(|row| self.combination(per_column.iter().map(|texts| texts[row]).collect())).collect())
+    }
+
+    fn text(&mut self, text: &str) -> u32 {
+        if let Some(code) = self.texts.get(text) {
+            return *code;
+        }
+        let code = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.texts.insert(text.to_owned(), code);
+        self.names.push(text.to_owned());
+        code
+    }
+
+    fn combination(&mut self, label: Label) -> u32 {
+        let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        let list = &mut self.list;
+        *self.combinations.entry_ref(&label).or_insert_with(|| {
+            list.push(label.clone());
+            next
+        })
+    }
+
+    fn texts_of(&mut self, column: &ArrayRef, bins: Option<&Bins>) -> Result<Vec<u32>, QueryError> {
+        if let Some(bins) = bins {
+            let numbers = cast(column, &DataType::Float64)?;
+            let names = numbers.as_primitive::<Float64Type>().iter().map(|value| value.and_then(|value| bins.name(value)));
+            return Ok(names.map(|name| self.text(name.as_deref().unwrap_or(NULL_LABEL))).collect());
+        }
+        let null = self.text(NULL_LABEL);
+        if let Some(dictionary) = column.as_dictionary_opt::<Int32Type>() {
+            let values = cast(dictionary.values(), &DataType::Utf8)?;
+            let codes: Vec<u32> = values.as_string::<i32>().iter().map(|text| self.text(some_text(text))).collect();
+            let of = |key: Option<i32>| key.and_then(|key| usize::try_from(key).ok()).and_then(|key| codes.get(key)).copied();
+            return Ok(dictionary.keys().iter().map(|key| of(key).unwrap_or(null)).collect());
+        }
+        Ok(match column.data_type() {
+            DataType::Boolean => {
+                let (yes, no) = (self.text("true"), self.text("false"));
+                column.as_boolean().iter().map(|value| value.map_or(null, |value| if value { yes } else { no })).collect()
+            }
+            DataType::Float64 => {
+                column.as_primitive::<Float64Type>().iter().map(|value| value.map_or(null, |value| self.text(&value.to_string()))).collect()
+            }
+            DataType::Int64 => {
+                column.as_primitive::<Int64Type>().iter().map(|value| value.map_or(null, |value| self.text(&value.to_string()))).collect()
+            }
+            _ => {
+                let texts = cast(column, &DataType::Utf8)?;
+                texts.as_string::<i32>().iter().map(|text| self.text(some_text(text))).collect()
+            }
+        })
+    }
+}
+
+fn some_text(text: Option<&str>) -> &str {
+    text.filter(|text| !text.is_empty()).unwrap_or(NULL_LABEL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_of_equal_width() {
+        let bins = Bins::new(10.0, 40.0, 4);
+        assert_eq!(bins.name(10.0).as_deref(), Some("[10,17.5]"));
+        assert_eq!(bins.name(17.5).as_deref(), Some("[17.5,25]"));
+        assert_eq!(bins.name(40.0).as_deref(), Some("[32.5,40.01]"));
+        assert_eq!(bins.name(41.0), None);
+        assert_eq!(Bins::new(4.0, 4.0, 10).name(4.0).as_deref(), Some("[4,4.01]"));
+    }
+
+    #[test]
+    fn combinations_are_numbered_once() {
+        let mut labels = Labels::default();
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(labels.intern(&texts(&["a", "x"])), 0);
+        assert_eq!(labels.intern(&texts(&["b", "x"])), 1);
+        assert_eq!(labels.intern(&texts(&["a", "x"])), 0);
+        assert_eq!(labels.texts(1), texts(&["b", "x"]));
+    }
+}

@@ -1,0 +1,261 @@
+//! TrendsQuery: how often, by how many, how much, over time.
+//!
+//! In: the query's JSON and a project. Out: PostHog's result items.
+//! The way: [`plan`] says what each row is asked, [`operator`] counts in one pass, [`render`] writes the items.
+//!
+//! Source of the rules: query reference, sections 6 and 7.
+
+mod buckets;
+mod formula;
+mod labels;
+mod math;
+mod operator;
+mod plan;
+mod render;
+mod rows;
+mod tally;
+
+use super::model::{FormulaNode, TrendsQuery};
+use super::{InsightContext, InsightResult};
+use crate::dates::{Interval, QueryRange};
+use crate::error::QueryError;
+use crate::hogql::build::call;
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use buckets::{Buckets, NO_BUCKET};
+use formula::Formula;
+use jiff::ToSpan;
+use labels::Bins;
+use math::Math;
+use operator::Operator;
+use plan::{Breakdowns, SeriesPlan};
+use render::{Frame, Line};
+use rows::{Layout, Rows};
+use serde_json::Value;
+
+/// How the result is shown decides what is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Display {
+    Series,
+    Cumulative,
+    Total,
+}
+
+impl Display {
+    fn of(name: &str) -> Result<Self, QueryError> {
+        Ok(match name {
+            "ActionsLineGraphCumulative" => Display::Cumulative,
+            "BoldNumber" | "ActionsPie" | "ActionsDonut" | "ActionsBarValue" | "ActionsTable" | "WorldMap" => Display::Total,
+            "BoxPlot" | "CalendarHeatmap" => return Err(QueryError::unsupported(format!("display '{name}' is not supported here"))),
+            _ => Display::Series,
+        })
+    }
+}
+
+/// Answers a TrendsQuery.
+///
+/// # Errors
+/// [`QueryError`] as named there.
+pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<InsightResult, QueryError> {
+    if query.series.is_empty() {
+        return Err(QueryError::Request { detail: "a trend needs at least one series".to_owned(), attr: Some("series") });
+    }
+    let filter = query.trends_filter.clone().unwrap_or_default();
+    let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
+    let display = Display::of(display_name)?;
+    let breakdowns = Breakdowns::new(query.breakdown_filter.as_ref(), display_name, filter.breakdown_histogram_bin_count)?;
+    let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
+    let current = QueryRange::new(&query.date_range.clone().unwrap_or_default(), interval, &context.calendar);
+    let plans = query.series.iter().map(|series| SeriesPlan::new(series, query, context)).collect::<Result<Vec<_>, _>>()?;
+    let formulas = formulas(&filter, plans.len())?;
+
+    let mut periods = vec![(current.clone(), None)];
+    if let Some(compare) = query.compare_filter.as_ref().filter(|compare| compare.compare == Some(true)) {
+        let previous = compare.compare_to.as_deref().map_or_else(|| current.previous(), |to| current.moved_back(to));
+        periods = vec![(current.clone(), Some("current")), (previous, Some("previous"))];
+    }
+    let mut answer = InsightResult { range: Some(current), ..InsightResult::default() };
+    let mut per_formula: Vec<Vec<Value>> = vec![Vec::new(); formulas.len()];
+    for (range, compare_label) in &periods {
+        let frame = Frame {
+            range,
+            is_total: display == Display::Total,
+            is_cumulative: display == Display::Cumulative,
+            breakdown_is_list: breakdowns.is_list,
+            many_series: plans.len() > 1,
+            compare_label: *compare_label,
+        };
+        let smoothing = filter.smoothing_intervals.unwrap_or(1);
+        let lines =
+            plans.iter().map(|plan| series_lines(plan, &breakdowns, range, display, smoothing, context)).collect::<Result<Vec<_>, _>>()?;
+        for (at, (node, formula)) in formulas.iter().enumerate() {
+            let (lines, more) = limited(combined(&lines, formula), &breakdowns);
+            answer.has_more |= more;
+            let label = node.custom_name.clone().unwrap_or_else(|| format!("Formula ({})", node.formula));
+            per_formula[at].extend(lines.iter().map(|line| render::formula_item(line, &label, frame)));
+        }
+        // Formulas take the place of their series.
+        if formulas.is_empty() {
+            for (order, (plan, lines)) in plans.iter().zip(lines).enumerate() {
+                let (lines, more) = limited(lines, &breakdowns);
+                answer.has_more |= more;
+                answer.items.extend(lines.iter().map(|line| render::series_item(line, &plan.series, order, frame)));
+            }
+        }
+    }
+    answer.items.extend(per_formula.into_iter().flatten());
+    Ok(answer)
+}
+
+fn formulas(filter: &super::model::TrendsFilter, series: usize) -> Result<Vec<(FormulaNode, Formula)>, QueryError> {
+    let plain = |formula: &String| FormulaNode { formula: formula.clone(), custom_name: None };
+    let nodes = match (&filter.formula_nodes, &filter.formulas, &filter.formula) {
+        (Some(nodes), _, _) if !nodes.is_empty() => nodes.clone(),
+        (_, Some(formulas), _) if !formulas.is_empty() => formulas.iter().map(plain).collect(),
+        (_, _, Some(formula)) if !formula.trim().is_empty() => vec![plain(formula)],
+        _ => Vec::new(),
+    };
+    nodes.into_iter().map(|node| Formula::parse(&node.formula, series).map(|formula| (node, formula))).collect()
+}
+
+/// The formula for each combination of breakdown values that any series has.
+fn combined(series: &[Vec<Line>], formula: &Formula) -> Vec<Line> {
+    let mut texts: Vec<&Vec<String>> = Vec::new();
+    for line in series.iter().flatten() {
+        if !texts.contains(&&line.texts) {
+            texts.push(&line.texts);
+        }
+    }
+    let width = series.iter().flatten().map(|line| line.values.len()).max().unwrap_or(0);
+    let value_of = |lines: &Vec<Line>, texts: &Vec<String>, at: usize| {
+        lines.iter().find(|line| line.texts == *texts).and_then(|line| line.values.get(at)).copied().unwrap_or(0.0)
+    };
+    let line = |texts: &Vec<String>| {
+        let values = (0..width).map(|at| {
+            let of_series: Vec<f64> = series.iter().map(|lines| value_of(lines, texts, at)).collect();
+            formula.value(&of_series)
+        });
+        Line { texts: texts.clone(), values: values.collect() }
+    };
+    texts.into_iter().map(line).collect()
+}
+
+fn limited(lines: Vec<Line>, breakdowns: &Breakdowns) -> (Vec<Line>, bool) {
+    if breakdowns.is_empty() { (lines, false) } else { render::limit(lines, breakdowns.limit, breakdowns.hide_other) }
+}
+
+fn series_lines(
+    plan: &SeriesPlan,
+    breakdowns: &Breakdowns,
+    range: &QueryRange,
+    display: Display,
+    smoothing: usize,
+    context: &InsightContext<'_>,
+) -> Result<Vec<Line>, QueryError> {
+    let operator = operator(plan, breakdowns, range, display, context)?;
+    let lines = operator.run(context)?;
+    let shape = |values: Vec<f64>| match display {
+        Display::Total => values,
+        Display::Cumulative => render::cumulated(&values),
+        Display::Series => render::smooth(&values, smoothing),
+    };
+    Ok(lines
+        .into_iter()
+        .filter(|(texts, _)| breakdowns.is_empty() == texts.is_empty())
+        .map(|(texts, values)| Line { texts, values: shape(values) })
+        .collect())
+}
+
+fn operator(
+    plan: &SeriesPlan,
+    breakdowns: &Breakdowns,
+    range: &QueryRange,
+    display: Display,
+    context: &InsightContext<'_>,
+) -> Result<Operator, QueryError> {
+    let mut math = plan.math;
+    let mut from = range.lower_bound();
+    let starts = match display {
+        Display::Total => vec![from.clone()],
+        _ => range.buckets(),
+    };
+    let mut windows = Vec::new();
+    if let Math::Active { days } | Math::ActiveKeys { days } = math {
+        let back = i64::try_from(days).unwrap_or(1) - 1;
+        if display == Display::Total {
+            // Over a whole range, those count who were active in its last days.
+            let last_day = Interval::Day.floor(&range.to, range.week_start());
+            from = last_day.checked_sub(back.days()).unwrap_or(last_day).max(from);
+            math = if matches!(math, Math::Active { .. }) { Math::Persons } else { Math::Keys };
+        } else if wider_than(range.interval, days) {
+            math = if matches!(math, Math::Active { .. }) { Math::Persons } else { Math::Keys };
+        } else {
+            let micros = |at: &jiff::Zoned| at.timestamp().as_microsecond();
+            let moved = |at: &jiff::Zoned, by: i64| at.checked_add(by.days()).map_or(micros(at), |at| micros(&at));
+            windows = starts.iter().map(|start| (moved(start, -back) - 1, moved(start, 1) - 1)).collect();
+        }
+    }
+    let buckets = Buckets::new(&starts, &from, &range.to);
+    let splits = matches!(math, Math::First { .. });
+    let mut exprs = if splits { vec![plan.event.clone(), plan.condition()] } else { vec![plan.condition()] };
+    let conditions = exprs.len();
+    exprs.extend(breakdowns.exprs.iter().map(|each| each.expr.clone()));
+    let mut operands = 0;
+    if matches!(math, Math::SessionDuration(_)) {
+        exprs.push(crate::hogql::ast::Expr::field(["$session_id"]));
+        operands += 1;
+    }
+    if let Some(operand) = &plan.operand {
+        exprs.push(operand.clone());
+        operands += 1;
+    }
+    let layout = Layout { conditions, breakdowns: breakdowns.exprs.len(), operands };
+    let bins = bins(plan, breakdowns, &buckets, context)?;
+    let first_bucket_only = display == Display::Cumulative && matches!(math, Math::Persons);
+    Ok(Operator { math, program: context.compile(&exprs)?, layout, buckets, bins, first_bucket_only, windows })
+}
+
+fn wider_than(interval: Interval, days: usize) -> bool {
+    match interval {
+        Interval::Week => days <= 7,
+        Interval::Month | Interval::Quarter | Interval::Year => true,
+        _ => false,
+    }
+}
+
+/// Bins of the breakdowns that have them, over the values of all rows that count.
+fn bins(
+    plan: &SeriesPlan,
+    breakdowns: &Breakdowns,
+    buckets: &Buckets,
+    context: &InsightContext<'_>,
+) -> Result<Vec<Option<Bins>>, QueryError> {
+    let mut all = Vec::with_capacity(breakdowns.exprs.len());
+    for each in &breakdowns.exprs {
+        let Some(count) = each.bins else {
+            all.push(None);
+            continue;
+        };
+        let program = context.compile(&[plan.condition(), call("toFloat", vec![each.expr.clone()])])?;
+        let layout = Layout { conditions: 1, breakdowns: 0, operands: 1 };
+        let ends = context.over_shards(|parts| {
+            let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
+            for part in parts {
+                let rows = Rows::of(part, &program, layout, buckets, &[], &mut labels::Labels::default())?;
+                let values = cast(&rows.operands[0], &DataType::Float64)?;
+                let values = values.as_primitive::<Float64Type>();
+                for (cell, value) in rows.cells.iter().zip(values) {
+                    if let Some(value) = value.filter(|_| *cell != NO_BUCKET) {
+                        min = min.min(value);
+                        max = max.max(value);
+                    }
+                }
+            }
+            Ok((min, max))
+        })?;
+        let (min, max) = ends.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), (low, high)| (min.min(low), max.max(high)));
+        all.push(Some(if min <= max { Bins::new(min, max, count) } else { Bins::new(0.0, 0.0, 1) }));
+    }
+    Ok(all)
+}
