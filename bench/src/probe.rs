@@ -1,0 +1,118 @@
+//! Asks the server what it can see: how many events, and how long after its acknowledgement a marked event is there.
+
+use crate::batches::batch_request;
+use crate::http::{Connection, request};
+use crate::stats::Durations;
+use anyhow::{Context, bail};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Between two looks for a marked event; also how exact the figure is.
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
+/// A marked event that is not there by then has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where and as whom to ask.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Host and port.
+    pub(crate) address: String,
+    /// Project token.
+    pub(crate) token: String,
+    /// Personal API key.
+    pub(crate) key: String,
+    /// Number of the project.
+    pub(crate) project: u32,
+}
+
+impl Target {
+    /// The number that a HogQL query answers with.
+    pub(crate) async fn count(&self, connection: &mut Connection, hogql: &str) -> anyhow::Result<u64> {
+        let query = serde_json::json!({ "query": { "kind": "HogQLQuery", "query": hogql }, "refresh": "force_blocking" });
+        let authorization = format!("Bearer {}", self.key);
+        let headers = [("Content-Type", "application/json"), ("Authorization", authorization.as_str())];
+        let path = format!("/api/projects/{}/query/", self.project);
+        let answer = connection.send(&request("POST", &path, &headers, query.to_string().as_bytes())).await?;
+        let text = String::from_utf8_lossy(&answer.body);
+        if answer.status != 200 {
+            bail!("{hogql}: status {}: {}", answer.status, text.chars().take(500).collect::<String>());
+        }
+        let value: serde_json::Value =
+            serde_json::from_slice(&answer.body).with_context(|| format!("{hogql}: JSON expected, found {text}"))?;
+        value["results"][0][0].as_u64().with_context(|| format!("{hogql}: one number expected, found {text}"))
+    }
+
+    /// Events that can be queried, without the marked ones.
+    pub(crate) async fn count_events(&self, connection: &mut Connection) -> anyhow::Result<u64> {
+        self.count(connection, "SELECT count() FROM events WHERE event != 'bench_probe'").await
+    }
+}
+
+/// What probing found.
+#[derive(Debug, Default)]
+pub(crate) struct Probes {
+    /// From the acknowledgement until the event was in an answer.
+    pub(crate) visible: Durations,
+    /// From sending until the acknowledgement of the marked event.
+    pub(crate) acknowledged: Durations,
+}
+
+/// Marks events one after the other until `stop` or until `count` were seen.
+pub(crate) async fn run(
+    target: Target,
+    numbers: Arc<AtomicU64>,
+    count: u64,
+    pause: Duration,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<Probes> {
+    let mut connection = Connection::open(&target.address).await?;
+    let mut probes = Probes::default();
+    for _ in 0..count {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        probe(&target, &mut connection, numbers.fetch_add(1, Ordering::Relaxed), &mut probes).await?;
+        tokio::time::sleep(pause).await;
+    }
+    Ok(probes)
+}
+
+async fn probe(target: &Target, connection: &mut Connection, number: u64, probes: &mut Probes) -> anyhow::Result<()> {
+    // One name for all of them: a name per probe would grow the list of event names, which no product does.
+    let marked = serde_json::json!({ "api_key": target.token, "batch": [
+        { "event": "bench_probe", "distinct_id": format!("probe-{number}"), "properties": { "probe": number } },
+    ]});
+    let sent = Instant::now();
+    let answer = connection.send(&batch_request(marked.to_string().as_bytes())?).await?;
+    if answer.status != 200 {
+        bail!("marked event: status {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+    }
+    let acknowledged = Instant::now();
+    probes.acknowledged.push(acknowledged - sent);
+    let query = format!("SELECT count() FROM events WHERE event = 'bench_probe' AND distinct_id = 'probe-{number}'");
+    while target.count(connection, &query).await? == 0 {
+        if acknowledged.elapsed() > PATIENCE {
+            bail!("marked event {number} is not visible {PATIENCE:?} after its acknowledgement");
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+    probes.visible.push(acknowledged.elapsed());
+    Ok(())
+}
+
+/// Waits until the count of events is `expected`, and says how long that took. It must not go past it.
+pub(crate) async fn wait_for_count(target: &Target, expected: u64, patience: Duration) -> anyhow::Result<Duration> {
+    let mut connection = Connection::open(&target.address).await?;
+    let started = Instant::now();
+    loop {
+        let found = target.count_events(&mut connection).await?;
+        if found == expected {
+            return Ok(started.elapsed());
+        }
+        if found > expected || started.elapsed() > patience {
+            bail!("{expected} events were acknowledged, {found} can be queried after {:.1} s", started.elapsed().as_secs_f64());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
