@@ -219,7 +219,7 @@ fn set(options: &mut Options, name: &str, value: &Value, toml: &str) -> Result<b
             let known = [("absolute", false), ("relative", true)];
             options.relative_links = choose(value, &known).ok_or_else(|| wrong("\"absolute\" or \"relative\""))?;
         }
-        _ => return Ok(set_flag(options, name, flag)?),
+        _ => return set_flag(options, name, flag),
     }
     Ok(true)
 }

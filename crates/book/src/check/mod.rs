@@ -7,6 +7,7 @@ mod page;
 mod walk;
 
 use crate::error::Error;
+use crate::input::Spool;
 use crate::report::{Kind, Report};
 use crate::write::Manifest;
 use page::Links;
@@ -56,12 +57,16 @@ pub fn check_tree(root: &Path, report: &mut Report) -> Result<Checked, Error> {
             fault(report, page, format!("has the route {} of {}", page.route, found[other].file));
         }
     }
+    // Links wait on disk until the ids of all pages are known.
+    let temporary = std::env::temp_dir();
+    let mut spool = Spool::new().map_err(Error::io("open a temporary file in", &temporary))?;
+    let mut links = Vec::new();
     let mut aliases = Vec::new();
     for page in &found {
-        let text = read(root, page)?;
-        let (ids, own) = page::survey(&text, page, report);
-        known.ids.push(ids);
-        aliases.push(own);
+        let said = page::survey(&read(root, page)?, page, report);
+        links.push(spool.put(&said.links).map_err(Error::io("write to a temporary file in", &temporary))?);
+        known.ids.push(said.ids);
+        aliases.push(said.aliases);
     }
     for (page, own) in found.iter().zip(aliases) {
         for alias in own {
@@ -73,8 +78,8 @@ pub fn check_tree(root: &Path, report: &mut Report) -> Result<Checked, Error> {
         }
     }
     let mut checked = Checked { pages: found.len(), ..Checked::default() };
-    for (at, page) in found.iter().enumerate() {
-        let text = read(root, page)?;
+    for (at, span) in links.into_iter().enumerate() {
+        let text = spool.get(span).map_err(Error::io("read from a temporary file in", &temporary))?;
         Links { root, manifest: &manifest, known: &known, found: &found, at, checked: &mut checked, report }.check(&text);
     }
     Ok(checked)

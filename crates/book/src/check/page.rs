@@ -9,9 +9,10 @@ use crate::options::BookSettings;
 use crate::report::{Kind, Report, line_of};
 use crate::text::{attributes, parse};
 use crate::write::Manifest;
-use mdbook_markdown::pulldown_cmark::{Event, Tag};
+use mdbook_markdown::pulldown_cmark::{Event, LinkType, Tag};
 use percent_encoding::percent_decode_str;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write;
 use std::path::Path;
 use yaml_rust2::Yaml;
 
@@ -27,8 +28,17 @@ fn settings() -> BookSettings {
     }
 }
 
-/// The ids of a page and its aliases; faults of its header.
-pub(super) fn survey(text: &str, page: &Found, report: &mut Report) -> (HashSet<String>, Vec<String>) {
+/// What a page says of itself.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) ids: HashSet<String>,
+    pub(super) aliases: Vec<String>,
+    /// One line for each link: where it is written in raw HTML `r`, else `m`; the byte it stands at; the address.
+    pub(super) links: String,
+}
+
+/// Reads a page; faults of its header are reported.
+pub(super) fn survey(text: &str, page: &Found, report: &mut Report) -> Said {
     let own = split(text);
     if own.body_at == 0 || own.keys.is_empty() {
         let why = own.broken.unwrap_or_else(|| "there is none at its start".into());
@@ -41,24 +51,45 @@ pub(super) fn survey(text: &str, page: &Found, report: &mut Report) -> (HashSet<
     if second.body_at > 0 && (!second.keys.is_empty() || second.broken.is_some()) {
         fault(report, page, "has a second block of front matter in its text".into());
     }
-    let mut ids = HashSet::new();
-    for (event, _) in parse(body, &settings()) {
+    let mut said = Said::default();
+    for (event, range) in parse(body, &settings()) {
+        said.take(event, own.body_at + range.start);
+    }
+    let aliases = &Yaml::Hash(own.keys)["routes"]["aliases"];
+    said.aliases = aliases.as_vec().map(|list| list.iter().filter_map(text_of).collect()).unwrap_or_default();
+    said
+}
+
+impl Said {
+    fn take(&mut self, event: Event<'_>, at: usize) {
         match event {
-            Event::Start(Tag::Heading { id: Some(id), .. }) => drop(ids.insert(id.to_string())),
-            Event::Start(Tag::FootnoteDefinition(label)) => drop(ids.insert(format!("fn:{label}"))),
+            Event::Start(Tag::Heading { id: Some(id), .. }) => drop(self.ids.insert(id.to_string())),
+            Event::Start(Tag::FootnoteDefinition(label)) => drop(self.ids.insert(format!("fn:{label}"))),
             Event::FootnoteReference(label) => {
-                let count = (1..).find(|count| !ids.contains(&format!("fnref{count}:{label}"))).unwrap_or(1);
-                ids.insert(format!("fnref{count}:{label}"));
+                let count = (1..).find(|count| !self.ids.contains(&format!("fnref{count}:{label}"))).unwrap_or(1);
+                self.ids.insert(format!("fnref{count}:{label}"));
             }
+            Event::Start(Tag::Link { link_type: LinkType::Email, .. }) => {}
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => self.link('m', at, &dest_url),
             Event::Html(html) | Event::InlineHtml(html) => {
-                let named = attributes(&html).into_iter().filter(|(tag, name, _)| name == "id" || (tag == "a" && name == "name"));
-                ids.extend(named.map(|(_, _, value)| value));
+                for (tag, name, value) in attributes(&html) {
+                    if crate::text::holds_address(&tag, &name) {
+                        self.link('r', at, &value);
+                    } else if name == "id" || (tag == "a" && name == "name") {
+                        self.ids.insert(value);
+                    }
+                }
             }
             _ => {}
         }
     }
-    let aliases = &Yaml::Hash(own.keys)["routes"]["aliases"];
-    (ids, aliases.as_vec().map(|list| list.iter().filter_map(text_of).collect()).unwrap_or_default())
+
+    /// Notes a link that may lead into the tree.
+    fn link(&mut self, place: char, at: usize, address: &str) {
+        if !address.is_empty() && address != "#" && !has_scheme(address) && !address.starts_with("//") && !address.contains('\n') {
+            let _infallible = writeln!(self.links, "{place}{at} {address}");
+        }
+    }
 }
 
 /// The links of one page against all that is known.
@@ -74,30 +105,17 @@ pub(super) struct Links<'a> {
 
 impl Links<'_> {
     /// Follows every link of a page.
-    pub(super) fn check(mut self, text: &str) {
-        let body_at = split(text).body_at;
-        for (event, range) in parse(&text[body_at..], &settings()) {
-            let line = || line_of(text, body_at + range.start);
-            match event {
-                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => self.follow(&dest_url, "", line()),
-                Event::Html(html) | Event::InlineHtml(html) => {
-                    let held = |(tag, name, _): &(String, String, String)| crate::text::holds_address(tag, name);
-                    for (_, _, address) in attributes(&html).into_iter().filter(held) {
-                        self.follow(&address, &self.manifest.base, line());
-                    }
-                }
-                _ => {}
-            }
+    pub(super) fn check(mut self, links: &str) {
+        for line in links.lines() {
+            let (place, rest) = line.split_at(1);
+            let (at, address) = rest.split_once(' ').unwrap_or((rest, ""));
+            let base = if place == "r" { self.manifest.base.as_str() } else { "" };
+            self.follow(address, base, at.parse().unwrap_or(0));
         }
     }
 
-    fn follow(&mut self, address: &str, base: &str, line: usize) {
-        if address.is_empty()
-            || address == "#"
-            || has_scheme(address)
-            || address.starts_with("//")
-            || self.manifest.outside.contains(address)
-        {
+    fn follow(&mut self, address: &str, base: &str, at: usize) {
+        if self.manifest.outside.contains(address) {
             return;
         }
         let (path, rest) = split_path(address);
@@ -108,10 +126,10 @@ impl Links<'_> {
         match target {
             Some(target) => {
                 self.checked.links += 1;
-                self.fragment(target, &fragment, address, line);
+                self.fragment(target, &fragment, address, at);
             }
             None if self.is_file(&path, base) => self.checked.files += 1,
-            None => self.fault(line, format!("`{address}` leads nowhere")),
+            None => self.fault(at, &format!("`{address}` leads nowhere")),
         }
     }
 
@@ -125,14 +143,14 @@ impl Links<'_> {
         self.known.routes.get(route).copied()
     }
 
-    fn fragment(&mut self, target: usize, fragment: &str, address: &str, line: usize) {
+    fn fragment(&mut self, target: usize, fragment: &str, address: &str, at: usize) {
         if fragment.is_empty() {
             return;
         }
         if self.known.ids[target].contains(fragment) {
             self.checked.fragments += 1;
         } else if !self.manifest.outside.contains(&format!("{}#{fragment}", self.found[target].route)) {
-            self.fault(line, format!("`{address}`: {} has no id `{fragment}`", self.found[target].file));
+            self.fault(at, &format!("`{address}`: {} has no id `{fragment}`", self.found[target].file));
         }
     }
 
@@ -150,8 +168,11 @@ impl Links<'_> {
         normalize(&folder, name).is_some_and(|place| self.root.join(place).is_file())
     }
 
-    fn fault(&mut self, line: usize, message: String) {
-        self.report.add(Kind::Fault, &self.found[self.at].file, line, message);
+    fn fault(&mut self, at: usize, message: &str) {
+        let page = &self.found[self.at];
+        // The line is counted only for a fault, from the file as it is now.
+        let line = std::fs::read_to_string(self.root.join(&page.file)).map_or(0, |text| line_of(&text, at));
+        self.report.add(Kind::Fault, &page.file, line, message);
     }
 }
 

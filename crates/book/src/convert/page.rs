@@ -8,7 +8,7 @@ use crate::front::{Facts, header, split};
 use crate::media::Media;
 use crate::plan::Role;
 use crate::report::{Kind, Report};
-use crate::text::{Making, convert, missing_word, words};
+use crate::text::{self, Converted, Making, convert, missing_word, visible, words};
 use std::collections::BTreeSet;
 
 /// A page that is ready to be written.
@@ -41,25 +41,25 @@ pub(super) fn make(site: &Site, number: usize, text: &str, media: &mut Media, ou
     media.start_page();
     let drop_first = site.drops_heading(number);
     let mut links = PageLinks { site, number, text, body_at: own.body_at, media, outside, report, count: 0 };
-    let (new, anchors) = convert(body, Making { options: &site.options, drop_first }, &mut links);
+    let made = convert(body, Making { options: &site.options, drop_first }, &mut links);
     let count = links.count;
-    let before = words(body, &site.options, site.options.hidden_lines);
-    compare(site, number, &before, &new, report);
-    let page = if new.is_empty() { header } else { format!("{header}\n{new}") };
-    Made { text: page, words: before.len(), links: count, anchors }
+    compare(site, number, &made, report);
+    let page = if made.text.is_empty() { header } else { format!("{header}\n{}", made.text) };
+    Made { text: page, words: text::count(&made.visible), links: count, anchors: made.anchors }
 }
 
-fn compare(site: &Site, number: usize, before: &[String], new: &str, report: &mut Report) {
+fn compare(site: &Site, number: usize, made: &Converted, report: &mut Report) {
     let node = &site.plan.nodes[number];
-    let mut after = Vec::new();
+    let mut after = String::new();
     if site.drops_heading(number) {
         // The title says what the heading said.
-        after.extend(words(&format!("# {}", site.titles[number]), &site.options, true));
+        after.push_str(&visible(&format!("# {}\n", site.titles[number]), &site.options.book));
     }
-    after.extend(words(new, &site.options, true));
-    if let Some((at, word)) = missing_word(before, &after) {
-        let from = at.saturating_sub(4);
-        let context = before[from..before.len().min(at + 5)].join(" ");
-        report.add(Kind::LostWords, &node.source, 0, format!("the page lacks `{word}` (word {} of the chapter, in «{context}»)", at + 1));
+    after.push_str(&visible(&made.text, &site.options.book));
+    if let Some(at) = missing_word(&made.visible, &after) {
+        let context: Vec<&str> = words(&made.visible).skip(at.saturating_sub(4)).take(9).collect();
+        let word = words(&made.visible).nth(at).unwrap_or_default();
+        let message = format!("the page lacks `{word}` (word {} of the chapter, in «{}»)", at + 1, context.join(" "));
+        report.add(Kind::LostWords, &node.source, 0, message);
     }
 }

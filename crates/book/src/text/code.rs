@@ -3,6 +3,7 @@
 //! In: the info string and the text of a block. Out: the lines of a fenced block.
 
 use super::html::escape;
+use super::html_block::HUG;
 use crate::options::{BookSettings, Options};
 use std::collections::BTreeMap;
 
@@ -79,15 +80,25 @@ fn fence(text: &str) -> Option<String> {
     })
 }
 
+/// The block as raw HTML on one line, for places that tear lines apart.
+pub(crate) fn one_line(info_text: &str, text: &str, options: &Options) -> String {
+    let text = shown(info_text, text, options.hidden_lines, &options.book);
+    let text = escape(text.strip_suffix('\n').unwrap_or(&text)).replace('\n', "&#10;");
+    format!("{HUG}<pre><code{}>{text}</code></pre>{HUG}", class(info(info_text).language))
+}
+
+fn class(language: &str) -> String {
+    if language.is_empty() { String::new() } else { format!(" class=\"language-{}\"", escape(language)) }
+}
+
 /// Code that holds both sorts of closing fences: raw HTML, line by line between comments, which no engine reads.
 fn as_html(language: &str, text: &str) -> Vec<String> {
-    let class = if language.is_empty() { String::new() } else { format!(" class=\"language-{}\"", escape(language)) };
-    let mut lines: Vec<String> = text.split('\n').map(|line| format!("<!-- -->{}<!-- -->", escape(line))).collect();
+    let mut lines: Vec<String> = text.split('\n').map(|line| format!("{HUG}{}{HUG}", escape(line))).collect();
     if let Some(first) = lines.first_mut() {
-        *first = format!("<!-- --><pre><code{class}>{first}");
+        *first = format!("{HUG}<pre><code{}>{first}", class(language));
     }
     if let Some(last) = lines.last_mut() {
-        *last = format!("{last}</code></pre><!-- -->");
+        *last = format!("{last}</code></pre>{HUG}");
     }
     lines
 }

@@ -30,8 +30,8 @@ pub(crate) fn pieces(html: &str) -> (Vec<Piece>, bool) {
     let mut text_at = 0;
     while let Some(open) = html[at..].find('<').map(|open| open + at) {
         let rest = &html[open..];
-        let piece = if rest.starts_with("<!--") {
-            match rest[4..].find("-->") {
+        let piece = if let Some(comment) = rest.strip_prefix("<!--") {
+            match comment.find("-->") {
                 Some(end) => Piece::Comment(open..open + 4 + end + 3),
                 None => return (close(found, text_at..open), false),
             }

@@ -23,9 +23,6 @@ pub(crate) fn lines(html: &str, known: &dyn Fn(&str) -> bool) -> Vec<String> {
         return whole(html);
     }
     let html = show_unknown(html, known);
-    if lower.starts_with("<pre") {
-        return html.lines().map(hug).collect();
-    }
     join_open(&html).iter().map(|line| if stands_alone(line) { line.clone() } else { hug(line) }).collect()
 }
 
@@ -54,19 +51,32 @@ fn whole(html: &str) -> Vec<String> {
     lines
 }
 
-/// Lines joined while a tag or comment is open.
+/// Lines joined while a tag or comment is open; within `pre` every blank counts.
 fn join_open(html: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut open = false;
-    for line in html.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    let mut pre = 0_usize;
+    for line in html.lines() {
+        let line = if pre > 0 { line } else { line.trim() };
         match lines.last_mut().filter(|_| open) {
             Some(last) => {
                 last.push(' ');
                 last.push_str(line);
             }
+            None if line.is_empty() && pre == 0 => continue,
             None => lines.push(line.to_owned()),
         }
-        open = lines.last().is_some_and(|last| !pieces(last).1);
+        let (found, closed) = pieces(lines.last().map_or("", String::as_str));
+        open = !closed;
+        if closed {
+            for piece in found {
+                match piece {
+                    Piece::Tag(tag) if tag.name == "pre" && tag.is_end => pre = pre.saturating_sub(1),
+                    Piece::Tag(tag) if tag.name == "pre" => pre += 1,
+                    _ => {}
+                }
+            }
+        }
     }
     lines
 }
@@ -75,7 +85,7 @@ fn join_open(html: &str) -> Vec<String> {
 fn stands_alone(line: &str) -> bool {
     let (pieces, _) = pieces(line);
     let plain = |tag: &Tag| is_text_level(&tag.name);
-    let all_text_level = pieces.iter().all(|piece| matches!(piece, Piece::Tag(tag) if plain(tag)));
+    let all_text_level = !pieces.is_empty() && pieces.iter().all(|piece| matches!(piece, Piece::Tag(tag) if plain(tag)));
     let one_void = matches!(pieces.as_slice(), [Piece::Tag(tag)] if is_void(&tag.name));
     all_text_level || one_void
 }
@@ -112,6 +122,14 @@ mod tests {
         assert_eq!(of("<a id=\"x\"></a>\n"), "<a id=\"x\"></a>");
         assert_eq!(of("<img src=\"x\">"), "<img src=\"x\">");
         assert_eq!(of("<T>\n"), "<!-- -->&lt;T><!-- -->");
+    }
+
+    #[test]
+    fn blanks_within_pre_are_kept() {
+        assert_eq!(
+            of("<ul>\n  <pre>\n    a\n\n  b</pre>\n  c"),
+            "<!-- --><ul><!-- -->\n<!-- --><pre><!-- -->\n<!-- -->    a<!-- -->\n<!-- --><!-- -->\n<!-- -->  b</pre><!-- -->\n<!-- -->c<!-- -->"
+        );
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) struct Inline<'a, 'c> {
     /// Tags that no browser knows but the author means as tags.
     pub(crate) tags: &'a HashSet<String>,
     pub(crate) in_table: bool,
+    /// Extra forgets all definitions while it reads a footnote.
+    pub(crate) in_note: bool,
     pub(crate) edits: Edits,
     pub(crate) last: Last,
 }
@@ -44,6 +46,11 @@ pub(crate) struct Last {
 }
 
 impl Last {
+    /// Where the block ends.
+    pub(crate) fn end(&self) -> usize {
+        self.end
+    }
+
     pub(crate) fn of(body: &str, range: &Range<usize>) -> Last {
         let text = &body[range.clone()];
         let at = |found: Option<usize>| found.map_or(0, |found| range.start + found);
@@ -141,12 +148,26 @@ impl Inline<'_, '_> {
             let fence = "`".repeat(ticks);
             let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
             self.edits.put(range.clone(), format!("{fence}{pad}{text}{pad}{fence}"));
+        } else if text.starts_with(' ') != text.ends_with(' ') {
+            self.blank_outside(text, range);
+        }
+    }
+
+    /// Parsedown strips a blank at either end of code; where it parts the code from a word it is set outside.
+    fn blank_outside(&mut self, text: &str, range: &Range<usize>) {
+        let before = self.body[..range.start].ends_with(char::is_alphanumeric);
+        let after = self.body[range.end..].starts_with(char::is_alphanumeric);
+        if before && text.starts_with(' ') {
+            self.edits.put(range.start..range.start, " ");
+        }
+        if after && text.ends_with(' ') {
+            self.edits.put(range.end..range.end, " ");
         }
     }
 
     fn html(&mut self, html: &str, range: &Range<usize>) {
-        if html.starts_with("<!--") {
-            let inner = html[4..].strip_suffix("-->").unwrap_or(&html[4..]);
+        if let Some(comment) = html.strip_prefix("<!--") {
+            let inner = comment.strip_suffix("-->").unwrap_or(comment);
             if inner.contains("--") || inner.contains('\n') || inner.starts_with(['>', '-']) || inner.is_empty() {
                 let inner = inner.split_whitespace().collect::<Vec<_>>().join(" ").replace("--", "- -");
                 self.edits.put(range.clone(), format!("<!-- {} -->", inner.trim_matches(['-', '>'])));

@@ -63,8 +63,12 @@ impl Inline<'_, '_> {
             LinkType::Reference | LinkType::ReferenceUnknown => self.body[tail.clone()].trim_start_matches("][").trim_end_matches(']'),
             _ => written,
         };
-        let serves = self.definitions.serves(label, parts.address) && !parts.label.is_empty();
-        if serves && matches!(parts.kind, LinkType::Shortcut | LinkType::Collapsed) && self.edits.touch(text) {
+        let serves = !self.in_note && self.definitions.serves(label, parts.address) && !parts.label.is_empty();
+        // Parsedown lets blanks stand between text and label, so `[a] [b]` would be one link.
+        let range_end = self.events[parts.from].1.end;
+        let next = self.body[range_end..self.last.end().max(range_end)].trim_start();
+        let meets_bracket = parts.kind == LinkType::Shortcut && next.starts_with('[');
+        if serves && matches!(parts.kind, LinkType::Shortcut | LinkType::Collapsed) && (meets_bracket || self.edits.touch(text)) {
             let label = label.to_owned();
             self.edits.put(tail.clone(), format!("][{label}]"));
         }

@@ -22,8 +22,8 @@ mod words;
 
 pub(crate) use html::{attributes, holds_address, strip_tags};
 pub(crate) use survey::{Survey, survey};
-pub(crate) use walk::convert;
-pub(crate) use words::{missing_word, words};
+pub(crate) use walk::{Converted, convert};
+pub(crate) use words::{count, missing_word, visible, words};
 
 use crate::options::{BookSettings, Options};
 use mdbook_markdown::pulldown_cmark::{Event, OffsetIter};

@@ -30,7 +30,8 @@ pub(crate) fn survey(body: &str, book: &BookSettings) -> Survey {
     for event in &events {
         match event {
             Event::Start(Tag::FootnoteDefinition(label)) => {
-                let mut name = if is_plain(label) { label.to_string() } else { slug_of(label) };
+                let mut name =
+                    if is_plain(label) { label.to_string() } else { slug_of(label).replace(|letter: char| !letter.is_ascii(), "-") };
                 while !plain.insert(name.clone()) {
                     name.push('-');
                 }

@@ -8,14 +8,25 @@ use super::edit::Edits;
 use super::ids::{Ids, ids, is_plain_id};
 use super::inline::{Inline, Last, end_of, meant_tags};
 use super::link::guarded;
+use super::words::visible_events;
 use super::{Addresses, Definition, Events, Making, code, html, html_block, parse, table};
 use crate::options::Notes;
 use mdbook_markdown::pulldown_cmark::{BlockQuoteKind, CodeBlockKind, Event, Tag, TagEnd};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// Converts a body. Returns the page's body and how many anchors were written.
-pub(crate) fn convert(body: &str, making: Making<'_>, links: &mut dyn Addresses) -> (String, usize) {
+/// A body made for Grav.
+#[derive(Debug)]
+pub(crate) struct Converted {
+    pub(crate) text: String,
+    /// Headings and terms that carry an id.
+    pub(crate) anchors: usize,
+    /// What a reader saw of the source.
+    pub(crate) visible: String,
+}
+
+/// Converts a body.
+pub(crate) fn convert(body: &str, making: Making<'_>, links: &mut dyn Addresses) -> Converted {
     let parser = parse(body, &making.options.book);
     let found = parser
         .reference_definitions()
@@ -42,7 +53,9 @@ pub(crate) fn convert(body: &str, making: Making<'_>, links: &mut dyn Addresses)
     };
     walker.blocks();
     walker.definitions_before(body.len());
-    (walker.out.finish(), walker.anchors)
+    let (text, anchors) = (walker.out.finish(), walker.anchors);
+    let visible = visible_events(events.iter().map(|(event, _)| event), body.len(), Some(making.options));
+    Converted { text, anchors, visible }
 }
 
 struct Walker<'a, 'c> {
@@ -128,11 +141,17 @@ impl Walker<'_, '_> {
                     CodeBlockKind::Indented => String::new(),
                 };
                 let text = self.gather(from, to);
-                let lines = code::lines(&info, &text, self.making.options);
+                let lines = match self.in_note() {
+                    true => vec![code::one_line(&info, &text, self.making.options)],
+                    false => code::lines(&info, &text, self.making.options),
+                };
                 self.emit(Leaf::Other, range.clone(), lines);
             }
             Tag::HtmlBlock => self.html_block(from, to, range),
             Tag::Table(_) => {
+                if self.in_note() {
+                    self.links.notice(range.start, "a table in a footnote: Parsedown Extra shows its rows as lines");
+                }
                 let edited = self.edited(from + 1, to, range.clone(), true);
                 let lines = self.lines(&edited);
                 let lines =
@@ -148,8 +167,16 @@ impl Walker<'_, '_> {
         let end = range.start + self.body[range.clone()].trim_end().len();
         let range = range.start..end;
         let edited = self.edited(from, to, range.clone(), false);
-        let lines = guarded(self.lines(&edited));
-        self.emit(Leaf::Text, range, lines);
+        let mut lines = self.lines(&edited);
+        if self.in_note() {
+            lines = vec![one_line(&lines)];
+        }
+        self.emit(Leaf::Text, range, guarded(lines));
+    }
+
+    /// Extra makes every line of a footnote after its first empty one a paragraph and drops its indent.
+    fn in_note(&self) -> bool {
+        self.stack.iter().any(|frame| matches!(frame.kind, FrameKind::Note { .. }))
     }
 
     fn heading(&mut self, tag: &Tag<'_>, from: usize, to: usize, range: &Range<usize>) {
@@ -236,6 +263,7 @@ impl Walker<'_, '_> {
             options: self.making.options,
             tags: &self.tags,
             in_table,
+            in_note: self.stack.iter().any(|frame| matches!(frame.kind, FrameKind::Note { .. })),
             edits: Edits::default(),
             last: Last::of(self.body, &range),
         };
@@ -261,7 +289,8 @@ impl Walker<'_, '_> {
             return;
         }
         let between = self.body.get(self.last_end..range.start).unwrap_or_default();
-        let gap = between.matches('\n').count().saturating_sub(1);
+        // One empty line says all that several would; between two blocks may also lie definitions that are written out.
+        let gap = between.matches('\n').count().saturating_sub(1).min(1);
         self.out.add(&mut self.stack, leaf, gap, &lines);
         let end = range.start + self.body[range.clone()].trim_end().len();
         self.last_end = self.last_end.max(end);
@@ -326,10 +355,23 @@ impl Walker<'_, '_> {
 
     /// A bullet as written; a number with the point that Parsedown wants.
     fn marker(&self, range: &Range<usize>) -> String {
-        let text = &self.body[range.clone()];
+        // The range of a nested item starts with its indent.
+        let text = self.body[range.clone()].trim_start();
         let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
         if digits.is_empty() { text.chars().next().map_or_else(|| "-".into(), |sign| sign.to_string()) } else { format!("{digits}.") }
     }
+}
+
+/// Lines joined into one; a hard break becomes a tag.
+fn one_line(lines: &[String]) -> String {
+    let mut out = String::new();
+    for line in lines {
+        let text = line.trim_end();
+        let hard = text.ends_with('\\') || line.ends_with("  ");
+        out.push_str(text.trim_end_matches('\\'));
+        out.push_str(if hard { "<br /> " } else { " " });
+    }
+    out.trim_end().strip_suffix("<br />").map_or_else(|| out.trim_end().to_owned(), str::to_owned)
 }
 
 fn is_container(tag: &Tag<'_>) -> bool {

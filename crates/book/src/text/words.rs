@@ -5,20 +5,25 @@
 use super::{code, parse, strip_tags};
 use crate::options::{BookSettings, Options};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
+use std::borrow::Borrow;
 
-/// Every word of a text, in order.
-pub(crate) fn words(body: &str, options: &Options, keep_hidden: bool) -> Vec<String> {
-    let text = visible(body, &options.book, keep_hidden);
-    text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+/// Stands for the start of a list item, a heading or a row: no word, but not to be lost either.
+const PLACE: char = '\u{2022}';
+
+/// What a reader sees of a text; `•` for each list item, heading and table row.
+pub(crate) fn visible(body: &str, book: &BookSettings) -> String {
+    // A page's own blocks have nothing hidden, and their `##` is text.
+    visible_events(parse(body, book).map(|(event, _)| event), body.len(), None)
 }
 
-fn visible(body: &str, book: &BookSettings, keep_hidden: bool) -> String {
-    let mut out = String::with_capacity(body.len());
+/// The same of events; `hiding` tells which lines of code a book hides.
+pub(super) fn visible_events<'a, E: Borrow<Event<'a>>>(events: impl Iterator<Item = E>, size: usize, hiding: Option<&Options>) -> String {
+    let mut out = String::with_capacity(size);
     let mut block: Option<(String, String)> = None;
     let mut html = String::new();
     let mut image = 0_usize;
-    for (event, _) in parse(body, book) {
-        match event {
+    for event in events {
+        match event.borrow() {
             // What stands for a picture is an attribute, not text.
             Event::Start(Tag::Image { .. }) => image += 1,
             Event::End(TagEnd::Image) => image -= 1,
@@ -32,23 +37,26 @@ fn visible(body: &str, book: &BookSettings, keep_hidden: bool) -> String {
             }
             Event::End(TagEnd::CodeBlock) => {
                 if let Some((info, text)) = block.take() {
-                    // A page's own blocks have nothing hidden, and their `##` is text.
-                    out.push_str(&if keep_hidden { text } else { code::shown(&info, &text, false, book) });
+                    match hiding {
+                        Some(options) => out.push_str(&code::shown(&info, &text, options.hidden_lines, &options.book)),
+                        None => out.push_str(&text),
+                    }
                 }
             }
             Event::Text(text) => match &mut block {
-                Some((_, code)) => code.push_str(&text),
-                None => out.push_str(&text),
+                Some((_, code)) => code.push_str(text),
+                None => out.push_str(text),
             },
-            Event::Code(text) => out.push_str(&text),
-            Event::Html(text) => html.push_str(&text),
+            Event::Code(text) => out.push_str(text),
+            Event::Html(text) => html.push_str(text),
             Event::End(TagEnd::HtmlBlock) => {
                 out.push_str(&decode(&strip_tags(&std::mem::take(&mut html))));
                 out.push(' ');
             }
             Event::SoftBreak | Event::HardBreak | Event::Rule => out.push(' '),
-            Event::Start(tag) if is_block(&tag) => out.push(' '),
-            Event::End(tag) if is_block_end(tag) => out.push(' '),
+            Event::Start(Tag::Item | Tag::Heading { .. } | Tag::TableHead | Tag::TableRow) => out.extend([' ', PLACE, ' ']),
+            Event::Start(tag) if is_block(tag) => out.push(' '),
+            Event::End(tag) if is_block_end(*tag) => out.push(' '),
             _ => {}
         }
     }
@@ -56,7 +64,12 @@ fn visible(body: &str, book: &BookSettings, keep_hidden: bool) -> String {
 }
 
 fn decode(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&#10;", "\n")
+        .replace("&amp;", "&")
 }
 
 fn is_block(tag: &Tag<'_>) -> bool {
@@ -67,10 +80,20 @@ fn is_block_end(tag: TagEnd) -> bool {
     !matches!(tag, TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image)
 }
 
-/// The first word, with its number, that `page` does not have in its place; words that the page adds are passed over.
-pub(crate) fn missing_word<'a>(chapter: &'a [String], page: &[String]) -> Option<(usize, &'a str)> {
-    let mut rest = page.iter();
-    chapter.iter().enumerate().find(|(_, word)| !rest.any(|other| other == *word)).map(|(at, word)| (at, word.as_str()))
+/// The words of a visible text, in order.
+pub(crate) fn words(visible: &str) -> impl Iterator<Item = &str> {
+    visible.split(|letter: char| !letter.is_alphanumeric() && letter != PLACE).filter(|word| !word.is_empty())
+}
+
+/// How many words a visible text has.
+pub(crate) fn count(visible: &str) -> usize {
+    words(visible).filter(|word| !word.starts_with(PLACE)).count()
+}
+
+/// The number of the first word of `chapter` that `page` does not have in its place; words that the page adds are passed over.
+pub(crate) fn missing_word(chapter: &str, page: &str) -> Option<usize> {
+    let mut rest = words(page);
+    words(chapter).position(|word| !rest.any(|other| other == word))
 }
 
 #[cfg(test)]
@@ -82,9 +105,10 @@ mod tests {
     fn words_are_what_a_reader_sees() {
         let options = Options::defaults(&Config::default());
         let body = "# A *b*c\n\n<div>d <b>e</b></div>\n\n```rust\n# hidden\nf()\n```\n\n[g](h.md) `i`<!-- j --> | k\n";
-        assert_eq!(words(body, &options, false), ["A", "bc", "d", "e", "f", "g", "i", "k"]);
-        let page: Vec<String> = ["x", "A", "y", "bc"].map(String::from).to_vec();
-        assert_eq!(missing_word(&words("A bc", &options, false), &page), None);
-        assert_eq!(missing_word(&words("bc A", &options, false), &page), Some((1, "A")));
+        let text = visible_events(parse(body, &options.book).map(|(event, _)| event), 0, Some(&options));
+        assert_eq!(words(&text).collect::<Vec<_>>(), ["•", "A", "bc", "d", "e", "f", "g", "i", "k"]);
+        assert_eq!(count(&text), 8);
+        assert_eq!(missing_word("• A bc", "x • A y bc"), None);
+        assert_eq!(missing_word("• bc A", "x • A y bc"), Some(2));
     }
 }
