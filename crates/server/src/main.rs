@@ -1,2 +1,49 @@
-//! The binary.
-fn main() {}
+//! The binary: command line, config, wiring, order of start and stop.
+//!
+//! In: arguments, a config file, the environment. Out: a running server, and how it ended as an exit code:
+//! 0 asked to stop, 2 wrong usage or config, 1 failure. Logs go to stderr; stdout is for what a caller reads.
+//!
+//! Read next: `wire.rs` (what is connected to what), `serve.rs` (start and stop), `config.rs`.
+
+mod bridge;
+mod cli;
+mod config;
+mod demo;
+mod error;
+mod http;
+mod log;
+mod ops;
+mod serve;
+mod threads;
+mod wire;
+
+use crate::error::Fatal;
+use clap::Parser;
+use std::process::ExitCode;
+
+// Of the allocators measured, the one that gives memory back soonest after bursts of large requests.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // clap answers wrong usage with code 2 by itself.
+    let command = cli::Cli::parse().command;
+    let outcome = match command {
+        cli::Command::Serve(arguments) => serve::run(&arguments),
+        cli::Command::Config => config::print_reference(),
+        cli::Command::Demo(arguments) => demo::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fatal) => {
+            fatal.report();
+            fatal.code()
+        }
+    }
+}
+
+/// A runtime with a worker for each core.
+fn runtime() -> Result<tokio::runtime::Runtime, Fatal> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("http").build();
+    runtime.map_err(|source| Fatal::failure("cannot start threads", source, "raise the limit of processes (ulimit -u)"))
+}

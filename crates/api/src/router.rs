@@ -1,0 +1,144 @@
+//! All paths.
+//!
+//! The tables say each path once; every one answers with and without a trailing slash, and what belongs to a project also under
+//! `/api/environments/…`, PostHog's other name for it.
+
+use crate::auth;
+use crate::body::BODY_BYTES_MAX;
+use crate::error::ApiError;
+use crate::jobs::QueryStatus;
+use crate::routes::{definitions, groups, keys, live, organizations, persons, projects, query, session, users, warnings};
+use crate::state::ApiState;
+use crate::ui;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, patch, post};
+use axum::{Json, Router};
+use http::{HeaderMap, Method, Uri};
+use utoipa::OpenApi;
+
+type Table = Vec<(&'static str, MethodRouter<ApiState>)>;
+
+/// What belongs to a project, below `/api/projects/{project}`.
+fn in_project() -> Table {
+    vec![
+        ("", get(projects::get).patch(projects::update)),
+        ("/reset_token", patch(projects::reset_token)),
+        ("/query", post(query::run)),
+        ("/query/upgrade", post(query::upgrade)),
+        ("/query/check_auth_for_async", post(query::check_auth)),
+        ("/query/{id}", get(query::poll).delete(query::cancel).post(query::run_kind)),
+        ("/event_definitions", get(definitions::events)),
+        ("/event_definitions/{id}", get(definitions::event)),
+        ("/property_definitions", get(definitions::properties)),
+        ("/property_definitions/{id}", get(definitions::property).patch(definitions::update_property)),
+        ("/persons", get(persons::list)),
+        ("/persons/{id}", get(persons::get)),
+        ("/groups", get(groups::list)),
+        ("/groups_types", get(groups::types)),
+        ("/ingestion_warnings", get(warnings::list)),
+        ("/live", get(live::stream)),
+    ]
+}
+
+/// What belongs to the installation.
+fn of_installation() -> Table {
+    vec![
+        ("/api/organizations", get(organizations::list)),
+        ("/api/organizations/{organization}", get(organizations::get)),
+        ("/api/projects", get(projects::list).post(projects::create)),
+        ("/api/environments", get(projects::list).post(projects::create)),
+        ("/api/users", get(users::list)),
+        ("/api/users/@me", get(users::me).patch(users::update_me)),
+        ("/api/personal_api_keys", get(keys::list).post(keys::create)),
+        ("/api/personal_api_keys/{id}", get(keys::get).patch(keys::update).delete(keys::delete)),
+        ("/api/setup", post(session::set_up)),
+        ("/api/login", post(session::sign_in)),
+        ("/api/logout", post(session::sign_out)),
+        ("/api/schema", get(async || Json(Document::openapi()))),
+    ]
+}
+
+/// Projects below their organization, as PostHog's newer paths have them.
+fn in_organization() -> Table {
+    vec![
+        ("/projects", get(projects::list).post(projects::create)),
+        ("/projects/{project}", get(projects::get).patch(projects::update)),
+        ("/projects/{project}/reset_token", patch(projects::reset_token)),
+    ]
+}
+
+/// Everything for people and programs, the web app as fallback.
+pub fn router(state: ApiState) -> Router {
+    let mut api = add(Router::new(), "", of_installation());
+    for prefix in ["/api/projects/{project}", "/api/environments/{project}"] {
+        api = add(api, prefix, in_project());
+    }
+    let organization = add(Router::new(), "/api/organizations/{organization}", in_organization());
+    let organization = organization.route_layer(middleware::from_fn_with_state(state.clone(), organizations::exists));
+    api.merge(organization)
+        .route_layer(middleware::from_fn_with_state(state.clone(), auth::key_from_body))
+        .method_not_allowed_fallback(async |method: Method| ApiError::Method(method))
+        .fallback(fallback)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(state)
+}
+
+fn add(mut router: Router<ApiState>, prefix: &str, table: Table) -> Router<ApiState> {
+    for (path, handler) in table {
+        router = router.route(&format!("{prefix}{path}"), handler.clone()).route(&format!("{prefix}{path}/"), handler);
+    }
+    router
+}
+
+async fn fallback(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if uri.path().starts_with("/api/") {
+        return ApiError::NotFound("Endpoint not found.").into_response();
+    }
+    match method {
+        Method::GET | Method::HEAD => ui::answer(&uri, &headers),
+        other => ApiError::Method(other).into_response(),
+    }
+}
+
+/// The OpenAPI document of everything here, as JSON.
+#[must_use]
+pub fn openapi() -> String {
+    Document::openapi().to_pretty_json().unwrap_or_default()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Aqueduct", description = "Management and queries, in the form of PostHog's API. Every path answers with and without a trailing slash; what lies below `/api/projects/{project}/` also does below `/api/environments/{project}/`.",
+        license(name = "MIT OR Apache-2.0")),
+    paths(
+        organizations::list, organizations::get,
+        projects::list, projects::create, projects::get, projects::update, projects::reset_token,
+        query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth,
+        definitions::events, definitions::event, definitions::properties, definitions::property, definitions::update_property,
+        persons::list, persons::get, groups::list, groups::types, warnings::list, live::stream,
+        users::list, users::me, users::update_me,
+        keys::list, keys::create, keys::get, keys::update, keys::delete,
+        session::set_up, session::sign_in, session::sign_out,
+    ),
+    components(schemas(QueryStatus)),
+    modifiers(&Security),
+)]
+struct Document;
+
+/// How a caller says who they are.
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A personal API key, `phx_…`.")).build();
+        components.add_security_scheme("personal_api_key", SecurityScheme::Http(bearer));
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(auth::COOKIE)));
+        components.add_security_scheme("session", cookie);
+        let either = ["personal_api_key", "session"].map(|name| SecurityRequirement::new(name, Vec::<String>::new()));
+        document.security = Some(either.to_vec());
+    }
+}

@@ -1,0 +1,20 @@
+//! The handlers, a module for each kind of thing.
+
+pub(crate) mod definitions;
+pub(crate) mod groups;
+pub(crate) mod keys;
+pub(crate) mod live;
+pub(crate) mod organizations;
+pub(crate) mod persons;
+pub(crate) mod projects;
+pub(crate) mod query;
+pub(crate) mod session;
+pub(crate) mod users;
+pub(crate) mod warnings;
+
+use aqueduct_event::UnixMicros;
+
+/// A time as the protocol writes it.
+pub(crate) fn iso(time: UnixMicros) -> String {
+    time.to_rfc3339()
+}

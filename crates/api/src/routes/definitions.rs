@@ -1,0 +1,279 @@
+//! Event and property definitions: what a project's events are called and which properties they have.
+
+use crate::body::{Body, Params};
+use crate::error::ApiError;
+use crate::page::{Cursor, Page, PageParams};
+use crate::routes::iso;
+use crate::scope::InProject;
+use crate::state::ApiState;
+use aqueduct_catalog::{EventDefinition, PropertyDefinition, PropertyParent, PropertyType};
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// An event's definition.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventDefinitionBody {
+    id: Uuid,
+    name: String,
+    created_at: String,
+    /// To the hour.
+    last_seen_at: String,
+    last_updated_at: String,
+    tags: Vec<String>,
+    enforcement_mode: &'static str,
+    primary_property: Option<String>,
+    is_action: bool,
+    action_id: Option<i64>,
+    is_calculating: bool,
+    last_calculated_at: Option<String>,
+    created_by: Option<i64>,
+    post_to_slack: bool,
+}
+
+/// A property's definition.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PropertyDefinitionBody {
+    id: Uuid,
+    name: String,
+    is_numerical: bool,
+    /// `String`, `Numeric`, `Boolean`, `DateTime`, `Duration` or `null`.
+    property_type: Option<&'static str>,
+    tags: Vec<String>,
+    /// Whether it occurred on one of `event_names`; `null` when none were given.
+    is_seen_on_filtered_events: Option<bool>,
+}
+
+/// Which events to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventDefinitionParams {
+    /// Words that the name must hold, whatever their case.
+    search: Option<String>,
+    /// `event` (all), `event_custom` or `event_posthog` (those beginning with `$`).
+    event_type: Option<String>,
+    /// `name`, `created_at` or `last_seen_at`; with `-` in front descending. Default: `name`.
+    ordering: Option<String>,
+}
+
+/// Which properties to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PropertyDefinitionParams {
+    /// Words that the name must hold, whatever their case.
+    search: Option<String>,
+    /// `event` (default), `person`, `group` or `session`.
+    #[serde(rename = "type")]
+    parent: Option<String>,
+    /// With the type `group`: which one.
+    group_type_index: Option<u8>,
+    /// Names to take, separated by commas.
+    properties: Option<String>,
+    /// Names to leave out, separated by commas or as a JSON list.
+    excluded_properties: Option<String>,
+    /// Event names as a JSON list, to mark properties that occurred on them.
+    event_names: Option<String>,
+    /// Only properties that occurred on `event_names`.
+    filter_by_event_names: Option<bool>,
+    /// Only numbers.
+    is_numerical: Option<bool>,
+    /// Only flags (names beginning with `$feature/`), or everything but them.
+    is_feature_flag: Option<bool>,
+}
+
+/// Fields of a property's definition that can be set.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(crate) struct PropertyDefinitionChange {
+    /// `String`, `Numeric`, `Boolean`, `DateTime`, `Duration`; empty for none.
+    property_type: Option<String>,
+}
+
+impl From<EventDefinition> for EventDefinitionBody {
+    fn from(definition: EventDefinition) -> Self {
+        Self {
+            id: definition.id,
+            name: definition.name,
+            created_at: iso(definition.created_at),
+            last_seen_at: iso(definition.last_seen_at),
+            last_updated_at: iso(definition.last_seen_at),
+            tags: Vec::new(),
+            enforcement_mode: "allow",
+            primary_property: None,
+            is_action: false,
+            action_id: None,
+            is_calculating: false,
+            last_calculated_at: None,
+            created_by: None,
+            post_to_slack: false,
+        }
+    }
+}
+
+impl PropertyDefinitionBody {
+    fn of(definition: PropertyDefinition, seen: Option<bool>) -> Self {
+        Self {
+            id: definition.id,
+            name: definition.name,
+            is_numerical: definition.property_type == Some(PropertyType::Numeric),
+            property_type: definition.property_type.map(PropertyType::as_str),
+            tags: Vec::new(),
+            is_seen_on_filtered_events: seen,
+        }
+    }
+}
+
+/// Every word of a search is in the name.
+struct Search(Vec<String>);
+
+impl Search {
+    fn new(text: Option<&str>) -> Self {
+        Self(text.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect())
+    }
+
+    fn finds(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.0.iter().all(|word| name.contains(word))
+    }
+}
+
+/// Events of a project.
+#[utoipa::path(get, path = "/api/projects/{project}/event_definitions/", tag = "definitions",
+    params(("project" = String, Path), EventDefinitionParams, PageParams), responses((status = 200, body = Page<EventDefinitionBody>)))]
+pub(crate) async fn events(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Params(params): Params<EventDefinitionParams>,
+    cursor: Cursor,
+) -> Result<Json<Page<EventDefinitionBody>>, ApiError> {
+    caller.may("event_definition")?;
+    let search = Search::new(params.search.as_deref());
+    let mut events = state.catalog.event_definitions(project.id);
+    match params.event_type.as_deref() {
+        None | Some("event" | "all") => {}
+        Some("event_custom") => events.retain(|event| !event.name.starts_with('$')),
+        Some("event_posthog") => events.retain(|event| event.name.starts_with('$')),
+        Some(other) => return Err(ApiError::field("event_type", "invalid_choice", format!("{other:?} is not a valid choice."))),
+    }
+    events.retain(|event| search.finds(&event.name));
+    let ordering = params.ordering.as_deref().unwrap_or("name");
+    match ordering.trim_start_matches('-') {
+        "name" => {}
+        "created_at" => events.sort_by_key(|event| event.created_at),
+        "last_seen_at" => events.sort_by_key(|event| event.last_seen_at),
+        other => return Err(ApiError::field("ordering", "invalid_choice", format!("{other:?} is not a valid choice."))),
+    }
+    if ordering.starts_with('-') {
+        events.reverse();
+    }
+    Ok(Json(cursor.cut(events.into_iter().map(EventDefinitionBody::from))))
+}
+
+/// One event.
+#[utoipa::path(get, path = "/api/projects/{project}/event_definitions/{id}/", tag = "definitions",
+    params(("project" = String, Path), ("id" = Uuid, Path)), responses((status = 200, body = EventDefinitionBody)))]
+pub(crate) async fn event(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Json<EventDefinitionBody>, ApiError> {
+    caller.may("event_definition")?;
+    let found = state.catalog.event_definitions(project.id).into_iter().find(|event| id.parse() == Ok(event.id));
+    found.map(|event| Json(event.into())).ok_or(ApiError::NotFound("Not found."))
+}
+
+/// Properties of a project.
+#[utoipa::path(get, path = "/api/projects/{project}/property_definitions/", tag = "definitions",
+    params(("project" = String, Path), PropertyDefinitionParams, PageParams), responses((status = 200, body = Page<PropertyDefinitionBody>)))]
+pub(crate) async fn properties(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Params(params): Params<PropertyDefinitionParams>,
+    cursor: Cursor,
+) -> Result<Json<Page<PropertyDefinitionBody>>, ApiError> {
+    caller.may("property_definition")?;
+    let parent = parent_of(&params)?;
+    let names = params.properties.as_deref().map(names_of);
+    let excluded = params.excluded_properties.as_deref().map(names_of).unwrap_or_default();
+    let search = Search::new(params.search.as_deref());
+    let seen = match params.event_names.as_deref() {
+        None => None,
+        Some(text) => Some(state.catalog.properties_of_events(project.id, &event_names_of(text)?)),
+    };
+    let is_seen = |definition: &PropertyDefinition| seen.as_ref().map(|seen| seen.contains(&definition.name));
+    let mut properties = state.catalog.property_definitions(project.id);
+    properties.retain(|definition| {
+        (definition.parent, definition.group_type_index) == parent
+            && names.as_ref().is_none_or(|names| names.contains(&definition.name))
+            && !excluded.contains(&definition.name)
+            && search.finds(&definition.name)
+            && params.is_numerical.is_none_or(|wanted| (definition.property_type == Some(PropertyType::Numeric)) == wanted)
+            && params.is_feature_flag.is_none_or(|wanted| definition.name.starts_with("$feature/") == wanted)
+            && (params.filter_by_event_names != Some(true) || is_seen(definition) != Some(false))
+    });
+    // Those of the events in question come first, as in PostHog's menus.
+    properties.sort_by_key(|definition| is_seen(definition) == Some(false));
+    let body = |definition: PropertyDefinition| {
+        let seen = is_seen(&definition);
+        PropertyDefinitionBody::of(definition, seen)
+    };
+    Ok(Json(cursor.cut(properties.into_iter().map(body))))
+}
+
+fn parent_of(params: &PropertyDefinitionParams) -> Result<(PropertyParent, Option<u8>), ApiError> {
+    let group = params.group_type_index;
+    match params.parent.as_deref() {
+        None | Some("event") => Ok((PropertyParent::Event, None)),
+        Some("person") => Ok((PropertyParent::Person, None)),
+        Some("session") => Ok((PropertyParent::Session, None)),
+        Some("group") if group.is_some_and(|index| index < 5) => Ok((PropertyParent::Group, group)),
+        Some("group") => Err(ApiError::field("group_type_index", "required", "Group properties need a group type from 0 to 4.")),
+        Some(other) => Err(ApiError::field("type", "invalid_choice", format!("{other:?} is not a valid choice."))),
+    }
+}
+
+fn names_of(text: &str) -> HashSet<String> {
+    let list = serde_json::from_str::<Vec<String>>(text).ok();
+    list.map_or_else(|| text.split(',').map(str::to_owned).collect(), |list| list.into_iter().collect())
+}
+
+fn event_names_of(text: &str) -> Result<Vec<String>, ApiError> {
+    serde_json::from_str(text).map_err(|_| ApiError::field("event_names", "invalid_input", "Expected a JSON list of event names."))
+}
+
+/// One property.
+#[utoipa::path(get, path = "/api/projects/{project}/property_definitions/{id}/", tag = "definitions",
+    params(("project" = String, Path), ("id" = Uuid, Path)), responses((status = 200, body = PropertyDefinitionBody)))]
+pub(crate) async fn property(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Json<PropertyDefinitionBody>, ApiError> {
+    caller.may("property_definition")?;
+    let found = state.catalog.property_definitions(project.id).into_iter().find(|property| id.parse() == Ok(property.id));
+    found.map(|property| Json(PropertyDefinitionBody::of(property, None))).ok_or(ApiError::NotFound("Not found."))
+}
+
+/// Sets the type of a property by hand; it is not inferred any more.
+#[utoipa::path(patch, path = "/api/projects/{project}/property_definitions/{id}/", tag = "definitions",
+    params(("project" = String, Path), ("id" = Uuid, Path)), request_body = PropertyDefinitionChange,
+    responses((status = 200, body = PropertyDefinitionBody)))]
+pub(crate) async fn update_property(
+    State(state): State<ApiState>,
+    scope: InProject,
+    Path((name, id)): Path<(String, String)>,
+    Body(change): Body<PropertyDefinitionChange>,
+) -> Result<Json<PropertyDefinitionBody>, ApiError> {
+    scope.caller.may("property_definition")?;
+    let uuid = id.parse().map_err(|_| ApiError::NotFound("Not found."))?;
+    if let Some(wanted) = change.property_type.as_deref() {
+        let parsed = PropertyType::from_name(wanted);
+        if parsed.is_none() && !wanted.is_empty() {
+            return Err(ApiError::field("property_type", "invalid_choice", format!("{wanted:?} is not a valid choice.")));
+        }
+        state.catalog.set_property_type(scope.project.id, uuid, parsed).await?;
+    }
+    property(State(state), scope, Path((name, id))).await
+}

@@ -1,0 +1,116 @@
+//! The organization. There is one; `@current` and its id both name it.
+
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::page::{Cursor, Page, PageParams};
+use crate::routes::iso;
+use crate::routes::projects::ProjectBody;
+use crate::state::ApiState;
+use aqueduct_catalog::Organization;
+use axum::Json;
+use axum::extract::{FromRef, FromRequestParts, RawPathParams, State};
+use http::request::Parts;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+const NO_ORGANIZATION: ApiError = ApiError::NotFound("Organization not found.");
+
+/// PostHog's number for an owner.
+const OWNER: u8 = 15;
+
+/// The organization with its projects.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OrganizationBody {
+    id: Uuid,
+    name: String,
+    slug: String,
+    logo_media_id: Option<String>,
+    created_at: String,
+    updated_at: String,
+    /// 1 member, 8 admin, 15 owner.
+    membership_level: u8,
+    plugins_access_level: u8,
+    members_can_use_personal_api_keys: bool,
+    is_active: bool,
+    is_member_join_email_enabled: bool,
+    enforce_2fa: Option<bool>,
+    available_product_features: Vec<String>,
+    teams: Vec<ProjectBody>,
+    projects: Vec<ProjectBody>,
+}
+
+/// The organization of the path (`{organization}`), and who asks.
+#[derive(Debug)]
+pub(crate) struct InOrganization {
+    organization: Arc<Organization>,
+    caller: Caller,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InOrganization
+where
+    ApiState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let organization = ApiState::from_ref(state).catalog.organization().ok_or(NO_ORGANIZATION)?;
+        let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| NO_ORGANIZATION)?;
+        let name = path.iter().find_map(|(name, value)| (name == "organization").then_some(value));
+        let same = |name: &str| name == "@current" || name.parse() == Ok(organization.id);
+        if name.is_none_or(same) { Ok(Self { organization, caller }) } else { Err(NO_ORGANIZATION) }
+    }
+}
+
+impl OrganizationBody {
+    pub(crate) fn of(state: &ApiState, organization: &Organization) -> Self {
+        let projects = || state.catalog.projects().iter().map(|project| ProjectBody::of(project, &[])).collect();
+        let slug: String = organization.name.to_lowercase().split_whitespace().collect::<Vec<_>>().join("-");
+        Self {
+            id: organization.id,
+            name: organization.name.clone(),
+            slug,
+            logo_media_id: None,
+            created_at: iso(organization.created_at),
+            updated_at: iso(organization.updated_at),
+            membership_level: OWNER,
+            plugins_access_level: 0,
+            members_can_use_personal_api_keys: true,
+            is_active: true,
+            is_member_join_email_enabled: false,
+            enforce_2fa: None,
+            available_product_features: Vec::new(),
+            teams: projects(),
+            projects: projects(),
+        }
+    }
+}
+
+/// The organizations: always one.
+#[utoipa::path(get, path = "/api/organizations/", tag = "organizations", params(PageParams), responses((status = 200, body = Page<OrganizationBody>)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    InOrganization { organization, caller }: InOrganization,
+    cursor: Cursor,
+) -> Result<Json<Page<OrganizationBody>>, ApiError> {
+    caller.may("organization")?;
+    Ok(Json(cursor.cut(std::iter::once(OrganizationBody::of(&state, &organization)))))
+}
+
+/// The organization.
+#[utoipa::path(get, path = "/api/organizations/{organization}/", tag = "organizations",
+    params(("organization" = String, Path, description = "id or `@current`")), responses((status = 200, body = OrganizationBody)))]
+pub(crate) async fn get(
+    State(state): State<ApiState>,
+    InOrganization { organization, caller }: InOrganization,
+) -> Result<Json<OrganizationBody>, ApiError> {
+    caller.may("organization")?;
+    Ok(Json(OrganizationBody::of(&state, &organization)))
+}
+
+/// Lets requests pass whose path names the organization.
+pub(crate) async fn exists(_: InOrganization, request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+    next.run(request).await
+}

@@ -1,0 +1,245 @@
+//! Persons: listed newest first, found by distinct id, address or words.
+
+use crate::body::Params;
+use crate::error::ApiError;
+use crate::page::{Cursor, Page, PageParams};
+use crate::routes::iso;
+use crate::scope::InProject;
+use crate::state::ApiState;
+use aqueduct_event::{PersonId, UnixMicros};
+use aqueduct_store::{DistinctIdsTable, PersonsTable, ProjectView};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::TimestampMicrosecondType;
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// Distinct ids of one person in a list.
+const DISTINCT_IDS_MAX: usize = 1_000;
+
+/// A person.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PersonBody {
+    id: Uuid,
+    uuid: Uuid,
+    /// Address if known, else the first distinct id that a person chose, else the id.
+    name: String,
+    /// Those that are no uuids come first.
+    distinct_ids: Vec<String>,
+    properties: Value,
+    created_at: String,
+    is_identified: bool,
+}
+
+/// Which persons to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PersonParams {
+    /// Text in the address, the name or a distinct id, or an id; whatever its case.
+    search: Option<String>,
+    /// The person of this distinct id.
+    distinct_id: Option<String>,
+    /// Persons whose property `email` is this.
+    email: Option<String>,
+    /// Not offered here: ask `ActorsQuery`.
+    properties: Option<String>,
+}
+
+/// The tables of a project, with their columns in the types of their contract.
+struct Persons {
+    table: Arc<PersonsTable>,
+    ids: Arc<DistinctIdsTable>,
+}
+
+impl Persons {
+    fn of(view: &dyn ProjectView) -> Result<Self, ApiError> {
+        Ok(Self { table: view.persons()?, ids: view.distinct_ids()? })
+    }
+
+    /// Rows of the table that are asked for, newest first.
+    fn find(&self, params: &PersonParams) -> Result<Vec<usize>, ApiError> {
+        if let Some(distinct_id) = &params.distinct_id {
+            return Ok(self.row_of_distinct_id(distinct_id)?.into_iter().collect());
+        }
+        let mut rows: Vec<usize> = (0..self.table.ids.len()).collect();
+        if let Some(email) = &params.email {
+            let texts = self.property_texts("email");
+            rows.retain(|row| texts.get(row).is_some_and(|text| text == email));
+        }
+        if let Some(search) = params.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+            let found = self.search(&search.to_lowercase())?;
+            rows.retain(|row| found.contains(row));
+        }
+        let created_at = times(&self.table.created_at, "persons.created_at")?;
+        rows.sort_by_key(|row| (std::cmp::Reverse(created_at.value(*row)), self.table.ids[*row]));
+        Ok(rows)
+    }
+
+    fn search(&self, words: &str) -> Result<std::collections::HashSet<usize>, ApiError> {
+        let mut found = std::collections::HashSet::new();
+        for key in ["email", "name"] {
+            found.extend(self.property_texts(key).into_iter().filter(|(_, text)| text.to_lowercase().contains(words)).map(|(row, _)| row));
+        }
+        let distinct_ids = texts(&self.ids.distinct_id, "distinct_ids.distinct_id")?;
+        for (at, person) in self.ids.person.iter().enumerate() {
+            if text_at(distinct_ids, at).to_lowercase().contains(words) {
+                found.extend(self.row_of(*person));
+            }
+        }
+        found.extend(words.parse().ok().and_then(|id: Uuid| self.row_of(id)));
+        Ok(found)
+    }
+
+    /// Text values of a property by row.
+    fn property_texts(&self, key: &str) -> HashMap<usize, String> {
+        let Some(column) = self.table.property(key).and_then(|column| column.text) else { return HashMap::new() };
+        let Ok(plain) = arrow::compute::cast(&column, &arrow::datatypes::DataType::Utf8) else { return HashMap::new() };
+        let Some(plain) = plain.as_string_opt::<i32>() else { return HashMap::new() };
+        plain.iter().enumerate().filter_map(|(row, text)| text.map(|text| (row, text.to_owned()))).collect()
+    }
+
+    fn row_of(&self, id: PersonId) -> Option<usize> {
+        self.table.ids.binary_search(&id).ok()
+    }
+
+    fn row_of_distinct_id(&self, distinct_id: &str) -> Result<Option<usize>, ApiError> {
+        let all = texts(&self.ids.distinct_id, "distinct_ids.distinct_id")?;
+        let (mut low, mut high) = (0, all.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if text_at(all, middle) < distinct_id { low = middle + 1 } else { high = middle }
+        }
+        let exact = low < all.len() && text_at(all, low) == distinct_id;
+        Ok(if exact { self.ids.person.get(low).and_then(|person| self.row_of(*person)) } else { None })
+    }
+
+    /// Bodies of some rows; their distinct ids are collected in one pass.
+    fn bodies(&self, rows: &[usize]) -> Result<Vec<PersonBody>, ApiError> {
+        let mut distinct_ids: HashMap<PersonId, Vec<String>> = rows.iter().map(|row| (self.table.ids[*row], Vec::new())).collect();
+        let all = texts(&self.ids.distinct_id, "distinct_ids.distinct_id")?;
+        for (at, person) in self.ids.person.iter().enumerate() {
+            if let Some(list) = distinct_ids.get_mut(person).filter(|list| list.len() < DISTINCT_IDS_MAX) {
+                list.push(text_at(all, at).to_owned());
+            }
+        }
+        rows.iter().map(|row| self.body(*row, distinct_ids.remove(&self.table.ids[*row]).unwrap_or_default())).collect()
+    }
+
+    fn body(&self, row: usize, mut distinct_ids: Vec<String>) -> Result<PersonBody, ApiError> {
+        let id = self.table.ids[row];
+        let properties = json_of(text_at(texts(&self.table.properties, "persons.properties")?, row));
+        let is_identified: &BooleanArray = self.table.is_identified.as_boolean_opt().ok_or(ApiError::Column("persons.is_identified"))?;
+        distinct_ids.sort_by_cached_key(|distinct_id| is_anonymous(distinct_id));
+        Ok(PersonBody {
+            id,
+            uuid: id,
+            name: name_of(id, &properties, &distinct_ids),
+            distinct_ids,
+            properties,
+            created_at: time_at(times(&self.table.created_at, "persons.created_at")?, row),
+            is_identified: is_identified.value(row),
+        })
+    }
+}
+
+/// Whether an SDK made up this distinct id.
+fn is_anonymous(distinct_id: &str) -> bool {
+    Uuid::try_parse(distinct_id).is_ok()
+}
+
+fn name_of(id: PersonId, properties: &Value, distinct_ids: &[String]) -> String {
+    let email = properties.get("email").and_then(Value::as_str).filter(|email| !email.is_empty());
+    let chosen = || distinct_ids.iter().find(|distinct_id| !is_anonymous(distinct_id)).map(String::as_str);
+    email.or_else(chosen).map_or_else(|| id.to_string(), str::to_owned)
+}
+
+pub(super) fn texts<'a>(column: &'a ArrayRef, name: &'static str) -> Result<&'a StringArray, ApiError> {
+    column.as_string_opt::<i32>().ok_or(ApiError::Column(name))
+}
+
+pub(super) fn times<'a>(column: &'a ArrayRef, name: &'static str) -> Result<&'a TimestampMicrosecondArray, ApiError> {
+    column.as_primitive_opt::<TimestampMicrosecondType>().ok_or(ApiError::Column(name))
+}
+
+pub(super) fn text_at(column: &StringArray, row: usize) -> &str {
+    if column.is_valid(row) { column.value(row) } else { "" }
+}
+
+pub(super) fn time_at(column: &TimestampMicrosecondArray, row: usize) -> String {
+    iso(UnixMicros(column.value(row)))
+}
+
+pub(super) fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::Object(Map::new()))
+}
+
+/// Persons of a project.
+#[utoipa::path(get, path = "/api/projects/{project}/persons/", tag = "persons", params(("project" = String, Path), PersonParams, PageParams),
+    responses((status = 200, body = Page<PersonBody>)))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Params(params): Params<PersonParams>,
+    cursor: Cursor,
+) -> Result<Json<Page<PersonBody>>, ApiError> {
+    caller.may("person")?;
+    if params.properties.as_deref().is_some_and(|filters| !matches!(filters, "" | "[]")) {
+        return Err(ApiError::field(
+            "properties",
+            "not_supported",
+            "Property filters are answered by the query endpoint: ask ActorsQuery.",
+        ));
+    }
+    let view = state.snapshots.project(project.id)?;
+    // A search looks at every person: not on a thread that answers other requests.
+    let work = tokio::task::spawn_blocking(move || {
+        let persons = Persons::of(&*view)?;
+        let rows = persons.find(&params)?;
+        let shown: Vec<usize> = rows.iter().skip(cursor.offset).take(cursor.limit).copied().collect();
+        Ok(Json(cursor.page(rows.len(), persons.bodies(&shown)?)))
+    });
+    work.await.unwrap_or(Err(ApiError::Column("persons")))
+}
+
+/// One person by uuid, or by one of its distinct ids.
+#[utoipa::path(get, path = "/api/projects/{project}/persons/{id}/", tag = "persons", params(("project" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = PersonBody)))]
+pub(crate) async fn get(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Json<PersonBody>, ApiError> {
+    caller.may("person")?;
+    let view = state.snapshots.project(project.id)?;
+    let uuid = Uuid::try_parse(&id).ok();
+    // An id that was merged away leads to the person that it is now.
+    let uuid = uuid.map(|uuid| view.overrides().get(&uuid).copied().unwrap_or(uuid));
+    let persons = Persons::of(&*view)?;
+    let row = match uuid.and_then(|uuid| persons.row_of(uuid)) {
+        Some(row) => Some(row),
+        None => persons.row_of_distinct_id(&id)?,
+    };
+    let row = row.ok_or(ApiError::NotFound("Not found."))?;
+    let body = persons.bodies(&[row])?.pop();
+    body.map(Json).ok_or(ApiError::NotFound("Not found."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names() {
+        let id = Uuid::from_u128(7);
+        let anonymous = "018f5c2e-7f5a-7bbb-8000-000000000001".to_owned();
+        assert_eq!(name_of(id, &json!({"email": "a@b.c"}), &["ann".to_owned()]), "a@b.c");
+        assert_eq!(name_of(id, &json!({"email": 5}), &[anonymous.clone(), "ann".to_owned()]), "ann");
+        assert_eq!(name_of(id, &json!({}), &[anonymous]), id.to_string());
+    }
+}

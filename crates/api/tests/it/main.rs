@@ -1,0 +1,13 @@
+//! What the API claims, asked over its router.
+
+mod authenticates;
+mod lists_definitions;
+mod lists_persons;
+mod manages_keys;
+mod manages_projects;
+mod openapi_is_current;
+mod runs_queries;
+mod serves_the_web_app;
+mod signs_in;
+mod streams_live_events;
+mod world;

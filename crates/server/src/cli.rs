@@ -1,0 +1,70 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Product analytics as reliable as running water.
+#[derive(Debug, Parser)]
+#[command(name = "aqueduct", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the server
+    Serve(ServeArgs),
+    /// Print every setting with its meaning, default and environment variable, as a config file
+    Config,
+    /// Send the events of a made-up product: some weeks of history, then live traffic
+    Demo(DemoArgs),
+}
+
+/// Options of `serve`. Each stands above the environment, which stands above the config file.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// Config file (TOML); `aqueduct config` prints a complete one
+    #[arg(long, value_name = "FILE", env = "AQUEDUCT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory of all data [default: ./aqueduct-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// Address for events, API and web app; port 0 takes a free one [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Address for metrics and probes [default: 127.0.0.1:8001]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) ops_listen: Option<String>,
+    /// What this process does, of capture,process,api [default: all]
+    #[arg(long, value_name = "LIST")]
+    pub(crate) roles: Option<String>,
+}
+
+/// Options of `demo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Server to send to
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000", conflicts_with = "serve")]
+    pub(crate) url: String,
+    /// Project token to send with
+    #[arg(long, value_name = "TOKEN", default_value = "phc_live_sample_data")]
+    pub(crate) token: String,
+    /// Start a server too, whose first project has the token
+    #[arg(long)]
+    pub(crate) serve: bool,
+    /// Days of history to send first
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub(crate) days: u32,
+    /// Visitors of a usual day
+    #[arg(long, value_name = "N", default_value_t = 150)]
+    pub(crate) visitors: u32,
+    /// Live events per second, about; 0 sends the history only
+    #[arg(long, value_name = "N", default_value_t = 4.0)]
+    pub(crate) rate: f64,
+    /// The same seed makes the same product
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) server: ServeArgs,
+}

@@ -1,0 +1,126 @@
+//! The layers of the config, and the messages when one of them is wrong.
+
+use super::Config;
+use crate::cli::ServeArgs;
+use crate::error::Fatal;
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use std::collections::BTreeSet;
+
+/// Begins the name of every environment variable.
+pub(super) const PREFIX: &str = "AQUEDUCT_";
+/// Variables that are no settings: they are read at the first start, or by the command line.
+const OTHER_VARIABLES: &[&str] = &["AQUEDUCT_CONFIG"];
+const BOOTSTRAP: &str = "AQUEDUCT_BOOTSTRAP_";
+
+/// One value of the environment or the command line.
+struct Single {
+    /// What messages call its origin.
+    origin: String,
+    key: String,
+    value: Value,
+}
+
+impl Provider for Single {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(figment::util::nest(&self.key, self.value.clone()).into_dict().unwrap_or_default()))
+    }
+}
+
+/// All layers together.
+pub(super) fn extract(arguments: &ServeArgs) -> Result<Config, Fatal> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    if let Some(path) = &arguments.config {
+        if !path.is_file() {
+            return Err(Fatal::Usage(format!("--config: found no file {}, expected a TOML file", path.display())));
+        }
+        figment = figment.merge(Toml::file_exact(path));
+    }
+    for single in environment(&leaves()).into_iter().chain(options(arguments)) {
+        figment = figment.merge(single);
+    }
+    figment.extract().map_err(|error| Fatal::Usage(message(error)))
+}
+
+/// Keys of all settings, `journal.segment_bytes`, with their defaults.
+pub(super) fn leaves() -> Vec<(String, Value)> {
+    fn walk(prefix: &str, value: Value, leaves: &mut Vec<(String, Value)>) {
+        match value {
+            Value::Dict(_, dict) => {
+                for (key, value) in dict {
+                    let key = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+                    walk(&key, value, leaves);
+                }
+            }
+            leaf => leaves.push((prefix.to_owned(), leaf)),
+        }
+    }
+    let mut leaves = Vec::new();
+    if let Ok(defaults) = Value::serialize(Config::default()) {
+        walk("", defaults, &mut leaves);
+    }
+    leaves
+}
+
+/// The environment variable of a key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
+}
+
+fn environment(leaves: &[(String, Value)]) -> Vec<Single> {
+    let mut known: BTreeSet<String> = OTHER_VARIABLES.iter().map(|name| (*name).to_owned()).collect();
+    let mut found = Vec::new();
+    for (key, default) in leaves {
+        let name = variable_of(key);
+        if let Ok(text) = std::env::var(&name) {
+            // Text stays text: a directory may be called `1`.
+            let value = if matches!(default, Value::String(..)) { Value::from(text) } else { parsed(&text) };
+            found.push(Single { origin: format!("environment variable {name}"), key: key.clone(), value });
+        }
+        known.insert(name);
+    }
+    let strange = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| {
+        // Kubernetes sets variables of its own for a service called aqueduct, so a strange one is no reason to stop.
+        name.starts_with(PREFIX) && !name.starts_with(BOOTSTRAP) && !known.contains(name)
+    });
+    for name in strange {
+        tracing::warn!(name, "this environment variable is no setting; `aqueduct config` lists all");
+    }
+    found
+}
+
+fn parsed(text: &str) -> Value {
+    text.parse().unwrap_or_else(|never| match never {})
+}
+
+fn options(arguments: &ServeArgs) -> Vec<Single> {
+    let given = [
+        ("--data-dir", "data_dir", &arguments.data_dir),
+        ("--listen", "listen", &arguments.listen),
+        ("--ops-listen", "ops_listen", &arguments.ops_listen),
+        ("--roles", "roles", &arguments.roles),
+    ];
+    let single = |(option, key, value): (&str, &str, &Option<String>)| {
+        value.as_ref().map(|value| Single { origin: format!("option {option}"), key: key.to_owned(), value: Value::from(value.as_str()) })
+    };
+    given.into_iter().filter_map(single).collect()
+}
+
+/// The first thing that is wrong: where, which key, what.
+fn message(error: figment::Error) -> String {
+    let count = error.clone().into_iter().count();
+    let Some(first) = error.into_iter().next() else { return "the config is wrong".to_owned() };
+    let origin = first.metadata.as_ref().map(|metadata| match &metadata.source {
+        Some(figment::Source::File(path)) => path.display().to_string(),
+        _ => metadata.name.to_string(),
+    });
+    let key = first.path.join(".");
+    let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+    let parts = [origin.unwrap_or_default(), key, format!("{}{more}", first.kind)];
+    parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,154 @@
+//! Deadlines of a connection: what it is doing decides which one holds.
+//!
+//! ```text
+//! idle ── first byte ──▶ head ── request read ──▶ busy ── response written ──▶ idle
+//!   keep_alive             head_timeout            none (the handlers keep theirs)
+//! ```
+//! A connection past its deadline reads as if the client had closed it, which hyper ends in order. (On HTTP/2 frames of housekeeping count
+//! as a first byte, so that a connection without requests ends sooner; clients open another.)
+
+use http_body::{Body, Frame, SizeHint};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+/// Requests of a connection that are being answered.
+#[derive(Debug, Default)]
+pub(super) struct Activity(AtomicUsize);
+
+/// One request being answered; ends when dropped.
+#[derive(Debug)]
+pub(super) struct Busy(Arc<Activity>);
+
+impl Activity {
+    pub(super) fn begin(self: &Arc<Self>) -> Busy {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Busy(Arc::clone(self))
+    }
+
+    fn is_busy(&self) -> bool {
+        self.0.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Head,
+    Busy,
+}
+
+/// A connection with its deadlines.
+#[derive(Debug)]
+pub(super) struct Timed {
+    stream: TcpStream,
+    activity: Arc<Activity>,
+    phase: Phase,
+    deadline: Pin<Box<Sleep>>,
+    head_timeout: Duration,
+    keep_alive: Duration,
+}
+
+impl Timed {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, head_timeout: Duration, keep_alive: Duration) -> Self {
+        // A fresh connection owes us a request: a client that only connects is not idle, it is slow.
+        let deadline = Box::pin(tokio::time::sleep(head_timeout));
+        Self { stream, activity, phase: Phase::Head, deadline, head_timeout, keep_alive }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        match phase {
+            Phase::Idle => self.deadline.as_mut().reset(Instant::now() + self.keep_alive),
+            Phase::Head => self.deadline.as_mut().reset(Instant::now() + self.head_timeout),
+            Phase::Busy => {}
+        }
+    }
+}
+
+impl AsyncRead for Timed {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.activity.is_busy() {
+            self.enter(Phase::Busy);
+            return read;
+        }
+        if self.phase == Phase::Busy {
+            self.enter(Phase::Idle);
+        }
+        match read {
+            Poll::Ready(Ok(())) if buffer.filled().len() > before && self.phase == Phase::Idle => {
+                self.enter(Phase::Head);
+                Poll::Ready(Ok(()))
+            }
+            // Nothing read and the time is over: the same as an end of file.
+            Poll::Pending => self.deadline.as_mut().poll(context).map(Ok),
+            ready => ready,
+        }
+    }
+}
+
+impl AsyncWrite for Timed {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// A response's body that keeps its connection busy until it is written.
+#[derive(Debug)]
+pub(super) struct Tracked<B> {
+    body: B,
+    _busy: Busy,
+}
+
+impl<B> Tracked<B> {
+    pub(super) fn new(body: B, busy: Busy) -> Self {
+        Self { body, _busy: busy }
+    }
+}
+
+impl<B: Body + Unpin> Body for Tracked<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

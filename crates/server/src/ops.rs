@@ -1,0 +1,63 @@
+//! The operator's listener: metrics and probes. The probes are on the main listener too.
+
+use crate::error::Fatal;
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Edges of histograms of times, in seconds: from one sync of a fast disk to a time-out.
+const SECONDS: &[f64] =
+    &[0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// How often figures of the past are folded, so that they do not pile up between two scrapes.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Whether this process takes work.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    pub(crate) fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Release);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Starts counting. Once per process.
+pub(crate) fn install_metrics() -> Result<PrometheusHandle, Fatal> {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS);
+    let handle = builder.and_then(PrometheusBuilder::install_recorder);
+    handle.map_err(|error| Fatal::failure("cannot start metrics", error, "report this"))
+}
+
+/// Folds figures of the past for as long as the process lives.
+pub(crate) async fn upkeep(handle: PrometheusHandle) {
+    let mut tick = tokio::time::interval(UPKEEP_EVERY);
+    loop {
+        tick.tick().await;
+        handle.run_upkeep();
+    }
+}
+
+/// `/_liveness` and `/_readiness`.
+pub(crate) fn probes(readiness: Readiness) -> Router {
+    Router::new().route("/_liveness", get("ok")).route("/_readiness", get(ready)).with_state(readiness)
+}
+
+async fn ready(State(readiness): State<Readiness>) -> Response {
+    if readiness.get() { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response() }
+}
+
+/// Everything of the operator's listener.
+pub(crate) fn router(handle: PrometheusHandle, readiness: Readiness) -> Router {
+    let metrics = get(async move || ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()));
+    Router::new().route("/metrics", metrics).merge(probes(readiness))
+}

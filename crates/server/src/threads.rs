@@ -1,0 +1,102 @@
+//! Threads of the process that are not tokio's: processing, and the store's work in the background.
+
+use crate::error::Fatal;
+use aqueduct_process::{Pipeline, Stop};
+use aqueduct_store::Store;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// One thread writes fresh rows out while the other compacts: a long compaction must not hold up a flush that a commit waits for.
+const STORE_THREADS: usize = 2;
+/// Wait when the store had nothing to do.
+const STORE_IDLE: Duration = Duration::from_millis(100);
+/// Wait after work of the store failed.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+const THREADS_REMEDY: &str = "raise the limit of processes (ulimit -u)";
+
+/// Threads that process, and how to stop them.
+#[derive(Debug)]
+pub(crate) struct Processing {
+    stop: watch::Sender<Stop>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Processing {
+    /// One thread for each pipeline. What ends one before its time goes to `fatal`.
+    pub(crate) fn start(pipelines: Vec<Pipeline>, fatal: &mpsc::UnboundedSender<Fatal>) -> Result<Self, Fatal> {
+        let (stop, heard) = watch::channel(Stop::No);
+        let mut threads = Vec::new();
+        for pipeline in pipelines {
+            let (heard, fatal) = (heard.clone(), fatal.clone());
+            let work = move || {
+                if let Err(failure) = pipeline.run(heard) {
+                    // Nobody listens any more when the process is stopping anyway.
+                    let _ = fatal.send(Fatal::failure("processing stopped", failure, "start again; if it comes back, check the disk"));
+                }
+            };
+            threads.push(spawn("process", work)?);
+        }
+        Ok(Self { stop, threads })
+    }
+
+    /// Makes visible what the journal holds, then ends the threads. Blocks.
+    pub(crate) fn drain(self) {
+        let _ = self.stop.send(Stop::Drained);
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Threads that do the store's work in the background.
+#[derive(Debug)]
+pub(crate) struct StoreWork {
+    /// Dropped to stop them: nothing is ever sent.
+    stop: Vec<Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl StoreWork {
+    pub(crate) fn start(store: &Arc<dyn Store>) -> Result<Self, Fatal> {
+        let (mut stop, mut threads) = (Vec::new(), Vec::new());
+        for _ in 0..STORE_THREADS {
+            let store = Arc::clone(store);
+            let (sender, heard) = channel::<()>();
+            let work = move || {
+                loop {
+                    let wait = match store.work() {
+                        Ok(true) => Duration::ZERO,
+                        Ok(false) => STORE_IDLE,
+                        Err(failure) => {
+                            tracing::error!(%failure, "work of the store failed, it is tried again");
+                            STORE_RETRY
+                        }
+                    };
+                    if heard.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
+                        return;
+                    }
+                }
+            };
+            threads.push(spawn("store", work)?);
+            stop.push(sender);
+        }
+        Ok(Self { stop, threads })
+    }
+
+    /// Ends the threads after what they are doing. Blocks.
+    pub(crate) fn stop(self) {
+        drop(self.stop);
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fatal> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|source| Fatal::failure("cannot start a thread", source, THREADS_REMEDY))
+}

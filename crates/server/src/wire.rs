@@ -1,0 +1,168 @@
+//! What is connected to what. Opening order: lock, catalog, store, journal (from the store's position on), processing, HTTP.
+
+use crate::bridge::Bridge;
+use crate::config::{Config, Role};
+use crate::error::Fatal;
+use crate::ops::{self, Readiness};
+use crate::threads::{Processing, StoreWork};
+use aqueduct_api::{ApiState, Jobs, Snapshots};
+use aqueduct_capture::CaptureState;
+use aqueduct_catalog::{Bootstrap, Bootstrapped, Catalog};
+use aqueduct_event::{Clock, PartitionId, SystemClock};
+use aqueduct_journal::{Journal, RealDisk, WalArgs, WalJournal};
+use aqueduct_process::{Pipeline, PipelineArgs};
+use aqueduct_query::QueryEngine;
+use aqueduct_store::{EmbeddedStore, Store};
+use axum::Router;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// The partition of the local journal.
+const LOCAL: PartitionId = PartitionId(0);
+
+/// Everything that runs.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) bootstrapped: Bootstrapped,
+    pub(crate) journal: Arc<WalJournal>,
+    store: Arc<dyn Store>,
+    processing: Option<Processing>,
+    store_work: StoreWork,
+    pub(crate) router: Router,
+    _lock: File,
+}
+
+/// What the parts need of the process around them.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) bootstrap: Bootstrap,
+    pub(crate) readiness: Readiness,
+    /// Where a part that cannot go on says so.
+    pub(crate) fatal: mpsc::UnboundedSender<Fatal>,
+    /// Turns true when the process stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Opens and connects all parts.
+pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let lock = lock(&config.data_dir)?;
+    let catalog = open_catalog(config, Arc::clone(&clock)).await?;
+    let bootstrapped = catalog.bootstrap(&world.bootstrap).await.map_err(bootstrap_failure)?;
+    let store = open_store(config, Arc::clone(&clock))?;
+    let journal = open_journal(config, Arc::clone(&clock), &*store)?;
+    let bridge = Bridge(Arc::clone(&catalog));
+    let as_store: Arc<dyn Store> = Arc::<EmbeddedStore>::clone(&store);
+    let as_journal: Arc<dyn Journal> = Arc::<WalJournal>::clone(&journal);
+    let store_work = StoreWork::start(&as_store)?;
+    let processing = if config.roles.has(Role::Process) {
+        let mut pipelines = Vec::new();
+        for partition in as_journal.partitions() {
+            let args = PipelineArgs {
+                journal: Arc::clone(&as_journal),
+                store: Arc::clone(&as_store),
+                projects: Arc::new(bridge.clone()),
+                observer: Arc::new(bridge.clone()),
+                clock: Arc::clone(&clock),
+                partition,
+                config: config.process.config(),
+            };
+            let remedy = "restore the journal and the store of the same time, or remove both to begin anew";
+            pipelines.push(Pipeline::open(args).map_err(|failure| Fatal::failure("cannot start processing", failure, remedy))?);
+        }
+        Some(Processing::start(pipelines, &world.fatal)?)
+    } else {
+        None
+    };
+    let mut router = ops::probes(world.readiness);
+    if config.roles.has(Role::Capture) {
+        let projects = Arc::new(bridge);
+        let state = CaptureState { journal: as_journal, projects, clock: Arc::clone(&clock), config: config.capture.clone() };
+        router = router.merge(aqueduct_capture::router(state));
+    }
+    if config.roles.has(Role::Api) {
+        router = router.merge(api(config, Arc::clone(&catalog), &store, clock, world.stopping)?);
+    }
+    Ok(Parts { catalog, bootstrapped, journal, store: as_store, processing, store_work, router, _lock: lock })
+}
+
+fn api(
+    config: &Config,
+    catalog: Arc<Catalog>,
+    store: &Arc<EmbeddedStore>,
+    clock: Arc<dyn Clock>,
+    stopping: watch::Receiver<bool>,
+) -> Result<Router, Fatal> {
+    let newest = Arc::clone(store);
+    let snapshots = Snapshots::new(move || newest.snapshot());
+    let definitions = Arc::new(Bridge(Arc::clone(&catalog)));
+    let source: Arc<EmbeddedStore> = Arc::clone(store);
+    let engine = QueryEngine::new(config.query.clone(), source, definitions, Arc::clone(&clock));
+    let engine = engine
+        .map_err(|failure| Fatal::failure("cannot start the query engine", failure, "check query.spill_dir and the limit of threads"))?;
+    Ok(aqueduct_api::router(ApiState { catalog, snapshots, engine: Arc::new(engine), jobs: Jobs::default(), clock, stopping }))
+}
+
+impl Parts {
+    /// Stops all parts in the way of an event: nothing comes in, what came in becomes visible, what is visible becomes durable.
+    pub(crate) async fn close(self) -> Result<(), Fatal> {
+        self.journal.close().await;
+        let (processing, store_work, store) = (self.processing, self.store_work, self.store);
+        let closed = tokio::task::spawn_blocking(move || {
+            if let Some(processing) = processing {
+                processing.drain();
+            }
+            store_work.stop();
+            store.flush()
+        });
+        let flushed = closed.await.map_err(|failure| Fatal::failure("cannot stop in order", failure, "start again, nothing is lost"))?;
+        flushed.map_err(|failure| Fatal::failure("cannot write the last rows out", failure, "start again, they are in the journal"))?;
+        self.catalog.close().await.map_err(|failure| Fatal::failure("cannot close the catalog", failure, "check the disk"))
+    }
+}
+
+/// Makes the data directory if need be and keeps other servers out of it.
+fn lock(data_dir: &Path) -> Result<File, Fatal> {
+    let shown = data_dir.display();
+    let remedy = "choose a directory that this user may write with --data-dir";
+    std::fs::create_dir_all(data_dir)
+        .map_err(|source| Fatal::failure(&format!("cannot make the data directory {shown}"), source, remedy))?;
+    let path = data_dir.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|source| Fatal::failure(&format!("cannot open {}", path.display()), source, remedy))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let why = "another server uses it";
+            Err(Fatal::failure(&format!("cannot use the data directory {shown}"), why, "stop that one, or choose another with --data-dir"))
+        }
+        Err(TryLockError::Error(source)) => Err(Fatal::failure(&format!("cannot lock {}", path.display()), source, remedy)),
+    }
+}
+
+async fn open_catalog(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Catalog>, Fatal> {
+    let catalog = Catalog::open(&config.data_dir.join("catalog.sqlite"), clock).await;
+    catalog.map_err(|failure| Fatal::failure("cannot open the catalog", failure, "check the disk and the rights of the data directory"))
+}
+
+fn bootstrap_failure(failure: aqueduct_catalog::CatalogError) -> Fatal {
+    match failure {
+        // What is wrong came with the environment.
+        aqueduct_catalog::CatalogError::Invalid { .. } => Fatal::Usage(failure.to_string()),
+        other => Fatal::failure("cannot make the first project", other, "check the disk"),
+    }
+}
+
+fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Fatal> {
+    let store = EmbeddedStore::open(config.store.clone(), clock);
+    store.map(Arc::new).map_err(|failure| Fatal::failure("cannot open the store", failure, "check the disk, or restore a backup"))
+}
+
+fn open_journal(config: &Config, clock: Arc<dyn Clock>, store: &dyn Store) -> Result<Arc<WalJournal>, Fatal> {
+    let args = WalArgs { config: config.journal.clone(), disk: Arc::new(RealDisk), clock, floor: store.durable(LOCAL) };
+    let journal = WalJournal::open_with(args);
+    journal.map(Arc::new).map_err(|failure| Fatal::failure("cannot open the journal", failure, "check the disk, or restore a backup"))
+}
