@@ -223,5 +223,9 @@ pub fn union_all(queries: impl IntoIterator<Item = Query>) -> Option<Query> {
     let mut queries = queries.into_iter();
     let first = queries.next()?;
     let rest: Vec<_> = queries.map(|query| (SetOp::UnionAll, query)).collect();
-    Some(if rest.is_empty() { first } else { Query::Set(Box::new(SelectSet { first, rest, order_by: Vec::new(), limit: None, offset: None, span: Span::default() })) })
+    Some(if rest.is_empty() {
+        first
+    } else {
+        Query::Set(Box::new(SelectSet { first, rest, order_by: Vec::new(), limit: None, offset: None, span: Span::default() }))
+    })
 }

@@ -14,8 +14,8 @@ use super::parser::expr::{ADD, ALIAS, AND, COMPARE, LOWEST, MULTIPLY, NOT, OR, P
 
 /// Words that mean something else than a name at the beginning of an operand, beside the reserved ones.
 const SPECIAL: [&str; 21] = [
-    "all", "both", "case", "cast", "columns", "distinct", "false", "final", "inf", "infinity", "interval", "lambda", "leading", "nan", "not",
-    "null", "sample", "top", "trailing", "true", "try_cast",
+    "all", "both", "case", "cast", "columns", "distinct", "false", "final", "inf", "infinity", "interval", "lambda", "leading", "nan",
+    "not", "null", "sample", "top", "trailing", "true", "try_cast",
 ];
 
 impl Display for Query {
@@ -418,7 +418,11 @@ impl Display for Call {
         // Reserved words are functions before a parenthesis, but for those that begin something else.
         let name = &self.name;
         let special = ["select", "with", "from"].iter().chain(&SPECIAL).any(|word| name.eq_ignore_ascii_case(word));
-        if special || !is_plain(name) { backticks(f, name)? } else { f.write_str(name)? }
+        if special || !is_plain(name) {
+            backticks(f, name)?
+        } else {
+            f.write_str(name)?
+        }
         if let Some(params) = &self.params {
             write!(f, "({})", List(params))?;
         }

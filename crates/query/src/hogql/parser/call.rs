@@ -186,11 +186,8 @@ impl Parser {
         if branches.is_empty() {
             return Err(self.unexpected("WHEN"));
         }
-        let otherwise = if self.accept_kw("else") {
-            self.expr()?
-        } else {
-            Expr { kind: ExprKind::Literal(Literal::Null), span: self.span() }
-        };
+        let otherwise =
+            if self.accept_kw("else") { self.expr()? } else { Expr { kind: ExprKind::Literal(Literal::Null), span: self.span() } };
         self.expect_kw("end")?;
         Ok(match subject {
             Some(subject) => {
@@ -315,7 +312,9 @@ impl Parser {
     fn interval_count_follows(&self) -> bool {
         match self.peek_at(1) {
             Token::Int(_) | Token::Float(_) | Token::Text(_) | Token::Sym("(" | "{") => true,
-            Token::Sym("-") => matches!((self.peek_at(2), self.peek_at(3)), (Token::Int(_), Token::Word(unit)) if interval_function(unit).is_some()),
+            Token::Sym("-") => {
+                matches!((self.peek_at(2), self.peek_at(3)), (Token::Int(_), Token::Word(unit)) if interval_function(unit).is_some())
+            }
             Token::Word(_) | Token::Quoted(_) => {
                 let mut ahead = 2;
                 while self.is_sym_at(ahead, ".") {

@@ -234,7 +234,8 @@ impl Parser {
                 ExprKind::Between { expr: Box::new(left), low, high, negated }
             }
             Infix::Arithmetic(op) => {
-                let right = Box::new(self.expr_above(if matches!(op, ArithmeticOp::Add | ArithmeticOp::Sub) { ADD } else { MULTIPLY } + 1)?);
+                let right =
+                    Box::new(self.expr_above(if matches!(op, ArithmeticOp::Add | ArithmeticOp::Sub) { ADD } else { MULTIPLY } + 1)?);
                 ExprKind::Arithmetic { op, left: Box::new(left), right }
             }
             Infix::Concat => {

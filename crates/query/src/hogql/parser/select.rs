@@ -225,7 +225,10 @@ impl Parser {
             select.from = Some(self.from()?);
         }
         let left = self.is_kw("left");
-        if self.accept_kws(&["array", "join"]) || self.accept_kws(&["left", "array", "join"]) || self.accept_kws(&["inner", "array", "join"]) {
+        if self.accept_kws(&["array", "join"])
+            || self.accept_kws(&["left", "array", "join"])
+            || self.accept_kws(&["inner", "array", "join"])
+        {
             let exprs = self.clause_list()?;
             if let Some(nameless) = exprs.iter().find(|expr| !matches!(expr.kind, ExprKind::Alias { .. } | ExprKind::Field(_))) {
                 return self.fail("ARRAY JOIN arrays must have an alias", nameless.span);

@@ -551,7 +551,8 @@ fn orders() {
             "count() ASC NULLS LAST",
             "unexpected `y`, expected the end of the query",
         ]
-    "#]].assert_debug_eq(&shown);
+    "#]]
+    .assert_debug_eq(&shown);
 }
 
 #[test]
@@ -564,7 +565,18 @@ fn spans_point_into_the_text() {
 
 #[test]
 fn nesting_is_bounded() {
-    for (open, close) in [("(", ")"), ("[", "]"), ("f(", ")"), ("-", ""), ("not ", ""), ("{", "}"), ("(select ", ")"), ("interval (", " day)"), ("substring(", ")"), ("x ? ", "")] {
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("f(", ")"),
+        ("-", ""),
+        ("not ", ""),
+        ("{", "}"),
+        ("(select ", ")"),
+        ("interval (", " day)"),
+        ("substring(", ")"),
+        ("x ? ", ""),
+    ] {
         let deep = format!("{}1{}", open.repeat(50_000), close.repeat(50_000));
         assert!(parse_expr(&deep).is_err(), "{open}");
     }
@@ -594,8 +606,23 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z$_][a-zA-Z0-9_$]{0,6}",
         "[^\\x00]{1,8}",
-        prop::sample::select(vec!["select", "from", "not", "interval", "date", "Timestamp", "null", "in", "f", "both", "with", "distinct", "any", "order"])
-            .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "select",
+            "from",
+            "not",
+            "interval",
+            "date",
+            "Timestamp",
+            "null",
+            "in",
+            "f",
+            "both",
+            "with",
+            "distinct",
+            "any",
+            "order"
+        ])
+        .prop_map(str::to_owned),
     ]
 }
 
@@ -606,7 +633,24 @@ fn field() -> impl Strategy<Value = Expr> {
 fn compare_op() -> impl Strategy<Value = CompareOp> {
     use CompareOp::*;
     prop::sample::select(vec![
-        Eq, NotEq, Lt, LtEq, Gt, GtEq, Like, NotLike, ILike, NotILike, In, NotIn, InCohort, NotInCohort, Regex, NotRegex, IRegex, NotIRegex,
+        Eq,
+        NotEq,
+        Lt,
+        LtEq,
+        Gt,
+        GtEq,
+        Like,
+        NotLike,
+        ILike,
+        NotILike,
+        In,
+        NotIn,
+        InCohort,
+        NotInCohort,
+        Regex,
+        NotRegex,
+        IRegex,
+        NotIRegex,
     ])
 }
 
@@ -633,14 +677,23 @@ fn expr() -> impl Strategy<Value = Expr> {
             prop::collection::vec(inner.clone(), 2..4).prop_map(tuple),
             inner.clone().prop_map(|only| tuple(vec![only])),
             prop::collection::vec((inner.clone(), inner.clone()), 0..3).prop_map(|pairs| ExprKind::Dict(pairs).into()),
-            (boxed.clone(), boxed.clone(), boxed.clone(), any::<bool>())
-                .prop_map(|(expr, low, high, negated)| ExprKind::Between { expr, low, high, negated }.into()),
-            (boxed.clone(), boxed.clone(), any::<bool>())
-                .prop_map(|(array, index, nullish)| ExprKind::ArrayAccess { array, index, nullish }.into()),
-            (boxed.clone(), 1..9_u32, any::<bool>()).prop_map(|(tuple, index, nullish)| ExprKind::TupleAccess { tuple, index, nullish }.into()),
-            (boxed.clone(), any::<bool>()).prop_map(|(expr, try_cast)| {
-                ExprKind::Cast { expr, type_name: "Nullable(Int64)".to_owned(), try_cast }.into()
-            }),
+            (boxed.clone(), boxed.clone(), boxed.clone(), any::<bool>()).prop_map(|(expr, low, high, negated)| ExprKind::Between {
+                expr,
+                low,
+                high,
+                negated
+            }
+            .into()),
+            (boxed.clone(), boxed.clone(), any::<bool>()).prop_map(|(array, index, nullish)| ExprKind::ArrayAccess {
+                array,
+                index,
+                nullish
+            }
+            .into()),
+            (boxed.clone(), 1..9_u32, any::<bool>())
+                .prop_map(|(tuple, index, nullish)| ExprKind::TupleAccess { tuple, index, nullish }.into()),
+            (boxed.clone(), any::<bool>())
+                .prop_map(|(expr, try_cast)| { ExprKind::Cast { expr, type_name: "Nullable(Int64)".to_owned(), try_cast }.into() }),
             inner.clone().prop_map(|expr| ExprKind::Placeholder(Box::new(expr)).into()),
             (inner.clone(), name()).prop_map(|(expr, name)| expr.alias(name)),
             (prop::collection::vec(name(), 0..3), inner.clone()).prop_map(|(params, body)| lambda(params, body)),
@@ -650,7 +703,8 @@ fn expr() -> impl Strategy<Value = Expr> {
                     Call { distinct: distinct && !args.is_empty(), name, args, order_by, filter, ..Call::default() }.into()
                 }),
             inner.prop_map(|expr| {
-                let select = SelectQuery { select: vec![expr.clone()], filter: Some(expr), from: Some(table("events")), ..SelectQuery::default() };
+                let select =
+                    SelectQuery { select: vec![expr.clone()], filter: Some(expr), from: Some(table("events")), ..SelectQuery::default() };
                 subquery(select)
             }),
         ]

@@ -1,0 +1,190 @@
+//! Aggregates.
+//!
+//! The frequent ones are DataFusion's own, arranged to mean what ClickHouse's do (`builtin.rs`). All others collect the rows of a group and work out
+//! the result at the end (`collect.rs`, `finish.rs`), which lets every combinator (`sumArray`, `avgMap`, `maxArgMax`, `uniqState`) go with every aggregate.
+//!
+//! # Invariants
+//! - Rows in which an argument is NULL do not count.
+//! - Without rows the result is NULL if the argument can be NULL, else the empty value of the type (0, an empty text, 1970-01-01), as in ClickHouse.
+
+mod builtin;
+mod collect;
+mod finish;
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Expr;
+
+use super::conditional::{binary, truth};
+use super::types::{Returns, item_of, list_of, map_of, map_parts, plain, tuple_of};
+use super::{Argument, Built, CallOptions, FunctionContext, FunctionError, Shown};
+use collect::CollectFunction;
+use finish::Finish;
+
+/// An aggregate without combinators.
+pub(super) struct AggregateDef {
+    pub(super) name: &'static str,
+    pub(super) aliases: &'static [&'static str],
+    pub(super) min: usize,
+    pub(super) max: usize,
+    returns: Returns,
+    /// The result from all rows of a group.
+    finish: Finish,
+    /// DataFusion's own way, when there are no combinators that collect.
+    builtin: Option<builtin::Builtin>,
+}
+
+pub(super) use finish::AGGREGATES;
+
+/// A suffix that changes what an aggregate is computed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Combinator {
+    /// Only rows for which the last argument is true.
+    If,
+    /// The items of arrays instead of arrays.
+    Array,
+    /// By key of maps.
+    Map,
+    /// By position in arrays.
+    ForEach,
+    /// The rows themselves, to be merged later.
+    State,
+    /// Of states.
+    Merge,
+    /// The empty value instead of NULL.
+    OrDefault,
+    /// NULL instead of the empty value.
+    OrNull,
+    /// Only rows in which the last argument is least.
+    ArgMin,
+    /// Only rows in which it is greatest.
+    ArgMax,
+    /// Each value once.
+    Distinct,
+}
+
+impl Combinator {
+    /// The last combinator of a name and what stands before it.
+    pub(super) fn split(name: &str) -> Option<(&str, Combinator)> {
+        const SUFFIXES: [(&str, Combinator); 11] = [
+            ("If", Combinator::If),
+            ("Array", Combinator::Array),
+            ("Map", Combinator::Map),
+            ("ForEach", Combinator::ForEach),
+            ("State", Combinator::State),
+            ("Merge", Combinator::Merge),
+            ("OrDefault", Combinator::OrDefault),
+            ("OrNull", Combinator::OrNull),
+            ("ArgMin", Combinator::ArgMin),
+            ("ArgMax", Combinator::ArgMax),
+            ("Distinct", Combinator::Distinct),
+        ];
+        let (suffix, combinator) = SUFFIXES.into_iter().find(|(suffix, _)| name.len() > suffix.len() && name.ends_with(suffix))?;
+        Some((name.strip_suffix(suffix)?, combinator))
+    }
+
+    /// Whether it adds an argument.
+    pub(super) fn takes_argument(self) -> bool {
+        matches!(self, Combinator::If | Combinator::ArgMin | Combinator::ArgMax)
+    }
+
+    /// Whether the rows must be collected.
+    fn collects(self) -> bool {
+        !matches!(self, Combinator::If | Combinator::OrDefault | Combinator::OrNull | Combinator::Distinct)
+    }
+}
+
+/// Builds a call. `combinators` are in the order of the name, so the last is the outermost.
+pub(super) fn build(
+    def: &'static AggregateDef,
+    combinators: &[Combinator],
+    mut args: Vec<Argument>,
+    mut options: CallOptions,
+    _: &FunctionContext,
+) -> Result<Built, FunctionError> {
+    let mut inner: Vec<Combinator> = Vec::new();
+    let mut or_default = None;
+    for combinator in combinators.iter().rev() {
+        match combinator {
+            Combinator::If => {
+                let condition = args.pop().map(|condition| truth(&condition));
+                options.filter = both(options.filter, condition);
+            }
+            Combinator::OrDefault => or_default = Some(true),
+            Combinator::OrNull => or_default = Some(false),
+            Combinator::Distinct => options.distinct = true,
+            other => inner.insert(0, *other),
+        }
+    }
+    let nullable = args.iter().any(|arg| arg.nullable || arg.data_type == DataType::Null);
+    let or_default = or_default.unwrap_or(!nullable);
+    let simple = !inner.iter().any(|combinator| combinator.collects());
+    if let (Some(make), true) = (def.builtin, simple)
+        && let Some(mut built) = make(&args, &options)
+    {
+        finish_nulls(&mut built, or_default);
+        return Ok(built);
+    }
+    let types: Vec<DataType> = args.iter().map(|arg| plain(&arg.data_type)).collect();
+    let data_type = result_type(def, &inner, &types);
+    let shown = if inner.is_empty() { def.returns.shown() } else { Shown::Plain };
+    let expr = CollectFunction::call(def, inner, data_type.clone(), types, args, options);
+    let mut built = Built { expr, data_type, nullable, shown };
+    finish_nulls(&mut built, or_default);
+    Ok(built)
+}
+
+/// Both conditions.
+fn both(left: Option<Expr>, right: Option<Expr>) -> Option<Expr> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(binary(left, datafusion::logical_expr::Operator::And, right)),
+        (left, right) => left.or(right),
+    }
+}
+
+/// Puts the empty value in place of NULL.
+fn finish_nulls(built: &mut Built, or_default: bool) {
+    built.nullable = !or_default;
+    let empty = match &built.data_type {
+        DataType::List(_) => ScalarValue::new_default(&built.data_type).ok(),
+        _ if !or_default => None,
+        DataType::Utf8 => Some(ScalarValue::from("")),
+        DataType::Int64 => Some(ScalarValue::Int64(Some(0))),
+        DataType::UInt64 => Some(ScalarValue::UInt64(Some(0))),
+        DataType::Boolean => Some(ScalarValue::Boolean(Some(false))),
+        DataType::Date32 => Some(ScalarValue::Date32(Some(0))),
+        data_type @ DataType::Timestamp(..) => ScalarValue::new_zero(data_type).ok(),
+        // An average of nothing is NaN, which JSON shows as null.
+        _ => None,
+    };
+    let Some(empty) = empty else {
+        built.nullable = true;
+        return;
+    };
+    let expr = std::mem::take(&mut built.expr);
+    built.expr = datafusion::functions::core::expr_fn::coalesce(vec![expr, Expr::Literal(empty, None)]);
+}
+
+/// What the combinators, innermost first, make of the result's type.
+fn result_type(def: &AggregateDef, combinators: &[Combinator], args: &[DataType]) -> DataType {
+    let Some((last, before)) = combinators.split_last() else { return def.returns.data_type(args) };
+    let first = args.first().cloned().unwrap_or(DataType::Null);
+    match last {
+        Combinator::Array => result_type(def, before, &args.iter().map(item_of).collect::<Vec<_>>()),
+        Combinator::ForEach => list_of(result_type(def, before, &args.iter().map(item_of).collect::<Vec<_>>())),
+        Combinator::Map => {
+            let (key, value) = map_parts(&first).unwrap_or((DataType::Utf8, DataType::Int64));
+            map_of(key, result_type(def, before, &[value]))
+        }
+        Combinator::ArgMin | Combinator::ArgMax => result_type(def, before, args.split_last().map_or(args, |(_, rest)| rest)),
+        Combinator::State => list_of(tuple_of(args.iter().cloned())),
+        Combinator::Merge => match item_of(&first) {
+            DataType::Struct(fields) => {
+                let inner: Vec<DataType> = fields.iter().map(|field| plain(field.data_type())).collect();
+                result_type(def, before, &inner)
+            }
+            other => result_type(def, before, &[other]),
+        },
+        Combinator::If | Combinator::OrDefault | Combinator::OrNull | Combinator::Distinct => result_type(def, before, args),
+    }
+}
