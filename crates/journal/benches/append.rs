@@ -48,6 +48,23 @@ fn append(criterion: &mut Criterion) {
     }
 }
 
+/// What waiting for company is worth: 16 callers with batches of 100 events.
+fn company(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut group = criterion.benchmark_group("group_commit_wait_micros");
+    for wait in [0, 100, 300, 1000] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = WalConfig { group_commit_wait_micros: wait, ..WalConfig::in_dir(dir.path()) };
+        let journal = Arc::new(WalJournal::open_local(config).unwrap());
+        let payload = Bytes::from(vec![7; 70_000]);
+        group.throughput(Throughput::Bytes(70_000));
+        group.bench_function(BenchmarkId::from_parameter(wait), |bencher| {
+            bencher.iter_custom(|appends| runtime.block_on(append_many(&journal, &payload, 16, appends)));
+        });
+    }
+    group.finish();
+}
+
 /// Time for `appends` appends by `callers` that each wait for their answer. What was written is freed along the way.
 async fn append_many(journal: &Arc<WalJournal>, payload: &Bytes, callers: usize, appends: u64) -> Duration {
     let started = Instant::now();
@@ -74,6 +91,6 @@ async fn append_many(journal: &Arc<WalJournal>, payload: &Bytes, callers: usize,
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
-    targets = raw_fdatasync, append
+    targets = raw_fdatasync, append, company
 }
 criterion_main!(benches);

@@ -16,8 +16,8 @@ pub struct WalConfig {
     /// A segment file is closed before it grows past this; space is freed by whole segments.
     /// At most a quarter of `bytes_max` is used, so that a full journal always has something to free. Default: 128 MiB.
     pub segment_bytes: u64,
-    /// How long, in microseconds, a group of appends that arrived while others were being synced waits for more company.
-    /// A lone append on an idle journal never waits. Longer: fewer syncs, slower replies. Default: 0 (groups form while a sync is under way).
+    /// How long, in microseconds, a group that follows one of several appends waits at most until as many have come again.
+    /// A lone append never waits. Longer: fewer syncs under load, but each costs more when callers stay away. Default: 300.
     pub group_commit_wait_micros: u64,
     /// High-water mark: bytes that the journal may hold before appends are refused as full. Default: 8 GiB.
     pub bytes_max: u64,
@@ -35,7 +35,7 @@ impl Default for WalConfig {
         Self {
             dir: PathBuf::from("journal"),
             segment_bytes: 128 * MIB,
-            group_commit_wait_micros: 0,
+            group_commit_wait_micros: 300,
             bytes_max: 8 * 1024 * MIB,
             disk_free_min_bytes: 512 * MIB,
             read_cache_bytes: 64 * MIB,

@@ -8,6 +8,7 @@ use crate::error::AppendError;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// One append that waits.
@@ -43,7 +44,8 @@ pub(super) struct Queue {
 struct QueueState {
     pending: VecDeque<Pending>,
     closed: bool,
-    writer_waits: bool,
+    /// While the writer sleeps: how many appends wake it.
+    wakes_at: Option<usize>,
 }
 
 /// Why the writer was woken.
@@ -61,8 +63,8 @@ impl Queue {
             return Err(pending);
         }
         state.pending.push_back(pending);
-        if state.writer_waits {
-            state.writer_waits = false;
+        if state.wakes_at.is_some_and(|count| state.pending.len() >= count) {
+            state.wakes_at = None;
             self.changed.notify_one();
         }
         Ok(())
@@ -96,8 +98,18 @@ impl Queue {
             if state.closed {
                 return Wake::Closed;
             }
-            state.writer_waits = true;
+            state.wakes_at = Some(1);
             self.changed.wait(&mut state);
+        }
+    }
+
+    /// Sleeps until `count` appends wait, or the time is over.
+    pub(super) fn wait_for_company(&self, count: usize, time: Duration) {
+        let mut state = self.state.lock();
+        if state.pending.len() < count && !state.closed {
+            state.wakes_at = Some(count);
+            self.changed.wait_for(&mut state, time);
+            state.wakes_at = None;
         }
     }
 }

@@ -54,14 +54,15 @@ struct Room {
 impl Writer {
     /// Works until the queue is closed and empty, or until a failure.
     pub(super) fn run(mut self) {
-        let mut company = false;
+        let mut company = 0;
         loop {
-            // A lone append never waits; company is worth waiting for only while it keeps coming.
-            if company && self.config.group_commit_wait_micros > 0 {
-                std::thread::sleep(self.config.group_commit_wait());
+            // Those that were just answered come again at once. Without a moment for them the first would be synced alone, and all others wait for two syncs.
+            // A lone append never waits.
+            if company > 1 {
+                self.queue.wait_for_company(company, self.config.group_commit_wait());
             }
             let group = self.queue.take_group();
-            company = group.len() > 1;
+            company = group.len();
             let idle = group.is_empty();
             let done = if idle { self.seal() } else { self.commit(group) };
             if let Err(cause) = done {
