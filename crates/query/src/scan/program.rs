@@ -14,8 +14,8 @@ use arrow::compute::{prep_null_mask_filter, take};
 use arrow::datatypes::{DataType, Int32Type, Schema, SchemaRef};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
-use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_expr_common::physical_expr::is_volatile;
+use datafusion::physical_plan::PhysicalExpr;
 use std::sync::Arc;
 
 /// One expression, ready to run over parts.
@@ -84,7 +84,8 @@ impl Compiled {
             return Ok(None);
         }
         let null = i32::try_from(count).unwrap_or(i32::MAX);
-        let distinct: Int32Array = (0..null).map(Some).chain([None]).collect();
+        let null_row = self.columns[0].nullable().then_some(None);
+        let distinct: Int32Array = (0..null).map(Some).chain(null_row).collect();
         let distinct = DictionaryArray::<Int32Type>::try_new(distinct, Arc::clone(array.values()))?;
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), vec![Arc::new(distinct)])?;
         let results = self.on_batch(&batch)?;
