@@ -23,6 +23,7 @@ mod handle;
 mod http;
 mod json;
 mod metrics;
+pub mod offline;
 mod records;
 mod reply;
 mod request;

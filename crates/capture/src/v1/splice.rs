@@ -7,27 +7,41 @@ use std::borrow::Cow;
 /// The event's properties with the server's own put in; a property of the sender with such a name gives way.
 pub(super) fn properties(good: &Good<'_>, sdk: Option<&(String, String)>) -> Result<String, JsonError> {
     let written = written(good, sdk);
-    let mut out = String::with_capacity(good.properties.len() + 64 * written.len());
+    let room: usize = written.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let mut out = String::with_capacity(good.properties.len() + room);
+    out.push('{');
     let mut cursor = Cursor::new(good.properties);
     cursor.enter_object()?;
+    // The sender's properties are copied in as few pieces as there are collisions.
+    let (mut piece, mut end) = (cursor.at(), cursor.at());
     while let Some(key) = cursor.next_key()? {
-        let value = cursor.value()?;
-        if written.iter().all(|(name, _)| *name != key) {
-            push(&mut out, &serde_json::Value::from(&*key).to_string(), value.0);
+        cursor.value()?;
+        if written.iter().any(|(name, _)| *name == key) {
+            push(&mut out, &good.properties[piece..end]);
+            piece = cursor.at();
         }
+        end = cursor.at();
     }
+    push(&mut out, &good.properties[piece..end]);
     for (name, value) in &written {
-        push(&mut out, &format!("\"{name}\""), value);
+        push(&mut out, "\"");
+        out.push_str(name);
+        out.push_str("\":");
+        out.push_str(value);
     }
-    out.push_str(if out.is_empty() { "{}" } else { "}" });
+    out.push('}');
     Ok(out)
 }
 
-fn push(out: &mut String, key: &str, value: &str) {
-    out.push(if out.is_empty() { '{' } else { ',' });
-    out.push_str(key);
-    out.push(':');
-    out.push_str(value);
+/// Appends properties as JSON, which may bring a comma from before them.
+fn push(out: &mut String, properties: &str) {
+    let properties = properties.trim_start().trim_start_matches(',');
+    if !properties.trim().is_empty() {
+        if !out.ends_with('{') {
+            out.push(',');
+        }
+        out.push_str(properties);
+    }
 }
 
 /// Names and JSON values, in a fixed order.
