@@ -4,6 +4,7 @@ mod dates;
 mod engine;
 mod error;
 mod filters;
+mod functions;
 pub mod hogql;
 mod insights;
 mod json;
