@@ -12,9 +12,9 @@ use crate::load::{self, Outcome, Rate};
 use crate::probe::{self, Probes, Target};
 use crate::process::{Launch, Server, Usage};
 use crate::report::{Machine, Phase, Report, Restart, Storage};
-use crate::{DAY_MILLIS, batches, disk};
+use crate::{DAY_MILLIS, batches, disk, process};
 use anyhow::Context;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,6 +25,8 @@ const KEY: &str = "phx_bench0000000000000000000000000000000000000";
 const VISIBLE_PATIENCE: Duration = Duration::from_secs(120);
 /// Marked events while the server rests.
 const PROBES_AT_REST: u64 = 20;
+/// After a start, before memory is looked at.
+const SETTLE: Duration = Duration::from_secs(1);
 /// Between two marked events.
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_secs(3);
@@ -99,7 +101,7 @@ pub(crate) fn run(args: &IngestArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs all phases.
+/// Runs all phases, in a directory that is removed afterwards.
 pub(crate) fn measure(args: &IngestArgs, runtime: &tokio::runtime::Runtime) -> anyhow::Result<Report> {
     let root = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let root = tempfile::Builder::new()
@@ -107,17 +109,25 @@ pub(crate) fn measure(args: &IngestArgs, runtime: &tokio::runtime::Runtime) -> a
         .tempdir_in(&root)
         .with_context(|| format!("cannot make a directory in {}", root.display()))?;
     let data_dir = root.path().join("data");
-    std::fs::create_dir(&data_dir)?;
-    let machine = Machine::find(disk::measure_sync(root.path())?);
-    let launch = Launch { binary: &args.server, data_dir: &data_dir, token: TOKEN, key: KEY };
-    let server = if args.address.is_none() { Some(Server::start(&launch)?) } else { None };
-    let mut run = Run::new(args, server.as_ref());
-    let mut report = Report::new(machine);
-    report.start_ms = server.as_ref().map(|server| server.start_time.as_secs_f64() * 1000.0);
+    let report = measure_in(&data_dir, args, runtime);
+    report.map_err(|error| match process::log_tail(&data_dir) {
+        Some(log) => error.context(format!("the run failed; the server's log ends with\n{log}")),
+        None => error,
+    })
+}
 
-    std::thread::sleep(Duration::from_secs(if server.is_some() { 1 } else { 0 }));
+fn measure_in(data_dir: &Path, args: &IngestArgs, runtime: &tokio::runtime::Runtime) -> anyhow::Result<Report> {
+    std::fs::create_dir(data_dir)?;
+    let launch = Launch { binary: &args.server, data_dir, token: TOKEN, key: KEY };
+    let mut report = Report::new(Machine::find(disk::measure_sync(data_dir)?));
+    let server = if args.address.is_none() { Some(Server::start(&launch)?) } else { None };
+    report.start_ms = server.as_ref().map(|server| server.start_time.as_secs_f64() * 1000.0);
+    let mut run = Run::new(args, server.as_ref());
+    if server.is_some() {
+        std::thread::sleep(SETTLE);
+    }
     report.rest_bytes = run.usage()?.map(|usage| usage.resident_bytes);
-    report.rest_visible = runtime.block_on(run.probes(PROBES_AT_REST, Arc::default()))?.visible.percentiles();
+    report.rest_visible = runtime.block_on(run.probes(PROBES_AT_REST))?.visible.percentiles();
 
     let main = run.phase(runtime, args.rate, args.events, Duration::from_secs(args.seconds))?;
     let half_rate = (main.events_per_second / 2.0).max(1.0);
@@ -129,8 +139,7 @@ pub(crate) fn measure(args: &IngestArgs, runtime: &tokio::runtime::Runtime) -> a
     report.peak_bytes = run.usage()?.map(|usage| usage.resident_peak_bytes);
     let Some(server) = server else { return Ok(report) };
 
-    let used = disk::wait_until_quiet(&data_dir, QUIET, QUIET_PATIENCE)?;
-    report.storage = Some(Storage::of(used, run.acknowledged));
+    report.storage = Some(Storage::of(disk::wait_until_quiet(data_dir, QUIET, QUIET_PATIENCE)?, run.acknowledged));
     report.quiet_bytes = run.usage()?.map(|usage| usage.resident_bytes);
     let stop = server.stop()?;
     let server = Server::start(&launch)?;
@@ -166,8 +175,8 @@ impl<'a> Run<'a> {
         self.pid.map(Usage::of).transpose()
     }
 
-    async fn probes(&self, count: u64, stop: Arc<AtomicBool>) -> anyhow::Result<Probes> {
-        probe::run(self.target.clone(), Arc::clone(&self.probe_numbers), count, PROBE_PAUSE, stop).await
+    async fn probes(&self, count: u64) -> anyhow::Result<Probes> {
+        probe::run(self.target.clone(), Arc::clone(&self.probe_numbers), count, PROBE_PAUSE, Arc::default()).await
     }
 
     /// Makes events, sends them, waits until all are visible.

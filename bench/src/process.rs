@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub(crate) struct Launch<'a> {
 impl Server {
     /// Starts a server on free ports and waits until it answers.
     pub(crate) fn start(launch: &Launch<'_>) -> anyhow::Result<Self> {
-        let log = fs::File::create(launch.data_dir.with_extension("log"))?;
+        let log = fs::OpenOptions::new().create(true).append(true).open(log_of(launch.data_dir))?;
         let started = Instant::now();
         let mut child = Command::new(launch.binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data-dir"])
@@ -104,6 +104,19 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The log lies beside the data, so that it does not count as data.
+fn log_of(data_dir: &Path) -> PathBuf {
+    data_dir.with_extension("log")
+}
+
+/// The last lines of the server's log; `None` when there is none.
+pub(crate) fn log_tail(data_dir: &Path) -> Option<String> {
+    const LINES: usize = 15;
+    let text = fs::read_to_string(log_of(data_dir)).ok()?;
+    let lines: Vec<_> = text.lines().collect();
+    Some(lines[lines.len().saturating_sub(LINES)..].join("\n"))
 }
 
 /// A request that every server answers, over its own connection.
