@@ -4,7 +4,8 @@
 //! - A key names immutable data: segments do not change and ids are not used again. Nothing is ever invalidated, it only falls out.
 
 use crate::ReadError;
-use crate::read::{PersonRuns, PropertyColumn};
+use crate::layout::sparse::KeyColumn;
+use crate::read::PersonRuns;
 use crate::segment::read::SegmentMeta;
 use arrow::array::ArrayRef;
 use moka::sync::Cache;
@@ -18,8 +19,8 @@ pub(crate) enum What {
     Meta,
     /// A file column over row groups.
     Column(usize, Range<usize>),
-    /// A key out of the overflow column over row groups.
-    Overflow(Box<str>, Range<usize>),
+    /// The keys of the overflow column over row groups.
+    Overflow(Range<usize>),
     /// Person runs of some rows.
     Runs(Range<usize>),
 }
@@ -28,20 +29,16 @@ pub(crate) enum What {
 pub(crate) enum Kept {
     Meta(Arc<SegmentMeta>),
     Array(ArrayRef),
-    Property(Option<PropertyColumn>),
+    Overflow(Arc<Vec<KeyColumn>>),
     Runs(Arc<PersonRuns>),
 }
 
 impl Kept {
     fn bytes(&self) -> usize {
-        let column = |column: &PropertyColumn| {
-            let arrays = [&column.text, &column.int, &column.float, &column.bool, &column.json];
-            arrays.into_iter().flatten().map(|array| array.get_array_memory_size()).sum()
-        };
         128 + match self {
             Self::Meta(meta) => meta.bytes,
             Self::Array(array) => array.get_array_memory_size(),
-            Self::Property(property) => property.as_ref().map_or(0, column),
+            Self::Overflow(keys) => keys.iter().map(KeyColumn::bytes).sum(),
             Self::Runs(runs) => runs.persons.len() * 20,
         }
     }

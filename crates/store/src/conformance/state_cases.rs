@@ -23,10 +23,10 @@ pub(super) fn person(id: u128, properties: &str, is_deleted: bool) -> PersonReco
         id: Uuid::from_u128(id),
         created_at: UnixMicros(id as i64),
         properties: properties.into(),
-        is_identified: id % 2 == 0,
+        is_identified: id.is_multiple_of(2),
         version: 1,
         is_deleted,
-        last_seen_at: (id % 3 == 0).then_some(UnixMicros(7)),
+        last_seen_at: id.is_multiple_of(3).then_some(UnixMicros(7)),
     }
 }
 

@@ -138,14 +138,9 @@ impl EmbeddedStore {
 
     /// Rows of each segment to write: one per shard, or one for all while they are few.
     fn outputs(&self, merged: &MergePlan) -> Vec<Range<usize>> {
-        let rows = merged.plan.rows;
-        if (rows as u64) < SMALL_ROWS * u64::from(self.shards) / 2
-            && merged.ranges.first().map(|range| range.shard) != merged.ranges.last().map(|range| range.shard)
-        {
-            return vec![0..rows];
-        }
-        let by_shard = merged.ranges.chunk_by(|a, b| a.shard == b.shard);
-        by_shard.map(|ranges| ranges[0].rows.start..ranges[ranges.len() - 1].rows.end).collect()
+        let few = (merged.plan.rows as u64) < SMALL_ROWS * u64::from(self.shards) / 2;
+        let outputs = merged.ranges.chunk_by(|a, b| few || a.shard == b.shard);
+        outputs.map(|ranges| ranges[0].rows.start..ranges[ranges.len() - 1].rows.end).collect()
     }
 
     fn replace_segments(&self, made: Pending) {

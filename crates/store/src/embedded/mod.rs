@@ -122,7 +122,7 @@ impl Store for EmbeddedStore {
     }
 
     fn work(&self) -> Result<bool, CommitError> {
-        if self.manifest.has_failed() {
+        if self.manifest.outdates_views() {
             self.renew_view()?;
         }
         if self.flush_is_due()

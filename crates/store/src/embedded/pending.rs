@@ -35,9 +35,13 @@ impl EmbeddedStore {
     /// Applies a change. If the manifest's storage failed on the way it was opened again, and readers get a view of it.
     pub(super) fn change_manifest(&self, change: &Change<'_>, pending: &mut Option<Pending>) -> Result<(), CommitError> {
         let Err(failure) = self.manifest.apply(change) else {
+            if self.manifest.outdates_views() {
+                // The change is made; should this fail, the next piece of work does it.
+                let _ = self.renew_view();
+            }
             return Ok(());
         };
-        let added: Vec<Descriptor> = change.add.iter().map(|descriptor| Descriptor::clone(descriptor)).collect();
+        let added: Vec<Descriptor> = change.add.iter().copied().cloned().collect();
         match failure.unknown {
             Some(number) => *pending = Some(Pending { unknown: Some(number), added, removed: change.remove.clone() }),
             None => {

@@ -129,12 +129,7 @@ fn take_out<'a>(key: &str, rows: usize, objects: impl Iterator<Item = &'a str>) 
             }
         }
     }
-    builder.finish(rows)?.column(&(0..rows), rows)
-}
-
-/// The values of `key` in a dictionary column of objects, nulls for none.
-pub(crate) fn take_out_of(key: &str, objects: &ArrayRef) -> Option<PropertyColumn> {
-    take_out(key, objects.len(), dictionary_texts(objects))
+    builder.finish(rows)?.column_once(&(0..rows))
 }
 
 fn dictionary_texts(objects: &ArrayRef) -> impl Iterator<Item = &str> {

@@ -250,6 +250,19 @@ impl KeyColumn {
         self.typed.iter().find_map(|typed| typed.value(row))
     }
 
+    /// The columns over `range`, made for this call alone; `None` when no row of it has the property.
+    pub(crate) fn column_once(&self, range: &Range<usize>) -> Option<PropertyColumn> {
+        let mut column = PropertyColumn::default();
+        let mut any = false;
+        for typed in &self.typed {
+            if let Some(array) = typed.dense(range) {
+                column.set(typed.kind(), array);
+                any = true;
+            }
+        }
+        any.then_some(column)
+    }
+
     /// The columns over `range` of a table of `rows` rows; `None` when no row of it has the property.
     pub(crate) fn column(&self, range: &Range<usize>, rows: usize) -> Option<PropertyColumn> {
         if !self.occurs_in(range) {

@@ -68,6 +68,8 @@ pub(crate) struct Manifest {
     path: PathBuf,
     /// Set by whoever meets a failure of the storage.
     failed: Arc<AtomicBool>,
+    /// Opened again since the last view was made: older views cannot be read any more.
+    reopened: AtomicBool,
     /// Number of the newest change that was tried; a change is written with its number, so that after a failure it is seen whether it was made.
     tried: AtomicU64,
     /// Numbers found in databases that were opened again.
@@ -146,7 +148,8 @@ impl Manifest {
         };
         let files = Arc::clone(files);
         let (failed, found, tried) = (Arc::default(), Mutex::default(), AtomicU64::new(changes));
-        let manifest = Self { db: RwLock::new(Some(db)), files, cache_bytes, path, failed, tried, found };
+        let (db, reopened) = (RwLock::new(Some(db)), AtomicBool::new(false));
+        let manifest = Self { db, files, cache_bytes, path, failed, reopened, tried, found };
         Ok((manifest, loaded))
     }
 
@@ -154,7 +157,9 @@ impl Manifest {
     pub(crate) fn view(&self) -> Result<View, ReadError> {
         let db = self.db.read();
         let db = db.as_ref().ok_or_else(closed)?;
-        View::new(db, &self.failed).map_err(|error| ReadError::Manifest { what: error.to_string() })
+        let view = View::new(db, &self.failed).map_err(|error| ReadError::Manifest { what: error.to_string() })?;
+        self.reopened.store(false, Ordering::SeqCst);
+        Ok(view)
     }
 
     /// Makes a change durable.
@@ -180,9 +185,14 @@ impl Manifest {
         self.found.lock().contains(&number)
     }
 
-    /// Whether the storage failed since it was opened: views must be made anew after [`Manifest::heal`].
+    /// Whether the storage failed, so that it must be opened again ([`Manifest::heal`]).
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::SeqCst)
+    }
+
+    /// Whether views made earlier cannot be read any more.
+    pub(crate) fn outdates_views(&self) -> bool {
+        self.has_failed() || self.reopened.load(Ordering::SeqCst)
     }
 
     /// Opens the database again after a failure of its storage.
@@ -197,6 +207,7 @@ impl Manifest {
         let (db, number) = opened.map_err(|error| CommitError::Manifest { what: error.to_string() })?;
         self.found.lock().push(number);
         self.failed.store(false, Ordering::SeqCst);
+        self.reopened.store(true, Ordering::SeqCst);
         *place = Some(db);
         Ok(())
     }

@@ -38,7 +38,7 @@ pub(crate) fn split_project(key: &[u8]) -> Option<(ProjectId, &[u8])> {
 
 pub(crate) fn encode_person(person: &PersonRecord) -> Vec<u8> {
     let seen = person.last_seen_at.map_or(0, |_| SEEN);
-    let mut out = vec![VERSION, u8::from(person.is_identified) * IDENTIFIED | seen];
+    let mut out = vec![VERSION, (u8::from(person.is_identified) * IDENTIFIED) | seen];
     out.extend_from_slice(&person.created_at.0.to_le_bytes());
     out.extend_from_slice(&person.version.to_le_bytes());
     out.extend_from_slice(&person.last_seen_at.unwrap_or_default().0.to_le_bytes());

@@ -5,10 +5,11 @@ use super::read::{Segment, SegmentMeta, Span};
 use super::source::{ids_of, run_starts};
 use crate::ReadError;
 use crate::cache::{ColumnCache, Kept, What};
-use crate::layout::objects::{objects, take_out_of};
-use crate::layout::sparse::Kind;
+use crate::layout::objects::{ByRow, objects, take_apart};
+use crate::layout::sparse::KeyColumn;
 use crate::layout::table::id_at;
 use crate::read::{EventColumn, Part, PersonRuns, PropertyColumn};
+use aqueduct_event::PropertyValue;
 use arrow::array::{Array, ArrayRef};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -65,16 +66,42 @@ impl SegmentPart {
         }
     }
 
-    fn overflow(&self, meta: &SegmentMeta, key: &str) -> Result<Option<PropertyColumn>, ReadError> {
+    /// The keys of the overflow column over the span, in order of text: parsed once for all of them.
+    fn overflow(&self, meta: &SegmentMeta) -> Result<Arc<Vec<KeyColumn>>, ReadError> {
         let Some(place) = Segment::overflow_place(meta) else {
-            return Ok(None);
+            return Ok(Arc::default());
         };
-        let load = || Ok(take_out_of(key, &self.file_column(meta, place)?));
-        let what = What::Overflow(key.into(), self.span.groups.clone());
-        match self.cache.get(self.id(), what, || Ok(Kept::Property(load()?)))? {
-            Kept::Property(column) => Ok(column),
+        let load = || {
+            let mut keys = take_apart(&self.file_column(meta, place)?);
+            keys.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            Ok(Arc::new(keys))
+        };
+        match self.cache.get(self.id(), What::Overflow(self.span.groups.clone()), || Ok(Kept::Overflow(load()?)))? {
+            Kept::Overflow(keys) => Ok(keys),
             _ => load(),
         }
+    }
+
+    /// The part's rows, counted from the first row group of the span.
+    fn rows_in_span(&self) -> Range<usize> {
+        self.rows.start - self.first..self.rows.end - self.first
+    }
+
+    /// The property columns proper of a key.
+    fn columns_of(&self, meta: &SegmentMeta, key: &str) -> Result<Option<PropertyColumn>, ReadError> {
+        let mut found = PropertyColumn::default();
+        let mut any = false;
+        for place in meta.layout.places(key) {
+            let column = &meta.layout.columns[place];
+            if column.rows[self.span.groups.clone()].iter().all(|rows| *rows == 0) {
+                continue;
+            }
+            if let Some(array) = present(self.cut(&self.file_column(meta, PROPERTIES_FROM + place)?)) {
+                found.set(column.kind.into(), array);
+                any = true;
+            }
+        }
+        Ok(any.then_some(found))
     }
 
     fn runs(&self) -> Result<PersonRuns, ReadError> {
@@ -89,6 +116,22 @@ impl SegmentPart {
 /// Leaves out what has no value in the part.
 fn present(array: ArrayRef) -> Option<ArrayRef> {
     (array.null_count() < array.len()).then_some(array)
+}
+
+/// A property of single rows.
+enum Values<'a> {
+    Columns(PropertyColumn),
+    /// Rows are counted from this one.
+    Overflow(&'a KeyColumn, usize),
+}
+
+impl ByRow for Values<'_> {
+    fn value(&self, row: usize) -> Option<PropertyValue<'_>> {
+        match self {
+            Self::Columns(column) => column.value(row),
+            Self::Overflow(column, first) => column.value(first + row),
+        }
+    }
 }
 
 impl Part for SegmentPart {
@@ -106,26 +149,12 @@ impl Part for SegmentPart {
 
     fn property(&self, key: &str) -> Result<Option<PropertyColumn>, ReadError> {
         let meta = self.meta()?;
-        let mut found = PropertyColumn::default();
-        for place in meta.layout.places(key) {
-            let column = &meta.layout.columns[place];
-            if column.rows[self.span.groups.clone()].iter().all(|rows| *rows == 0) {
-                continue;
-            }
-            if let Some(array) = present(self.cut(&self.file_column(&meta, PROPERTIES_FROM + place)?)) {
-                found.set(column.kind.into(), array);
-            }
+        if !meta.layout.overflows(key) {
+            return self.columns_of(&meta, key);
         }
-        if meta.layout.overflows(key)
-            && let Some(column) = self.overflow(&meta, key)?
-        {
-            for kind in Kind::ALL {
-                if let Some(array) = column.get(kind).and_then(|array| present(self.cut(array))) {
-                    found.set(kind, array);
-                }
-            }
-        }
-        Ok(Kind::ALL.iter().any(|kind| found.get(*kind).is_some()).then_some(found))
+        let keys = self.overflow(&meta)?;
+        let found = keys.binary_search_by(|column| (*column.key).cmp(key));
+        Ok(found.ok().and_then(|place| keys[place].column_once(&self.rows_in_span())))
     }
 
     fn property_keys(&self) -> Result<Vec<String>, ReadError> {
@@ -134,26 +163,30 @@ impl Part for SegmentPart {
         let mut keys = BTreeSet::new();
         for column in &meta.layout.columns {
             let occurs = column.rows[self.span.groups.clone()].iter().any(|rows| *rows > 0);
-            if occurs && !keys.contains(column.key.as_str()) && (whole || self.property(&column.key)?.is_some()) {
-                keys.insert(column.key.as_str());
+            if occurs && !keys.contains(&column.key) && (whole || self.columns_of(&meta, &column.key)?.is_some()) {
+                keys.insert(column.key.clone());
             }
         }
-        for overflow in &meta.layout.overflow {
-            if self.property(&overflow.key)?.is_some() {
-                keys.insert(&overflow.key);
-            }
-        }
-        Ok(keys.into_iter().map(str::to_owned).collect())
+        let rows = self.rows_in_span();
+        let overflow = self.overflow(&meta)?;
+        keys.extend(overflow.iter().filter(|column| column.occurs_in(&rows)).map(|column| column.key.to_string()));
+        Ok(keys.into_iter().collect())
     }
 
     fn properties_json(&self, rows: Option<&[u32]>) -> Result<ArrayRef, ReadError> {
-        let mut columns: Vec<(String, PropertyColumn)> = Vec::new();
-        for key in self.property_keys()? {
-            if let Some(column) = self.property(&key)? {
-                columns.push((key, column));
+        let meta = self.meta()?;
+        let overflow = self.overflow(&meta)?;
+        let mut columns: Vec<(&str, Values<'_>)> = Vec::new();
+        let mut last = None;
+        for column in meta.layout.columns.iter().filter(|column| last.replace(&column.key) != Some(&column.key)) {
+            if let Some(found) = self.columns_of(&meta, &column.key)? {
+                columns.push((&column.key, Values::Columns(found)));
             }
         }
-        let columns: Vec<(&str, PropertyColumn)> = columns.iter().map(|(key, column)| (key.as_str(), column.clone())).collect();
+        let span = self.rows_in_span();
+        let thin = overflow.iter().filter(|column| column.occurs_in(&span));
+        columns.extend(thin.map(|column| (&*column.key, Values::Overflow(column, span.start))));
+        columns.sort_unstable_by_key(|(key, _)| *key);
         Ok(match rows {
             None => objects(0..self.rows.len(), &columns),
             Some(rows) => objects(rows.iter().map(|row| *row as usize), &columns),

@@ -1,4 +1,9 @@
 //! Claims of the store, one file each.
 
+mod concurrent;
 mod conforms;
+mod crashes;
+mod damage;
+mod disk;
+mod exact;
 mod world;

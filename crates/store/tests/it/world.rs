@@ -13,7 +13,7 @@ pub(crate) fn small() -> StoreConfig {
 pub(crate) struct TestWorld {
     pub(crate) config: StoreConfig,
     store: Option<EmbeddedStore>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl TestWorld {
@@ -21,7 +21,13 @@ impl TestWorld {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let config = StoreConfig { dir: dir.path().join("store"), ..config };
         let store = Some(open(&config));
-        Self { config, store, _dir: dir }
+        Self { config, store, dir }
+    }
+
+    /// Closes the store; the directory stays while the guard lives.
+    pub(crate) fn into_parts(self) -> (StoreConfig, tempfile::TempDir) {
+        drop(self.store);
+        (self.config, self.dir)
     }
 
     pub(crate) fn embedded(&self) -> &EmbeddedStore {
