@@ -12,7 +12,9 @@ pub(crate) fn guard(line: &str, pipe: bool) -> String {
         '#' if rest.starts_with(|_| true) && line.bytes().take_while(|byte| *byte == b'#').count() <= 6 => format!("\\{line}"),
         '0'..='9' => guard_number(line),
         '-' | '+' if rest.starts_with(' ') || is_divider || rest.is_empty() => format!("\\{line}"),
-        '*' if rest.starts_with(' ') || abbreviation(rest) => format!("\\{line}"),
+        '*' if rest.starts_with(' ') || rest.is_empty() => format!("\\{line}"),
+        // The star may be the start of emphasis, so it cannot be escaped.
+        '*' if abbreviation(rest) => format!("<span></span>{line}"),
         '=' if line.trim_end().chars().all(|sign| sign == '=') => entity(),
         ':' => entity(),
         '|' if is_divider => format!("\\{line}"),
@@ -27,7 +29,9 @@ pub(crate) fn guard(line: &str, pipe: bool) -> String {
 
 fn guard_number(line: &str) -> String {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-    if line[digits..].starts_with(". ") { format!("{}\\{}", &line[..digits], &line[digits..]) } else { line.to_owned() }
+    let rest = &line[digits..];
+    let is_marker = rest.starts_with(['.', ')']) && (rest.len() == 1 || rest[1..].starts_with(' '));
+    if is_marker { format!("{}\\{}", &line[..digits], &line[digits..]) } else { line.to_owned() }
 }
 
 fn abbreviation(rest: &str) -> bool {
@@ -58,7 +62,11 @@ pub(crate) fn is_void(name: &str) -> bool {
 }
 
 fn starts_block_tag(line: &str) -> bool {
-    let name: String = line[1..].chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+    if line.starts_with("<!--") {
+        return true;
+    }
+    let name: String =
+        line[1..].trim_start_matches('/').chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
     !name.is_empty() && !is_text_level(&name) && !is_void(&name)
 }
 
@@ -82,7 +90,7 @@ mod tests {
             ("[a](b)", "[a](b)"),
             ("<dfn>x</dfn> is", "<span></span><dfn>x</dfn> is"),
             ("<b>x</b>", "<b>x</b>"),
-            ("*[X]: y", "\\*[X]: y"),
+            ("*[X]: y", "<span></span>*[X]: y"),
             ("plain", "plain"),
         ];
         for (line, want) in pairs {

@@ -39,14 +39,15 @@ fn comment(html: &str) -> Vec<String> {
     lines
 }
 
-/// A script or style sheet: no comment may stand inside.
+/// A script or style sheet: both engines keep it as it is, when its end tag ends a line.
 fn whole(html: &str) -> Vec<String> {
     let mut lines: Vec<String> = html.lines().map(str::to_owned).collect();
-    if let Some(first) = lines.first_mut() {
-        first.insert_str(0, HUG);
-    }
-    if let Some(last) = lines.last_mut() {
-        last.push_str(HUG);
+    if let Some(last) = lines.pop() {
+        let end = last.rfind("</").and_then(|at| last[at..].find('>').map(|length| at + length + 1)).unwrap_or(last.len());
+        let rest = last[end..].trim();
+        let rest = (!rest.is_empty()).then(|| hug(rest));
+        lines.push(last[..end].to_owned());
+        lines.extend(rest);
     }
     lines
 }
@@ -141,6 +142,7 @@ mod tests {
 
     #[test]
     fn scripts_have_no_comment_inside() {
-        assert_eq!(of("<script>\nx<y\n</script>"), "<!-- --><script>\nx<y\n</script><!-- -->");
+        assert_eq!(of("<script>\nx<y\n</script>"), "<script>\nx<y\n</script>");
+        assert_eq!(of("<style>a</style> b"), "<style>a</style>\n<!-- -->b<!-- -->");
     }
 }

@@ -279,17 +279,14 @@ fn entity(sign: char) -> String {
     }
 }
 
-fn all_entities(text: &str) -> String {
+/// A text of which no sign can be read as a mark.
+pub(super) fn all_entities(text: &str) -> String {
     text.chars().map(|letter| if letter.is_alphanumeric() || letter == ' ' { letter.to_string() } else { entity(letter) }).collect()
 }
 
 /// Names of unknown tags that carry attributes somewhere in a text: markup of some plugin, not a forgotten `<T>`.
 pub(crate) fn meant_tags(events: &Events<'_>) -> HashSet<String> {
-    let mut names = HashSet::new();
-    for (event, _) in events {
-        if let Event::Html(html) | Event::InlineHtml(html) = event {
-            names.extend(super::attributes(html).into_iter().map(|(tag, ..)| tag).filter(|tag| !is_element(tag)));
-        }
-    }
-    names
+    let html = super::raw_html(events.iter().map(|(event, _)| event));
+    let all = html.iter().flat_map(|html| super::attributes(html)).map(|(tag, ..)| tag);
+    all.filter(|tag| !is_element(tag)).collect()
 }

@@ -5,7 +5,7 @@
 use super::Use;
 use super::guard::guard;
 use super::html::escape;
-use super::inline::Inline;
+use super::inline::{Inline, all_entities};
 use crate::index::has_scheme;
 use mdbook_markdown::pulldown_cmark::{CowStr, Event, LinkType};
 use std::ops::Range;
@@ -77,7 +77,7 @@ impl Inline<'_, '_> {
 
     fn autolink(&mut self, parts: &Parts<'_>, range: Range<usize>) {
         if !parts.address.split_once("://").is_some_and(|(scheme, _)| scheme.chars().all(char::is_alphanumeric)) {
-            let new = format!("[{}]({})", parts.address, encode(parts.address, self.in_table));
+            let new = format!("<a href=\"{}\">{}</a>", escape(parts.address), all_entities(parts.address));
             self.edits.put(range, new);
         }
     }

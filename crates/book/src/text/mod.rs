@@ -26,7 +26,7 @@ pub(crate) use walk::{Converted, convert};
 pub(crate) use words::{count, missing_word, visible, words};
 
 use crate::options::{BookSettings, Options};
-use mdbook_markdown::pulldown_cmark::{Event, OffsetIter};
+use mdbook_markdown::pulldown_cmark::{Event, OffsetIter, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use std::ops::Range;
 
@@ -82,6 +82,22 @@ impl Definition {
     }
 }
 
+/// All raw HTML of a text: each block as a whole, each inline tag.
+pub(crate) fn raw_html<'a>(events: impl Iterator<Item = &'a Event<'a>>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut block = String::new();
+    for event in events {
+        match event {
+            // A tag may go on over the lines of a block.
+            Event::Html(line) => block.push_str(line),
+            Event::End(TagEnd::HtmlBlock) => found.push(std::mem::take(&mut block)),
+            Event::InlineHtml(tag) => found.push(tag.to_string()),
+            _ => {}
+        }
+    }
+    found
+}
+
 /// What a page's text is made with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Making<'a> {
@@ -95,3 +111,6 @@ pub(crate) fn clean(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 
 use super::html::attributes;
 use super::ids::ids;
-use super::parse;
+use super::{parse, raw_html};
 use crate::options::BookSettings;
 use crate::plan::slug_of;
 use mdbook_markdown::pulldown_cmark::{Event, HeadingLevel, Tag, TagEnd};
@@ -37,12 +37,12 @@ pub(crate) fn survey(body: &str, book: &BookSettings) -> Survey {
                 }
                 survey.notes.entry(label.to_string()).or_insert(name);
             }
-            Event::Html(html) | Event::InlineHtml(html) => {
-                let named = attributes(html).into_iter().filter(|(tag, name, _)| name == "id" || (tag == "a" && name == "name"));
-                survey.ids.extend(named.map(|(_, _, value)| value));
-            }
             _ => {}
         }
+    }
+    for html in raw_html(events.iter()) {
+        let named = attributes(&html).into_iter().filter(|(tag, name, _)| name == "id" || (tag == "a" && name == "name"));
+        survey.ids.extend(named.map(|(_, _, value)| value));
     }
     survey.heading = first_heading(&events).map(|(at, text)| (text, ids.get(&at).cloned().unwrap_or_default()));
     survey.ids.extend(ids.into_values().filter(|id| !id.is_empty()));

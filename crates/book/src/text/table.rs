@@ -5,7 +5,7 @@
 
 /// A row, changed only where Parsedown would count its cells otherwise.
 pub(crate) fn row(line: &str) -> String {
-    let text = line.trim();
+    let text = line.trim_matches([' ', '\t']);
     if text.starts_with('|') && !text.contains("||") {
         return text.to_owned();
     }

@@ -15,6 +15,9 @@ use mdbook_markdown::pulldown_cmark::{BlockQuoteKind, CodeBlockKind, Event, Tag,
 use std::collections::HashSet;
 use std::ops::Range;
 
+/// What Markdown takes for blank; a no-break space is text.
+const BLANK: [char; 3] = [' ', '\t', '\n'];
+
 /// A body made for Grav.
 #[derive(Debug)]
 pub(crate) struct Converted {
@@ -100,7 +103,7 @@ impl Walker<'_, '_> {
                     end + 1
                 }
                 Event::Rule => {
-                    let line = self.body[range.clone()].trim().to_owned();
+                    let line = self.body[range.clone()].trim_matches(BLANK).to_owned();
                     self.emit(Leaf::Other, range.clone(), vec![line]);
                     at + 1
                 }
@@ -154,8 +157,11 @@ impl Walker<'_, '_> {
                 }
                 let edited = self.edited(from + 1, to, range.clone(), true);
                 let lines = self.lines(&edited);
-                let lines =
-                    lines.iter().enumerate().map(|(at, line)| if at == 1 { line.trim().into() } else { table::row(line) }).collect();
+                let lines = lines
+                    .iter()
+                    .enumerate()
+                    .map(|(at, line)| if at == 1 { line.trim_matches(BLANK).into() } else { table::row(line) })
+                    .collect();
                 self.emit(Leaf::Table, range.clone(), lines);
             }
             Tag::DefinitionListTitle => self.term(from, to),
@@ -164,7 +170,7 @@ impl Walker<'_, '_> {
     }
 
     fn paragraph(&mut self, from: usize, to: usize, range: Range<usize>) {
-        let end = range.start + self.body[range.clone()].trim_end().len();
+        let end = range.start + self.body[range.clone()].trim_end_matches(BLANK).len();
         let range = range.start..end;
         let edited = self.edited(from, to, range.clone(), false);
         let mut lines = self.lines(&edited);
@@ -204,7 +210,7 @@ impl Walker<'_, '_> {
         self.anchors += usize::from(!id.is_empty());
         let attributes = if attributes.is_empty() { String::new() } else { format!(" {{{}}}", attributes.join(" ")) };
         let line = format!("{} {text}{attributes}", "#".repeat(*level as usize));
-        self.emit(Leaf::Other, range.clone(), vec![line.trim_end().to_owned()]);
+        self.emit(Leaf::Other, range.clone(), vec![line.trim_end_matches(BLANK).to_owned()]);
     }
 
     fn term(&mut self, from: usize, to: usize) {
@@ -251,7 +257,7 @@ impl Walker<'_, '_> {
         }
         let end = rest.iter().map(|(_, range)| range.end).fold(first.1.end, usize::max);
         let edited = self.edited(from, to, start..end, false);
-        self.lines(&edited).join(" ").trim().to_owned()
+        self.lines(&edited).join(" ").trim_matches(BLANK).to_owned()
     }
 
     fn edited(&mut self, from: usize, to: usize, range: Range<usize>, in_table: bool) -> String {
@@ -277,9 +283,9 @@ impl Walker<'_, '_> {
         let strip = |(at, line): (usize, &str)| {
             let mut line = line;
             for _ in 0..if at == 0 { 0 } else { quotes } {
-                line = line.trim_start().strip_prefix('>').unwrap_or(line);
+                line = line.trim_start_matches(BLANK).strip_prefix('>').unwrap_or(line);
             }
-            if at == 0 { line.to_owned() } else { line.trim_start().to_owned() }
+            if at == 0 { line.to_owned() } else { line.trim_start_matches(BLANK).to_owned() }
         };
         text.split('\n').enumerate().map(strip).filter(|line| !line.is_empty()).collect()
     }
@@ -292,7 +298,7 @@ impl Walker<'_, '_> {
         // One empty line says all that several would; between two blocks may also lie definitions that are written out.
         let gap = between.matches('\n').count().saturating_sub(1).min(1);
         self.out.add(&mut self.stack, leaf, gap, &lines);
-        let end = range.start + self.body[range.clone()].trim_end().len();
+        let end = range.start + self.body[range.clone()].trim_end_matches(BLANK).len();
         self.last_end = self.last_end.max(end);
     }
 
@@ -356,7 +362,7 @@ impl Walker<'_, '_> {
     /// A bullet as written; a number with the point that Parsedown wants.
     fn marker(&self, range: &Range<usize>) -> String {
         // The range of a nested item starts with its indent.
-        let text = self.body[range.clone()].trim_start();
+        let text = self.body[range.clone()].trim_start_matches(BLANK);
         let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
         if digits.is_empty() { text.chars().next().map_or_else(|| "-".into(), |sign| sign.to_string()) } else { format!("{digits}.") }
     }
@@ -366,12 +372,12 @@ impl Walker<'_, '_> {
 fn one_line(lines: &[String]) -> String {
     let mut out = String::new();
     for line in lines {
-        let text = line.trim_end();
+        let text = line.trim_end_matches(BLANK);
         let hard = text.ends_with('\\') || line.ends_with("  ");
         out.push_str(text.trim_end_matches('\\'));
         out.push_str(if hard { "<br /> " } else { " " });
     }
-    out.trim_end().strip_suffix("<br />").map_or_else(|| out.trim_end().to_owned(), str::to_owned)
+    out.trim_end_matches(BLANK).strip_suffix("<br />").map_or_else(|| out.trim_end_matches(BLANK).to_owned(), str::to_owned)
 }
 
 fn is_container(tag: &Tag<'_>) -> bool {

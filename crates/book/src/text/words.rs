@@ -2,6 +2,7 @@
 //!
 //! In: Markdown. Out: its words in order, those of code and of raw HTML's text included, hidden code left out.
 
+use super::html::{Piece, is_element, pieces};
 use super::{code, parse, strip_tags};
 use crate::options::{BookSettings, Options};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
@@ -49,6 +50,10 @@ pub(super) fn visible_events<'a, E: Borrow<Event<'a>>>(events: impl Iterator<Ite
             },
             Event::Code(text) => out.push_str(text),
             Event::Html(text) => html.push_str(text),
+            // `<T>` becomes text in the page and parts the words around it there.
+            Event::InlineHtml(text) if pieces(text).0.iter().any(|piece| matches!(piece, Piece::Tag(tag) if !is_element(&tag.name))) => {
+                out.push(' ');
+            }
             Event::End(TagEnd::HtmlBlock) => {
                 out.push_str(&decode(&strip_tags(&std::mem::take(&mut html))));
                 out.push(' ');

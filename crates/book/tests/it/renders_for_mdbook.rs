@@ -1,6 +1,7 @@
 //! As mdBook's renderer: the context on standard input, the same tree as `convert`, plain words for another version.
 
 use crate::support::Book;
+use mdbook_driver::MDBook;
 use mdbook_renderer::book::{Book as Items, BookItem, Chapter};
 use mdbook_renderer::config::Config;
 use mdbook_renderer::{MDBOOK_VERSION, RenderContext};
@@ -27,6 +28,16 @@ fn writes_what_convert_writes() {
     let (code, stderr) = render(&serde_json::to_vec(&context).unwrap());
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(book.read("01.page/default.md"), converted);
+}
+
+#[test]
+fn mdbook_itself_runs_it() {
+    let book = Book::new(&[("SUMMARY.md", "[A](a.md)\n"), ("a.md", "# A\n\n{{#include part.txt}}\n"), ("part.txt", "included")]);
+    let toml = format!("[book]\ntitle = \"T\"\n[output.grav]\ncommand = {:?}\noptional = false\n", env!("CARGO_BIN_EXE_mdbook-grav"));
+    book.write("book.toml", &toml);
+    MDBook::load(book.root()).unwrap().build().unwrap();
+    let page = std::fs::read_to_string(book.root().join("book/01.home/default.md")).unwrap();
+    assert!(page.ends_with("# A {#a}\n\nincluded\n"), "{page}");
 }
 
 #[test]
