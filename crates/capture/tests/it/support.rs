@@ -94,6 +94,7 @@ impl ProjectLookup for KnownProjects {
 #[derive(Debug)]
 pub(crate) struct Edge {
     pub(crate) router: Router,
+    pub(crate) clock: Arc<ManualClock>,
     journal: Arc<MemoryJournal>,
 }
 
@@ -126,13 +127,14 @@ impl Edge {
 
     pub(crate) fn with(behaviour: Behaviour, config: CaptureConfig) -> Self {
         let journal = Arc::new(MemoryJournal { records: Mutex::new(Vec::new()), behaviour });
+        let clock = Arc::new(ManualClock::new(NOW));
         let state = CaptureState {
             journal: Arc::<MemoryJournal>::clone(&journal),
             projects: Arc::new(KnownProjects),
-            clock: Arc::new(ManualClock::new(NOW)),
+            clock: Arc::<ManualClock>::clone(&clock),
             config,
         };
-        Self { router: router(state), journal }
+        Self { router: router(state), clock, journal }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
