@@ -4,7 +4,9 @@ use super::datum::Datum;
 use super::registry::{RowDef, row};
 use super::search::regex;
 use super::text::{list, t};
-use super::types::Returns::{Ints, Text};
+use super::types::Returns::{Ints, Of, Text};
+use super::types::tuple_of;
+use arrow::datatypes::DataType;
 
 /// Kinds of well-known referring domains, by the domain without `www.`.
 const DOMAINS: [(&str, &[&str]); 4] = [
@@ -86,7 +88,26 @@ fn source(args: &[Datum<'_>], prefix: &str) -> Datum<'static> {
     kind(&t(args, 0)).map(|kind| format!("{prefix} {kind}")).into()
 }
 
+/// A cell that the page draws: a tuple that begins with `__hx_tag`.
+fn cell<'a>(kind: &'static str, attributes: impl IntoIterator<Item = (&'static str, Datum<'a>)>) -> Datum<'a> {
+    let head = [Datum::text("__hx_tag"), Datum::text(kind)];
+    let pairs = attributes.into_iter().flat_map(|(name, value)| [Datum::text(name), value]);
+    Datum::Tuple(head.into_iter().chain(pairs).collect())
+}
+
+/// Type of a cell: names are texts, values as given.
+fn cell_type(args: &[DataType]) -> DataType {
+    let pairs = args.iter().flat_map(|value| [DataType::Utf8, value.clone()]);
+    tuple_of([DataType::Utf8, DataType::Utf8].into_iter().chain(pairs))
+}
+
 pub(super) const ROWS: &[RowDef] = &[
+    row("sparkline", 1, 1, Of(cell_type), |args, _| cell("Sparkline", [("data", args[0].clone())])).lenient(),
+    row("recordingButton", 1, 2, Of(cell_type), |args, _| {
+        let status = args.get(1).map(|status| ("recordingStatus", status.clone()));
+        cell("RecordingButton", [("sessionId", args[0].clone())].into_iter().chain(status))
+    })
+    .lenient(),
     row("sortableSemver", 1, 1, Ints, |args, _| {
         let text = t(args, 0);
         let version = regex(r"\d+(?:\.\d+)+").and_then(|regex| regex.find(&text).map(|found| found.as_str().to_owned()));

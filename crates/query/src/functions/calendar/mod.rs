@@ -84,7 +84,7 @@ fn quarter(time: DateTime) -> i64 {
 fn year_week(date: civil::Date, mode: i64) -> (i64, i64) {
     let monday = mode & 1 == 1;
     let from_one = mode & 2 == 2;
-    let first_day_rule = (mode & 4 == 4) != monday;
+    let first_day_rule = (mode & 4 == 4) == monday;
     let start_of = |year: i16| -> Option<civil::Date> {
         let new_year = civil::Date::new(year, 1, 1).ok()?;
         let offset = if monday { new_year.weekday().to_monday_zero_offset() } else { new_year.weekday().to_sunday_zero_offset() };
@@ -193,7 +193,6 @@ pub(super) const ROWS: &[RowDef] = &[
         let zone = zone_of(args, 1, env);
         civil_in(&args[0], &zone).map_or(Datum::Null, |time| time_datum(civil::date(1970, 1, 2).to_datetime(time.time()), &zone))
     }),
-    row("toStartOfInterval", 2, 4, Of(start::interval_type), start_of_interval),
     row("date_bin", 2, 3, Micros, start_of_interval),
     row("dateDiff", 3, 4, Int, date_diff).also(&["date_diff", "DATE_DIFF", "timestampDiff", "TIMESTAMP_DIFF"]),
     row("age", 3, 4, Int, age),
@@ -257,8 +256,6 @@ pub(super) const ROWS: &[RowDef] = &[
         civil_in(&args[0], &env.time_zone).map(|time| matches!(time.weekday(), Weekday::Saturday | Weekday::Sunday)).into()
     }),
     row("isLeapYear", 1, 1, Flag, |args, env| civil_in(&args[0], &env.time_zone).map(|time| time.in_leap_year()).into()),
-    row("addInterval", 2, 2, Of(shift::interval_sum_type), |args, env| shift::add(&args[0], &args[1], 1, env)),
-    row("subtractInterval", 2, 2, Of(shift::interval_sum_type), |args, env| shift::add(&args[0], &args[1], -1, env)),
     row("tumbleStart", 2, 3, Seconds, start_of_interval),
     row("tumbleEnd", 2, 3, Seconds, |args, env| {
         let start = start_of_interval(args, env);
@@ -267,6 +264,27 @@ pub(super) const ROWS: &[RowDef] = &[
 ];
 
 pub(super) const REWRITES: &[RewriteDef] = &[
+    RewriteDef {
+        name: "addInterval",
+        aliases: &[],
+        min: 2,
+        max: 2,
+        build: |_, args, context| Ok(shift::interval_sum(args, false, context)),
+    },
+    RewriteDef {
+        name: "subtractInterval",
+        aliases: &[],
+        min: 2,
+        max: 2,
+        build: |_, args, context| Ok(shift::interval_sum(args, true, context)),
+    },
+    RewriteDef {
+        name: "toStartOfInterval",
+        aliases: &[],
+        min: 2,
+        max: 4,
+        build: |_, args, context| Ok(start::interval_call(args, context)),
+    },
     RewriteDef { name: "now", aliases: &["NOW", "now64", "current_timestamp", "nowInBlock"], min: 0, max: 2, build: now },
     RewriteDef { name: "today", aliases: &["current_date", "curdate"], min: 0, max: 1, build: today },
     RewriteDef { name: "yesterday", aliases: &[], min: 0, max: 0, build: yesterday },

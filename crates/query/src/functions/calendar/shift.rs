@@ -1,16 +1,18 @@
 //! Adding periods to times, and distances between times.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Expr;
 use jiff::civil::DateTime;
 use jiff::{Span, Timestamp};
 
 use super::start::{Unit, start_date};
 use super::{civil_in, days_datum, instant, like_first, time_datum, zone_of};
 use crate::functions::datum::Datum;
-use crate::functions::registry::{RowDef, row, row_call};
+use crate::functions::registry::{RowDef, row, row_call, row_call_typed};
 use crate::functions::text::{n, t};
-use crate::functions::types::Returns::{Interval, Of};
-use crate::functions::types::{micros, seconds};
+use crate::functions::types::Returns::{Interval, Of, Same};
+use crate::functions::types::{micros, plain, seconds};
 use crate::functions::udf::Env;
 use crate::functions::{Argument, Built, FunctionContext, FunctionError, WeekStart};
 
@@ -55,17 +57,42 @@ pub(super) fn at_least_seconds(args: &[DataType]) -> DataType {
     }
 }
 
-/// A date plus an interval is a time: whether it has hours is known only when it runs.
-pub(super) fn interval_sum_type(args: &[DataType]) -> DataType {
+/// The longest clock unit that an interval is known to be made of: `Some(true)` for days and more, `Some(false)` for hours and less.
+pub(super) fn counts_days(interval: &Argument) -> Option<bool> {
+    match &interval.expr {
+        Expr::ScalarFunction(call) => {
+            Some(matches!(call.name(), "toIntervalDay" | "toIntervalWeek" | "toIntervalMonth" | "toIntervalQuarter" | "toIntervalYear"))
+        }
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) => Some(interval.nanoseconds == 0),
+        _ => None,
+    }
+}
+
+/// A date plus an interval stays a date if the interval is one of days; a time keeps its digits.
+fn interval_sum_type(args: &[DataType], days: bool) -> DataType {
     if args.iter().all(|arg| matches!(arg, DataType::Interval(_))) {
         return Interval.data_type(args);
     }
     match args.iter().find(|arg| matches!(arg, DataType::Timestamp(..))) {
-        Some(DataType::Timestamp(TimeUnit::Second, _)) => seconds(),
-        Some(_) => micros(),
-        None if args.contains(&DataType::Date32) => seconds(),
+        Some(time) => time.clone(),
+        None if args.contains(&DataType::Date32) => {
+            if days {
+                DataType::Date32
+            } else {
+                seconds()
+            }
+        }
         None => micros(),
     }
+}
+
+/// `time + interval` and `time - interval`.
+pub(super) fn interval_sum(args: Vec<Argument>, subtract: bool, context: &FunctionContext) -> Built {
+    const ADD: RowDef = row("addInterval", 2, 2, Same(0), |args, env| add(&args[0], &args[1], 1, env));
+    const SUBTRACT: RowDef = row("subtractInterval", 2, 2, Same(0), |args, env| add(&args[0], &args[1], -1, env));
+    let types: Vec<DataType> = args.iter().map(|arg| plain(&arg.data_type)).collect();
+    let days = args.iter().zip(&types).any(|(arg, data_type)| matches!(data_type, DataType::Interval(_)) && counts_days(arg) == Some(true));
+    row_call_typed(if subtract { &SUBTRACT } else { &ADD }, interval_sum_type(&types, days), args, context)
 }
 
 /// `addDays(time, count)` and its like.
@@ -76,7 +103,7 @@ pub(super) fn shifted(args: &[Datum<'_>], unit: &str, sign: i64) -> Datum<'stati
 
 /// `time + interval`, in either order of arguments.
 pub(super) fn add<'a>(left: &Datum<'a>, right: &Datum<'a>, sign: i32, env: &Env) -> Datum<'a> {
-    match (left, right) {
+    let sum = match (left, right) {
         (Datum::Interval { months, days, nanos }, Datum::Interval { months: m, days: d, nanos: n }) => Datum::Interval {
             months: months.saturating_add(m.saturating_mul(sign)),
             days: days.saturating_add(d.saturating_mul(sign)),
@@ -84,6 +111,11 @@ pub(super) fn add<'a>(left: &Datum<'a>, right: &Datum<'a>, sign: i32, env: &Env)
         },
         (interval @ Datum::Interval { .. }, time) => add_in(time, interval, sign, &env.time_zone),
         (time, interval) => add_in(time, interval, sign, &env.time_zone),
+    };
+    match (&sum, &env.returns) {
+        // a date as a time is its midnight in the zone
+        (Datum::Date(_), DataType::Timestamp(..)) => instant(&sum, &env.time_zone).map_or(Datum::Null, Datum::Time),
+        _ => sum,
     }
 }
 
@@ -112,8 +144,8 @@ fn add_in(time: &Datum<'_>, interval: &Datum<'_>, sign: i32, zone: &jiff::tz::Ti
 
 /// `dateAdd('unit', count, time)`, `dateAdd(time, interval)`.
 pub(super) fn add_call(name: &'static str, args: Vec<Argument>, subtract: bool, context: &FunctionContext) -> Result<Built, FunctionError> {
-    const ADD: RowDef = row("dateAdd", 3, 3, Of(interval_sum_type), |args, env| add_units(args, 1, env));
-    const SUBTRACT: RowDef = row("dateSub", 3, 3, Of(interval_sum_type), |args, env| add_units(args, -1, env));
+    const ADD: RowDef = row("dateAdd", 3, 3, Of(at_least_seconds), |args, env| add_units(args, 1, env));
+    const SUBTRACT: RowDef = row("dateSub", 3, 3, Of(at_least_seconds), |args, env| add_units(args, -1, env));
     const ADD_DATE: RowDef = row("dateAdd", 3, 3, Of(like_first), |args, env| add_units(args, 1, env));
     const SUBTRACT_DATE: RowDef = row("dateSub", 3, 3, Of(like_first), |args, env| add_units(args, -1, env));
     if args.len() == 2 {

@@ -1,16 +1,17 @@
 //! The beginning of the period that a time lies in.
 
-use arrow::datatypes::DataType;
+use datafusion::logical_expr::Expr;
 use jiff::civil::{self, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use super::{civil_in, days_datum, instant, quarter, time_datum, zone_of};
-use crate::functions::WeekStart;
 use crate::functions::datum::Datum;
+use crate::functions::registry::{RowDef, row, row_call};
 use crate::functions::text::t;
-use crate::functions::types::seconds;
+use crate::functions::types::Returns;
 use crate::functions::udf::Env;
+use crate::functions::{Argument, Built, FunctionContext, WeekStart};
 
 /// A period of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,12 +117,21 @@ pub(super) fn truncated<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
     start_in(&args[1], &zone_of(args, 2, env), unit)
 }
 
-/// `toStartOfInterval` gives a time: whether the interval has months is known only when it runs.
-pub(super) fn interval_type(_: &[DataType]) -> DataType {
-    seconds()
+/// `toStartOfInterval(time, interval[, origin or zone])`: a date for intervals of weeks and more, else a time.
+pub(super) fn interval_call(args: Vec<Argument>, context: &FunctionContext) -> Built {
+    const DATE: RowDef = row("toStartOfInterval", 2, 4, Returns::Date, |args, env| match start_of_interval(args, env) {
+        Datum::Null => Datum::Null,
+        time => civil_in(&time, &zone_of(args, 2, env)).map_or(Datum::Null, |time| days_datum(time.date())),
+    });
+    const TIME: RowDef = row("toStartOfInterval", 2, 4, Returns::Seconds, start_of_interval);
+    let weeks = args.iter().any(|arg| match &arg.expr {
+        Expr::ScalarFunction(call) => matches!(call.name(), "toIntervalWeek" | "toIntervalMonth" | "toIntervalQuarter" | "toIntervalYear"),
+        _ => false,
+    });
+    row_call(if weeks { &DATE } else { &TIME }, args, context)
 }
 
-/// `toStartOfInterval(time, interval[, origin or zone])`: weeks begin on Monday, longer periods are counted from year 1 or 1970.
+/// Weeks begin on Monday, longer periods are counted from year 1 or 1970.
 pub(super) fn start_of_interval<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
     let (time, interval) = if matches!(args[0], Datum::Interval { .. }) { (&args[1], &args[0]) } else { (&args[0], &args[1]) };
     let zone = zone_of(args, 2, env);
