@@ -5,6 +5,8 @@ use super::rows::commit_of;
 use crate::commit::{Commit, DistinctIdRecord, GroupRecord, PersonRecord};
 use aqueduct_event::{ProjectId, PropertyValue, UnixMicros};
 use arrow::array::{Array, AsArray};
+use arrow::datatypes::TimestampMicrosecondType;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -15,6 +17,7 @@ pub(super) fn run(make: &dyn Fn() -> Box<dyn World>) {
     distinct_ids_move(&mut *make());
     group_types_are_numbered_in_order(&mut *make());
     tables_show_the_living(&mut *make());
+    tables_follow_every_change(&mut *make());
 }
 
 pub(super) fn person(id: u128, properties: &str, is_deleted: bool) -> PersonRecord {
@@ -156,4 +159,57 @@ fn tables_show_the_living(world: &mut dyn World) {
         let size = groups.property("size").expect("INVARIANT: a group has it");
         assert_eq!((size.value(1), size.value(2)), (None, Some(PropertyValue::Int(3))));
     });
+}
+
+/// Rounds of changes with a query after each, so that tables are made from earlier tables; compared with a plain map.
+fn tables_follow_every_change(world: &mut dyn World) {
+    let mut living: BTreeMap<Uuid, String> = BTreeMap::new();
+    let mut owners: BTreeMap<String, Uuid> = BTreeMap::new();
+    for round in 0..40_u64 {
+        let changes = commit(round + 1, |commit| {
+            for number in 0..7 {
+                let id = u128::from((round * 31 + number * 17) % 60);
+                let plan = format!("\"{}\"", (round + number) % 5);
+                let record = person(id, &format!("{{\"plan\":{plan}}}"), (round + number) % 4 == 3);
+                if record.is_deleted {
+                    living.remove(&record.id)
+                } else {
+                    living.insert(record.id, plan)
+                };
+                commit.persons.retain(|earlier| earlier.id != record.id);
+                commit.persons.push(record);
+                let text = format!("user-{}", (round * 7 + number) % 50);
+                owners.insert(text.clone(), Uuid::from_u128(id));
+                commit.distinct_ids.retain(|earlier| *earlier.distinct_id != *text);
+                commit.distinct_ids.push(distinct_id(&text, id));
+            }
+        });
+        world.store().commit(changes).expect(WORKS);
+        check_tables(world.store(), &living, &owners);
+        if round % 5 == 4 {
+            world.store().flush().expect(WORKS);
+            check_tables(world.store(), &living, &owners);
+        }
+    }
+    world.store().flush().expect(WORKS);
+    world.crash();
+    check_tables(world.store(), &living, &owners);
+}
+
+fn check_tables(store: &dyn Backend, living: &BTreeMap<Uuid, String>, owners: &BTreeMap<String, Uuid>) {
+    let view = store.snapshot().project(PROJECT).expect(WORKS);
+    let persons = view.persons().expect(WORKS);
+    assert!(persons.ids.iter().eq(living.keys()), "the table has the living, in order");
+    let plans = persons.property("plan");
+    for (row, (id, plan)) in living.iter().enumerate() {
+        let expected = person(id.as_u128(), &format!("{{\"plan\":{plan}}}"), false);
+        assert_eq!(persons.properties.as_string::<i32>().value(row), &*expected.properties);
+        assert_eq!(persons.created_at.as_primitive::<TimestampMicrosecondType>().value(row), expected.created_at.0);
+        assert_eq!(persons.is_identified.as_boolean().value(row), expected.is_identified);
+        let found = plans.as_ref().and_then(|plans| plans.value(row));
+        assert_eq!(found, Some(PropertyValue::Str(plan.trim_matches('"'))));
+    }
+    let ids = view.distinct_ids().expect(WORKS);
+    assert!(ids.distinct_id.as_string::<i32>().iter().flatten().eq(owners.keys()));
+    assert!(ids.person.iter().eq(owners.values()));
 }

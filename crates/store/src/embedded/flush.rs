@@ -150,8 +150,20 @@ impl EmbeddedStore {
         seqs.extend(frozen.generation.seqs());
         let mut positions = next.base.positions.as_ref().clone();
         positions.extend(&frozen.generation.positions);
-        let overrides = Arc::clone(&frozen.overrides);
-        next.base = Arc::new(Base { segments, view: Arc::new(view), seqs: Arc::new(seqs), positions: Arc::new(positions), overrides });
+        let delta = one_layer(&frozen.generation).into_owned();
+        let mut records_changed = FxHashMap::clone(&next.base.records_changed);
+        records_changed.extend(&delta.seqs);
+        let recent = if self.tables.are_used() { next.base.recent_and(Arc::new(delta)) } else { Vec::new() };
+        next.base = Arc::new(Base {
+            segments,
+            view: Arc::new(view),
+            seqs: Arc::new(seqs),
+            positions: Arc::new(positions),
+            overrides: Arc::clone(&frozen.overrides),
+            seq: frozen.seq,
+            records_changed: Arc::new(records_changed),
+            recent,
+        });
         next.frozen = None;
         self.state.store(Arc::new(next));
         self.room.notify_all();

@@ -33,6 +33,7 @@ use state::State;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
+use tables::Tables;
 
 /// The embedded store.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub struct EmbeddedStore {
     files: Arc<dyn Files>,
     manifest: Manifest,
     cache: Arc<ColumnCache>,
+    tables: Arc<Tables>,
     /// As the store was made, whatever the config says now.
     shards: u16,
     next_segment: AtomicU64,
@@ -67,7 +69,7 @@ impl EmbeddedStore {
     /// The store as it is now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<dyn Snapshot> {
-        Arc::new(EmbeddedSnapshot::new(self.state.load_full(), &self.cache, self.shards))
+        Arc::new(EmbeddedSnapshot::new(self.state.load_full(), &self.cache, &self.tables, self.shards))
     }
 
     /// Reads every segment and compares its checksum: the full check that opening does without.

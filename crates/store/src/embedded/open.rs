@@ -4,6 +4,7 @@ use super::EmbeddedStore;
 use super::flush::Persisted;
 use super::overrides::Overrides;
 use super::state::{Base, Generation, State};
+use super::tables::Tables;
 use crate::cache::ColumnCache;
 use crate::config::StoreConfig;
 use crate::files::{DirFiles, Files};
@@ -42,12 +43,15 @@ impl EmbeddedStore {
         let overrides = overrides.into_iter().map(|(project, steps)| (project, Arc::new(steps.into_iter().collect::<Overrides>())));
         let overrides = Arc::new(overrides.collect());
         let (seqs, positions) = (Arc::new(seqs), Arc::new(positions));
-        let base = Base { segments, view: Arc::new(view), seqs, positions, overrides: Arc::clone(&overrides) };
+        let (records_changed, recent) = (Arc::clone(&seqs), Vec::new());
+        let view = Arc::new(view);
+        let base = Base { segments, view, seqs, positions, overrides: Arc::clone(&overrides), seq, records_changed, recent };
         let group_types = Arc::new(group_types.into_iter().map(|(project, names)| (project, Arc::new(names))).collect());
         let persisted = Persisted { overrides: Arc::clone(&overrides), group_types: Arc::clone(&group_types), pending: None };
         let state = State { base: Arc::new(base), frozen: None, active: Generation::default(), overrides, group_types, seq };
         Ok(Self {
             cache: Arc::new(ColumnCache::new(config.cache_bytes)),
+            tables: Arc::new(Tables::new(usize::try_from(config.cache_bytes).unwrap_or(usize::MAX))),
             config,
             clock,
             files,

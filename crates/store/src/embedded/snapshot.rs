@@ -2,7 +2,7 @@
 
 use super::overrides::Overrides;
 use super::state::State;
-use super::tables;
+use super::tables::Tables;
 use crate::ReadError;
 use crate::cache::ColumnCache;
 use crate::layout::part::TablePart;
@@ -18,12 +18,13 @@ use std::sync::{Arc, LazyLock, OnceLock};
 pub(crate) struct EmbeddedSnapshot {
     state: Arc<State>,
     cache: Arc<ColumnCache>,
+    tables: Arc<Tables>,
     shards: u16,
 }
 
 impl EmbeddedSnapshot {
-    pub(crate) fn new(state: Arc<State>, cache: &Arc<ColumnCache>, shards: u16) -> Self {
-        Self { state, cache: Arc::clone(cache), shards }
+    pub(crate) fn new(state: Arc<State>, cache: &Arc<ColumnCache>, tables: &Arc<Tables>, shards: u16) -> Self {
+        Self { state, cache: Arc::clone(cache), tables: Arc::clone(tables), shards }
     }
 }
 
@@ -53,6 +54,7 @@ impl Snapshot for EmbeddedSnapshot {
         let group_types = state.group_types.get(&project).map(Arc::clone).unwrap_or_default();
         Ok(Arc::new(EmbeddedView {
             state: Arc::clone(state),
+            tables: Arc::clone(&self.tables),
             project,
             generation,
             shards,
@@ -81,6 +83,7 @@ fn for_each_range(ranges: &[ProjectRange], project: ProjectId, mut visit: impl F
 #[derive(Debug)]
 struct EmbeddedView {
     state: Arc<State>,
+    tables: Arc<Tables>,
     project: ProjectId,
     generation: u64,
     shards: Vec<Vec<Arc<dyn Part>>>,
@@ -91,11 +94,11 @@ struct EmbeddedView {
     distinct_ids: OnceLock<Arc<DistinctIdsTable>>,
 }
 
-fn once<T>(cell: &OnceLock<Arc<T>>, make: impl FnOnce() -> Result<T, ReadError>) -> Result<Arc<T>, ReadError> {
+fn once<T>(cell: &OnceLock<Arc<T>>, make: impl FnOnce() -> Result<Arc<T>, ReadError>) -> Result<Arc<T>, ReadError> {
     if let Some(made) = cell.get() {
         return Ok(Arc::clone(made));
     }
-    let made = Arc::new(make()?);
+    let made = make()?;
     Ok(Arc::clone(cell.get_or_init(|| made)))
 }
 
@@ -117,11 +120,11 @@ impl ProjectView for EmbeddedView {
     }
 
     fn persons(&self) -> Result<Arc<PersonsTable>, ReadError> {
-        once(&self.persons, || tables::persons(&self.state, self.project))
+        once(&self.persons, || self.tables.persons(&self.state, self.project))
     }
 
     fn groups(&self) -> Result<Arc<GroupsTable>, ReadError> {
-        once(&self.groups, || tables::groups(&self.state, self.project))
+        once(&self.groups, || self.tables.groups(&self.state, self.project))
     }
 
     fn group_types(&self) -> &[String] {
@@ -129,6 +132,6 @@ impl ProjectView for EmbeddedView {
     }
 
     fn distinct_ids(&self) -> Result<Arc<DistinctIdsTable>, ReadError> {
-        once(&self.distinct_ids, || tables::distinct_ids(&self.state, self.project))
+        once(&self.distinct_ids, || self.tables.distinct_ids(&self.state, self.project))
     }
 }

@@ -73,7 +73,7 @@ fn size_class(rows: usize) -> u32 {
 }
 
 /// What is durable: the segments, and the manifest as of the last flush.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Base {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) view: Arc<View>,
@@ -83,13 +83,41 @@ pub(crate) struct Base {
     pub(crate) positions: Arc<BTreeMap<PartitionId, JournalPosition>>,
     /// Overrides as the manifest has them.
     pub(crate) overrides: OverridesByProject,
+    /// Number of the newest durable commit.
+    pub(crate) seq: u64,
+    /// Number of the newest durable commit that changed records of a project.
+    pub(crate) records_changed: Arc<FxHashMap<ProjectId, u64>>,
+    /// Records of the last flushes, oldest first, for tables that were made before them.
+    pub(crate) recent: Vec<Recent>,
+}
+
+/// Records of a flushed generation.
+#[derive(Clone, Debug)]
+pub(crate) struct Recent {
+    /// Number of the last commit before the generation.
+    pub(crate) after: u64,
+    pub(crate) delta: Arc<Delta>,
+}
+
+/// Records that are kept after their flush for the sake of tables.
+const RECENT_RECORDS_MAX: usize = 200_000;
+
+impl Base {
+    /// Recent records after one more flush.
+    pub(crate) fn recent_and(&self, delta: Arc<Delta>) -> Vec<Recent> {
+        let mut recent = self.recent.clone();
+        recent.push(Recent { after: self.seq, delta });
+        while recent.iter().map(|recent| recent.delta.len()).sum::<usize>() > RECENT_RECORDS_MAX {
+            recent.remove(0);
+        }
+        recent
+    }
 }
 
 impl Base {
     /// The same with other segments.
     pub(crate) fn with_segments(&self, segments: Vec<Arc<Segment>>) -> Self {
-        let (view, overrides) = (Arc::clone(&self.view), Arc::clone(&self.overrides));
-        Self { segments, view, seqs: Arc::clone(&self.seqs), positions: Arc::clone(&self.positions), overrides }
+        Self { segments, ..self.clone() }
     }
 }
 
@@ -124,6 +152,27 @@ impl State {
     pub(crate) fn layers(&self) -> impl Iterator<Item = &Delta> {
         let frozen = self.frozen.iter().flat_map(|frozen| frozen.generation.layers.newest_first());
         self.active.layers.newest_first().chain(frozen)
+    }
+
+    /// Number of the newest commit that changed records of a project.
+    pub(crate) fn records_changed(&self, project: ProjectId) -> u64 {
+        let durable = self.base.records_changed.get(&project).copied().unwrap_or_default();
+        self.layers().filter_map(|layer| layer.seqs.get(&project).copied()).fold(durable, u64::max)
+    }
+
+    /// Whether [`State::layers_since`] has every change after commit `seq`.
+    pub(crate) fn knows_changes_since(&self, seq: u64) -> bool {
+        self.base.seq <= seq || self.base.recent.iter().any(|recent| recent.after <= seq)
+    }
+
+    /// Layers with every change after commit `seq`, and perhaps some from before it, oldest first.
+    pub(crate) fn layers_since(&self, seq: u64) -> Vec<&Delta> {
+        let mut layers: Vec<&Delta> = self.layers().collect();
+        if self.base.seq > seq {
+            layers.extend(self.base.recent.iter().rev().map(|recent| &*recent.delta));
+        }
+        layers.reverse();
+        layers
     }
 
     /// Chunks that are not in the base, oldest first.
