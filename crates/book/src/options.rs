@@ -152,12 +152,41 @@ impl Options {
         }
         for (name, value) in table.iter().filter(|(name, _)| !["grav", "template", "route"].contains(&name.as_str())) {
             if !set(&mut options, name, value, &toml)? {
-                report.add(Kind::UnknownOption, "book.toml", option_line(&toml, name), format!("unknown option `{name}` in [output.grav]"));
+                report.add(
+                    Kind::UnknownOption,
+                    "book.toml",
+                    option_line(&toml, name),
+                    format!("unknown option `{name}` in [output.grav]{}", nearest(name)),
+                );
             }
         }
         Ok(options)
     }
 }
+
+/// All options, for messages and for the test of their manual.
+const NAMES: &[&str] = &[
+    "aliases",
+    "base",
+    "grav",
+    "heading",
+    "hidden-lines",
+    "home",
+    "keep-slug",
+    "links",
+    "live",
+    "media",
+    "notes",
+    "number-width",
+    "old-base",
+    "parts",
+    "redirect-snippet",
+    "route",
+    "smart-punctuation",
+    "strict",
+    "task-lists",
+    "template",
+];
 
 /// Sets one option; false when there is none of that name.
 fn set(options: &mut Options, name: &str, value: &Value, toml: &str) -> Result<bool, Error> {
@@ -222,6 +251,13 @@ fn set(options: &mut Options, name: &str, value: &Value, toml: &str) -> Result<b
         _ => return set_flag(options, name, flag),
     }
     Ok(true)
+}
+
+/// The option that was perhaps meant.
+fn nearest(name: &str) -> String {
+    let plain = |text: &str| text.replace(['-', '_'], "").to_lowercase();
+    let meant = NAMES.iter().find(|known| plain(known) == plain(name) || plain(known).starts_with(&plain(name)));
+    meant.map(|known| format!(", perhaps `{known}`")).unwrap_or_default()
 }
 
 fn set_flag(options: &mut Options, name: &str, flag: impl Fn() -> Result<bool, Error>) -> Result<bool, Error> {
@@ -293,6 +329,17 @@ mod tests {
         assert!(options.unwrap().drop_heading);
         assert_eq!(report.findings.len(), 1);
         assert_eq!(report.findings[0].to_string(), "book.toml:4: unknown option `colour` in [output.grav]");
+    }
+
+    #[test]
+    fn every_option_is_known_and_in_the_manual() {
+        let manual = include_str!("../../../docs/src/book/options.md");
+        for name in NAMES {
+            let mut options = Options::defaults(&Config::default());
+            assert!(!matches!(set(&mut options, name, &Value::Null, ""), Ok(false)), "{name}");
+            assert!(manual.contains(&format!("| `{name}` |")), "{name} is not in options.md");
+        }
+        assert_eq!(nearest("number_width"), ", perhaps `number-width`");
     }
 
     #[test]

@@ -28,16 +28,13 @@ pub(crate) fn survey(body: &str, book: &BookSettings) -> Survey {
     let ids = ids(events.iter());
     let mut plain: HashSet<String> = HashSet::new();
     for event in &events {
-        match event {
-            Event::Start(Tag::FootnoteDefinition(label)) => {
-                let mut name =
-                    if is_plain(label) { label.to_string() } else { slug_of(label).replace(|letter: char| !letter.is_ascii(), "-") };
-                while !plain.insert(name.clone()) {
-                    name.push('-');
-                }
-                survey.notes.entry(label.to_string()).or_insert(name);
+        if let Event::Start(Tag::FootnoteDefinition(label)) = event {
+            let ascii = |text: &str| slug_of(text).replace(|letter: char| !letter.is_ascii(), "-");
+            let mut name = if is_plain(label) { label.to_string() } else { ascii(label) };
+            while !plain.insert(name.clone()) {
+                name.push('-');
             }
-            _ => {}
+            survey.notes.entry(label.to_string()).or_insert(name);
         }
     }
     for html in raw_html(events.iter()) {
