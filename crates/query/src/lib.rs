@@ -3,6 +3,7 @@
 mod dates;
 mod engine;
 mod error;
+mod events_query;
 mod filters;
 mod functions;
 pub mod hogql;

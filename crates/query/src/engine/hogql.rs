@@ -1,5 +1,6 @@
 //! HogQLQuery.
 
+use super::filters::filter_pair;
 use super::rows::rows;
 use super::{QueryResponse, Run};
 use crate::error::QueryError;
@@ -44,13 +45,13 @@ pub(super) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
 }
 
 /// `[[name, type], …]`.
-pub(super) fn types(outputs: &[Output], context: &QueryContext) -> Json {
+pub(crate) fn types(outputs: &[Output], context: &QueryContext) -> Json {
     outputs.iter().map(|output| json!([output.name, output.ty.name(&context.project.timezone)])).collect()
 }
 
 /// How long each step took.
 #[derive(Debug)]
-pub(super) struct Timings {
+pub(crate) struct Timings {
     start: Instant,
     last: Instant,
     marks: Vec<Json>,
@@ -66,14 +67,14 @@ impl Default for Timings {
 
 impl Timings {
     #[expect(clippy::disallowed_methods, reason = "durations are measured, not told")]
-    pub(super) fn mark(&mut self, step: &str) {
+    pub(crate) fn mark(&mut self, step: &str) {
         let now = Instant::now();
         self.marks.push(json!({"k": step, "t": (now - self.last).as_secs_f64()}));
         self.last = now;
     }
 
     /// PostHog's `timings`: the last one, `.`, is the whole.
-    pub(super) fn finish(mut self) -> Json {
+    pub(crate) fn finish(mut self) -> Json {
         self.marks.push(json!({"k": ".", "t": (self.last - self.start).as_secs_f64()}));
         Json::Array(self.marks)
     }
@@ -127,6 +128,8 @@ fn values(request: &Json, context: &QueryContext) -> Result<Values, QueryError> 
             }
         }
     }
-    let _ = context;
+    if let Some(given) = request.get("filters").filter(|given| !given.is_null()) {
+        values.filters = Some(filter_pair(given, context)?);
+    }
     Ok(values)
 }

@@ -6,8 +6,10 @@
 //! Read next: `config.rs`, `run.rs` (one query), `hogql.rs` (HogQLQuery), `rows.rs` (how values are shown).
 
 mod config;
+mod filters;
 mod hogql;
 mod insight;
+mod metadata;
 mod memory;
 mod request;
 mod rows;
@@ -15,6 +17,9 @@ mod run;
 mod session;
 
 pub use config::QueryConfig;
+pub(crate) use filters::{moment, request_filters};
+pub(crate) use hogql::{Timings, types};
 pub use request::{QueryRequest, QueryResponse, SnapshotSource};
+pub(crate) use rows::rows;
 pub use run::QueryEngine;
 pub(crate) use run::Run;

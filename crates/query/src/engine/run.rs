@@ -1,7 +1,7 @@
 //! One query from request to response.
 
 use super::session::{Sessions, execute};
-use super::{QueryConfig, QueryRequest, QueryResponse, SnapshotSource, hogql, insight};
+use super::{QueryConfig, QueryRequest, QueryResponse, SnapshotSource, hogql, insight, metadata};
 use crate::error::QueryError;
 use crate::insights;
 use crate::resolve::{Definitions, PersonMode, ProjectFacts, QueryContext};
@@ -186,6 +186,9 @@ async fn answer(run: &Run, query: &Json) -> Result<QueryResponse, QueryError> {
         };
         match kind {
             "HogQLQuery" => return hogql::answer(run, query).await,
+            "EventsQuery" => return crate::events_query::answer(run, query).await,
+            "HogQLMetadata" => return Ok(metadata::check(run, query)),
+            "DatabaseSchemaQuery" => return Ok(metadata::schema()),
             kind if insights::knows(kind) => return insight::answer(run, kind, query),
             "DataTableNode" | "DataVisualizationNode" | "InsightVizNode" => match query.get("source") {
                 Some(source) => query = source,

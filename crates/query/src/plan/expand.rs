@@ -19,7 +19,10 @@ pub(super) struct Item {
 pub(super) enum ItemSource {
     Expr(ast::Expr),
     /// A column of a relation, from `*`.
-    Column { relation: usize, name: String },
+    Column {
+        relation: usize,
+        name: String,
+    },
 }
 
 /// The columns that a SELECT list stands for.

@@ -15,7 +15,13 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder
 pub(super) enum JoinTree {
     /// Place in `scope.relations`.
     Leaf(usize),
-    Join { left: Box<JoinTree>, right: Box<JoinTree>, kind: JoinKind, strictness: JoinStrictness, on: Vec<Expr> },
+    Join {
+        left: Box<JoinTree>,
+        right: Box<JoinTree>,
+        kind: JoinKind,
+        strictness: JoinStrictness,
+        on: Vec<Expr>,
+    },
 }
 
 impl JoinTree {

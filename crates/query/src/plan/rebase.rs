@@ -1,8 +1,8 @@
 //! Replacing computed expressions by the columns that hold them.
 
 use crate::error::QueryError;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::Column;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
 
 /// Expressions that a plan has computed, with the columns where they are.

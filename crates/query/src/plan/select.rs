@@ -1,10 +1,10 @@
 //! One SELECT, clause by clause in the order of evaluation.
 
+use super::Nesting;
 use super::expand::{ItemSource, expand};
 use super::from::{JoinTree, resolve_from};
 use super::order::{Bounds, Key, PerKey, Tail, bounds, count, keys, position};
 use super::rebase::{Computed, has_aggregate, mentions};
-use super::Nesting;
 use crate::error::QueryError;
 use crate::hogql::ast::{self, GroupBy, SelectQuery};
 use crate::resolve::{CteEnv, Output, QueryContext, Scope, Source, Type, Value, column_name};
@@ -232,11 +232,7 @@ impl Resolved {
         all
     }
 
-    fn unnest_calls(
-        &mut self,
-        mut plan: LogicalPlan,
-        now: impl Fn(Option<&Expr>, &Unnest) -> bool,
-    ) -> Result<LogicalPlan, QueryError> {
+    fn unnest_calls(&mut self, mut plan: LogicalPlan, now: impl Fn(Option<&Expr>, &Unnest) -> bool) -> Result<LogicalPlan, QueryError> {
         let filter = self.filter.clone();
         let (due, later) = std::mem::take(&mut self.calls).into_iter().partition(|call| now(filter.as_ref(), call));
         self.calls = later;
@@ -300,7 +296,8 @@ impl Resolved {
     fn check_grouped(&mut self, plan: &LogicalPlan) -> Result<(), QueryError> {
         let calls: Vec<String> = self.calls.iter().flat_map(|call| &call.columns).map(|(name, _)| name.clone()).collect();
         for expr in self.late() {
-            let missing = expr.column_refs().into_iter().find(|column| !plan.schema().has_column(column) && !calls.contains(&column.name)).cloned();
+            let missing =
+                expr.column_refs().into_iter().find(|column| !plan.schema().has_column(column) && !calls.contains(&column.name)).cloned();
             if let Some(column) = missing {
                 return Err(QueryError::resolve(format!(
                     "Column `{}` is not under aggregate function and not in GROUP BY",

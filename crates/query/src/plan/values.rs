@@ -13,13 +13,15 @@ pub(super) fn plan_values(scope: &mut Scope<'_>, rows: &[Vec<ast::Expr>]) -> Res
         .collect::<Result<Vec<_>, _>>()?;
     let plan = LogicalPlanBuilder::values(rows)?.build()?;
     let schema = std::sync::Arc::clone(plan.schema());
-    let named = schema.iter().enumerate().map(|(at, (table, field))| {
-        Expr::Column(Column::new(table.cloned(), field.name())).alias(column_name(at))
-    });
-    let outputs = schema.fields().iter().enumerate().map(|(at, field)| Output {
-        name: format!("c{}", at + 1),
-        ty: Type::new(field.data_type().clone(), field.is_nullable()),
-    });
+    let named = schema
+        .iter()
+        .enumerate()
+        .map(|(at, (table, field))| Expr::Column(Column::new(table.cloned(), field.name())).alias(column_name(at)));
+    let outputs = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(at, field)| Output { name: format!("c{}", at + 1), ty: Type::new(field.data_type().clone(), field.is_nullable()) });
     let outputs = outputs.collect();
     Ok((LogicalPlanBuilder::new(plan).project(named.collect::<Vec<_>>())?.build()?, outputs))
 }

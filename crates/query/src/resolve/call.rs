@@ -1,21 +1,40 @@
-//! Calls: operators written as functions, and everything in the registry of functions.
+//! Calls: operators under their function names, lambdas, aggregates, windows; what they mean is the registry's to say.
 
 use super::scope::{Parameter, Scope};
-use super::types::{Class, Note, Type, Value};
+use super::types::{Type, Value};
+use super::rows::constant;
 use crate::error::QueryError;
-use crate::hogql::ast::{self, CompareOp, ExprKind, Over};
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, Operator};
+use crate::functions::{self, Argument, CallOptions, Function, FunctionError, Kind};
+use crate::hogql::ast::{self, ArithmeticOp, CompareOp, ExprKind};
+use arrow::datatypes::{DataType, Field};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::{Lambda, LambdaVariable};
+use std::sync::Arc;
+
+impl From<FunctionError> for QueryError {
+    fn from(error: FunctionError) -> Self {
+        QueryError::Resolve(error.to_string())
+    }
+}
 
 impl Scope<'_> {
     /// A call as it stands in the query.
     pub(crate) fn call(&mut self, call: &ast::Call) -> Result<Value, QueryError> {
-        if let Some(value) = self.operator_call(call)? {
-            return Ok(value);
+        if let Some(over) = &call.over {
+            return self.window(call, over);
         }
-        let _ = (Note::Flag, Class::Null, Over::Named(String::new()), Operator::And, Parameter { name: String::new(), value: Value::null() });
-        let args = call.args.iter().filter(|arg| !matches!(arg.kind, ExprKind::Asterisk(_))).map(|arg| self.expr(arg)).collect::<Result<Vec<_>, _>>()?;
-        self.call_values(&call.name, args)
+        if let Some(kind) = operator_form(call) {
+            return self.expr(&kind.into());
+        }
+        let function = functions::lookup(&call.name).ok_or_else(|| functions::unknown(&call.name))?;
+        if function.kind() == Kind::ArrayJoin {
+            function.check_arity(call.args.len())?;
+            let array = self.expr(&call.args[0])?;
+            return self.array_join_call(array);
+        }
+        let args = self.arguments(&function, call)?;
+        let options = self.options(call)?;
+        self.build(&function, args, options)
     }
 
     pub(crate) fn call_named(&mut self, name: &str, args: &[ast::Expr]) -> Result<Value, QueryError> {
@@ -24,63 +43,124 @@ impl Scope<'_> {
 
     /// A function of resolved values.
     pub(crate) fn call_values(&mut self, name: &str, args: Vec<Value>) -> Result<Value, QueryError> {
-        use datafusion::functions_aggregate::expr_fn;
-        let mut exprs: Vec<Expr> = args.into_iter().map(|arg| arg.expr).collect();
-        let expr = match (name, exprs.len()) {
-            ("count", 0) => expr_fn::count(datafusion::logical_expr::lit(1_i64)),
-            ("count", 1) => expr_fn::count(exprs.swap_remove(0)),
-            ("min", 1) => expr_fn::min(exprs.swap_remove(0)),
-            ("max", 1) => expr_fn::max(exprs.swap_remove(0)),
-            ("sum", 1) => expr_fn::sum(exprs.swap_remove(0)),
-            ("tuple", _) => datafusion::functions::core::expr_fn::r#struct(exprs),
-            _ => return Err(QueryError::resolve(format!("Unsupported function call '{name}(...)'"))),
-        };
-        self.typed(expr)
+        let function = functions::lookup(name).ok_or_else(|| functions::unknown(name))?;
+        self.build(&function, args.into_iter().map(argument).collect(), CallOptions::default())
     }
 
-    /// `equals(a, b)`, `and(a, b)`, `in(a, b)`: the operators under their function names.
-    fn operator_call(&mut self, call: &ast::Call) -> Result<Option<Value>, QueryError> {
-        let compared = |op: CompareOp| match call.args.as_slice() {
-            [left, right] => Some((op, left, right)),
-            _ => None,
-        };
-        let pair = match call.name.as_str() {
-            "equals" => compared(CompareOp::Eq),
-            "notEquals" => compared(CompareOp::NotEq),
-            "less" => compared(CompareOp::Lt),
-            "lessOrEquals" => compared(CompareOp::LtEq),
-            "greater" => compared(CompareOp::Gt),
-            "greaterOrEquals" => compared(CompareOp::GtEq),
-            "like" => compared(CompareOp::Like),
-            "ilike" => compared(CompareOp::ILike),
-            "notLike" => compared(CompareOp::NotLike),
-            "notILike" => compared(CompareOp::NotILike),
-            "in" => compared(CompareOp::In),
-            "notIn" => compared(CompareOp::NotIn),
-            "and" => return self.expr(&crate::hogql::build::and(call.args.clone())).map(Some),
-            "or" => return self.expr(&crate::hogql::build::or(call.args.clone())).map(Some),
-            "not" => match call.args.as_slice() {
-                [arg] => return self.expr(&crate::hogql::build::not(arg.clone())).map(Some),
-                _ => None,
-            },
-            "arrayJoin" => match call.args.as_slice() {
-                [array] => {
-                    let array = self.expr(array)?;
-                    return self.array_join_call(array).map(Some);
+    /// A value as another type, by ClickHouse's or SQL's name of it.
+    pub(crate) fn cast_value(&mut self, value: Value, type_name: &str) -> Result<Value, QueryError> {
+        Ok(value_of(functions::cast(argument(value), type_name, &self.context.functions)?))
+    }
+
+    fn build(&mut self, function: &Function, args: Vec<Argument>, options: CallOptions) -> Result<Value, QueryError> {
+        Ok(value_of(function.build(args, options, &self.context.functions)?))
+    }
+
+    /// The arguments; lambdas last, as the types of their parameters come from the others.
+    fn arguments(&mut self, function: &Function, call: &ast::Call) -> Result<Vec<Argument>, QueryError> {
+        // count(*) counts rows
+        let listed: Vec<&ast::Expr> = call.args.iter().filter(|arg| !matches!(arg.kind, ExprKind::Asterisk(_))).collect();
+        let mut args: Vec<Option<Argument>> = Vec::with_capacity(listed.len());
+        for arg in &listed {
+            args.push(match &arg.kind {
+                ExprKind::Lambda { .. } => None,
+                _ => Some(argument(self.expr(arg)?)),
+            });
+        }
+        let types: Vec<Option<DataType>> = args.iter().map(|arg| arg.as_ref().map(|arg| arg.data_type.clone())).collect();
+        listed
+            .into_iter()
+            .zip(args)
+            .map(|(listed, arg)| match (arg, &listed.kind) {
+                (Some(arg), _) => Ok(arg),
+                (None, ExprKind::Lambda { params, body }) => {
+                    let types = function.lambda_parameters(params.len(), &types)?;
+                    self.lambda(params, types, body)
                 }
-                _ => None,
-            },
-            _ => None,
-        };
-        match pair {
-            Some((op, left, right)) => self.compare(op, left, right).map(Some),
-            None => Ok(None),
+                (None, _) => Err(QueryError::Internal("an argument is a lambda or has a value".to_owned())),
+            })
+            .collect()
+    }
+
+    fn lambda(&mut self, params: &[String], types: Vec<DataType>, body: &ast::Expr) -> Result<Argument, QueryError> {
+        let outer = self.parameters.len();
+        let mut names = Vec::new();
+        for (name, data) in params.iter().zip(types) {
+            // a name of its own, so that lambdas in lambdas may use the same one
+            let own = format!("{name}_{}", self.context.fresh_name());
+            let field = Arc::new(Field::new(own.as_str(), data.clone(), true));
+            let variable = Expr::LambdaVariable(LambdaVariable::new(own.clone(), Some(field)));
+            self.parameters.push(Parameter { name: name.clone(), value: Value::new(variable, Type::new(data, true)) });
+            names.push(own);
+        }
+        let body = self.expr(body);
+        self.parameters.truncate(outer);
+        let body = body?;
+        let (data_type, nullable) = (body.ty.data, body.ty.nullable);
+        Ok(Argument { expr: Expr::Lambda(Lambda::new(names, body.expr)), data_type, nullable })
+    }
+
+    fn options(&mut self, call: &ast::Call) -> Result<CallOptions, QueryError> {
+        let params = call.params.iter().flatten().map(|param| constant(self.expr(param)?)).collect::<Result<Vec<_>, _>>()?;
+        let order_by = self.sorts(&call.order_by)?;
+        let filter = call.filter.as_ref().map(|filter| self.condition(filter)).transpose()?;
+        Ok(CallOptions { params, distinct: call.distinct, order_by, filter })
+    }
+}
+
+fn argument(value: Value) -> Argument {
+    Argument { expr: value.expr, data_type: value.ty.data, nullable: value.ty.nullable }
+}
+
+fn value_of(built: functions::Built) -> Value {
+    Value::new(built.expr, Type { data: built.data_type, nullable: built.nullable, note: built.shown })
+}
+
+/// `equals(a, b)`, `and(a, b)`, `plus(a, b)`: operators under their function names.
+fn operator_form(call: &ast::Call) -> Option<ExprKind> {
+    if let [left, right] = call.args.as_slice() {
+        let (left, right) = (Box::new(left.clone()), Box::new(right.clone()));
+        if let Some(op) = comparison(&call.name) {
+            return Some(ExprKind::Compare { op, left, right });
+        }
+        if let Some(op) = arithmetic(&call.name) {
+            return Some(ExprKind::Arithmetic { op, left, right });
         }
     }
-
-    /// A text constant.
-    pub(crate) fn text(text: &str) -> Value {
-        let value = Value::literal(ScalarValue::Utf8(Some(text.to_owned())));
-        Value::new(value.expr, Type { nullable: false, ..value.ty })
+    match (call.name.to_ascii_lowercase().as_str(), call.args.as_slice()) {
+        ("and", args @ [_, _, ..]) => Some(ExprKind::And(args.to_vec())),
+        ("or", args @ [_, _, ..]) => Some(ExprKind::Or(args.to_vec())),
+        ("and" | "or", [only]) => Some(only.kind.clone()),
+        ("not", [only]) => Some(ExprKind::Not(Box::new(only.clone()))),
+        _ => None,
     }
+}
+
+fn comparison(name: &str) -> Option<CompareOp> {
+    Some(match name {
+        "equals" => CompareOp::Eq,
+        "notEquals" => CompareOp::NotEq,
+        "less" => CompareOp::Lt,
+        "lessOrEquals" => CompareOp::LtEq,
+        "greater" => CompareOp::Gt,
+        "greaterOrEquals" => CompareOp::GtEq,
+        "like" => CompareOp::Like,
+        "ilike" => CompareOp::ILike,
+        "notLike" => CompareOp::NotLike,
+        "notILike" => CompareOp::NotILike,
+        "in" | "globalIn" => CompareOp::In,
+        "notIn" | "globalNotIn" => CompareOp::NotIn,
+        _ => return None,
+    })
+}
+
+fn arithmetic(name: &str) -> Option<ArithmeticOp> {
+    Some(match name {
+        "plus" => ArithmeticOp::Add,
+        "minus" => ArithmeticOp::Sub,
+        "multiply" => ArithmeticOp::Mul,
+        "divide" => ArithmeticOp::Div,
+        "modulo" | "mod" => ArithmeticOp::Mod,
+        _ => return None,
+    })
 }

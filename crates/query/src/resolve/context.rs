@@ -1,6 +1,7 @@
 //! What a query is resolved against: the project, its rows, its definitions.
 
 use crate::error::QueryError;
+use crate::functions::{FunctionContext, WeekStart};
 use crate::scan::{PropertyKind, ScanContext};
 use aqueduct_catalog::{PropertyParent, PropertyType};
 use aqueduct_event::{ProjectId, UnixMicros};
@@ -44,10 +45,9 @@ impl PersonMode {
         match modifier {
             None | Some("disabled" | "person_id_override_properties_joined") => Ok(PersonMode::Joined),
             Some("person_id_no_override_properties_on_events" | "person_id_override_properties_on_events") => Ok(PersonMode::OnEvent),
-            Some(other) => Err(QueryError::Request {
-                detail: format!("personsOnEventsMode {other:?} is not known"),
-                attr: Some("modifiers"),
-            }),
+            Some(other) => {
+                Err(QueryError::Request { detail: format!("personsOnEventsMode {other:?} is not known"), attr: Some("modifiers") })
+            }
         }
     }
 }
@@ -58,7 +58,10 @@ pub(crate) struct QueryContext {
     pub(crate) scan: Arc<ScanContext>,
     pub(crate) project: ProjectFacts,
     pub(crate) definitions: Arc<dyn Definitions>,
+    /// The clock's time when the query came.
     pub(crate) now: UnixMicros,
+    /// What functions need to know.
+    pub(crate) functions: FunctionContext,
     pub(crate) person_mode: PersonMode,
     /// Rows that a SELECT without LIMIT gives.
     pub(crate) default_limit: usize,
@@ -73,7 +76,12 @@ impl QueryContext {
         now: UnixMicros,
         person_mode: PersonMode,
     ) -> Self {
-        Self { scan, project, definitions, now, person_mode, default_limit: 100, relations: AtomicUsize::new(0) }
+        let functions = FunctionContext {
+            timezone: project.timezone.clone(),
+            week_start: if project.week_start_day == 1 { WeekStart::Monday } else { WeekStart::Sunday },
+            now_micros: now.0,
+        };
+        Self { scan, project, definitions, now, functions, person_mode, default_limit: 100, relations: AtomicUsize::new(0) }
     }
 
     /// A name that no other relation of the query has.

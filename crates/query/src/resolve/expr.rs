@@ -112,7 +112,8 @@ impl Scope<'_> {
             return Ok(Value::flag(inside, false));
         }
         // a NULL operand makes both BETWEEN and NOT BETWEEN false
-        let known = [value, low, high].into_iter().filter(|operand| operand.ty.nullable).map(|operand| Expr::IsNotNull(Box::new(operand.expr)));
+        let known =
+            [value, low, high].into_iter().filter(|operand| operand.ty.nullable).map(|operand| Expr::IsNotNull(Box::new(operand.expr)));
         let outside = known.fold(Expr::Not(Box::new(inside)), |all, known| binary_expr(known, Operator::And, all));
         Ok(Value::flag(outside, false))
     }
@@ -198,25 +199,10 @@ impl Scope<'_> {
     }
 
     fn cast(&mut self, expr: &ast::Expr, type_name: &str, try_cast: bool) -> Result<Value, QueryError> {
-        let name = type_name.trim();
-        let inner = name.strip_prefix("Nullable(").and_then(|inner| inner.strip_suffix(')')).unwrap_or(name);
-        let lower = inner.to_ascii_lowercase();
-        let base = lower.split('(').next().unwrap_or_default();
-        let function = match base {
-            "int" | "integer" | "bigint" | "smallint" | "tinyint" | "int8" | "int16" | "int32" | "int64" | "uint8" | "uint16" | "uint32"
-            | "uint64" => "toInt",
-            "float" | "double" | "real" | "float32" | "float64" | "double precision" | "numeric" => "toFloat",
-            "decimal" => "toFloat",
-            "string" | "text" | "varchar" | "char" => "toString",
-            "date" | "date32" => "toDate",
-            "datetime" | "datetime64" | "timestamp" | "timestamptz" => "toDateTime",
-            "uuid" => "toUUID",
-            "bool" | "boolean" => "toBool",
-            "json" | "jsonb" => "toString",
-            _ => return Err(QueryError::unsupported(format!("Unsupported type in CAST: {name}"))),
-        };
-        let _ = try_cast;
-        self.call_named(function, std::slice::from_ref(expr))
+        let value = self.expr(expr)?;
+        let mut cast = self.cast_value(value, type_name)?;
+        cast.ty.nullable |= try_cast;
+        Ok(cast)
     }
 
     fn tag(&mut self, tag: &ast::Tag) -> Result<Value, QueryError> {
@@ -259,9 +245,6 @@ pub(crate) fn truth(value: Value) -> Result<Value, QueryError> {
         Class::Bool => Ok(value),
         Class::Null => Ok(Value::new(lit(ScalarValue::Boolean(None)), Type::new(DataType::Boolean, true).with_note(Note::Flag))),
         Class::Number => Ok(Value::flag(binary_expr(cast(value.expr, DataType::Float64), Operator::NotEq, lit(0.0)), nullable)),
-        _ => Err(QueryError::resolve(format!(
-            "Illegal type {} of a condition: expected a boolean or a number",
-            value.ty.name("UTC")
-        ))),
+        _ => Err(QueryError::resolve(format!("Illegal type {} of a condition: expected a boolean or a number", value.ty.name("UTC")))),
     }
 }

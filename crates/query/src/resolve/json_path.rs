@@ -9,9 +9,7 @@ use arrow::array::{Array, AsArray, StringBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::common::{Result as DfResult, ScalarValue};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use serde_json::value::RawValue;
 use std::sync::{Arc, LazyLock};
 
@@ -98,7 +96,8 @@ fn follow<'t>(text: &'t str, steps: &[Step]) -> Option<&'t str> {
             Step::Key(key) => raw_value(raw, key)?,
             Step::Index(index) => {
                 let items: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
-                let at = if *index > 0 { usize::try_from(index - 1).ok()? } else { items.len().checked_sub(usize::try_from(-index).ok()?)? };
+                let at =
+                    if *index > 0 { usize::try_from(index - 1).ok()? } else { items.len().checked_sub(usize::try_from(-index).ok()?)? };
                 items.get(at)?.get()
             }
         };

@@ -27,9 +27,9 @@ mod tables;
 mod types;
 mod window;
 
-pub(crate) use context::{PersonMode, QueryContext};
 pub use context::{Definitions, ProjectFacts};
-pub(crate) use placeholders::{Values, replace_in_expr, replace_in_query};
+pub(crate) use context::{PersonMode, QueryContext};
+pub(crate) use placeholders::{FilterPair, Values, replace_in_expr, replace_in_query};
 pub(crate) use relation::{Output, Relation, Source, column_name};
 pub(crate) use rows::{compile_rows, constant};
 pub(crate) use scope::{CteEnv, Scope};

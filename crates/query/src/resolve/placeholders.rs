@@ -84,7 +84,9 @@ fn replace_in_select(select: &mut SelectQuery, values: &Values) -> Result<(), Qu
 
 fn reads_sessions(from: Option<&FromExpr>) -> bool {
     match from {
-        Some(FromExpr::Table(table)) => matches!(&table.source, TableSource::Name(name) if name.last().is_some_and(|name| name == "sessions")),
+        Some(FromExpr::Table(table)) => {
+            matches!(&table.source, TableSource::Name(name) if name.last().is_some_and(|name| name == "sessions"))
+        }
         Some(FromExpr::Join(join)) => reads_sessions(Some(&join.left)),
         None => false,
     }

@@ -1,9 +1,9 @@
 //! Expressions over the rows of `events`, for the insight operators.
 
+use super::QueryContext;
 use super::relation::{Relation, Source};
 use super::scope::{CteEnv, Scope};
 use super::types::{Type, Value};
-use super::QueryContext;
 use crate::error::QueryError;
 use crate::hogql::ast;
 use crate::scan::{Compiled, RowProgram};

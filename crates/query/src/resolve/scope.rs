@@ -1,8 +1,8 @@
 //! What names mean inside one SELECT.
 
+use super::QueryContext;
 use super::relation::Relation;
 use super::types::{Type, Value};
-use super::QueryContext;
 use crate::error::QueryError;
 use crate::hogql::ast;
 use arrow::datatypes::{DataType, Field};

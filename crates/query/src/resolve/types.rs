@@ -4,19 +4,7 @@ use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 
-/// What a value is beyond its arrow type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Note {
-    /// Nothing more.
-    #[default]
-    Plain,
-    /// A truth value that ClickHouse shows as 0 or 1, and calls `UInt8`.
-    Flag,
-    /// Text that holds JSON, so `.name` and `[1]` reach into it.
-    Json,
-    /// A count: `UInt64`.
-    Count,
-}
+pub(crate) use crate::functions::Shown as Note;
 
 /// The type of a value.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,13 +1,14 @@
 //! Window functions: `f(x) OVER (PARTITION BY … ORDER BY … ROWS …)`.
 
 use super::scope::Scope;
-use super::types::{Note, Value};
+use super::types::{Class, Note, Type, Value};
 use crate::error::QueryError;
 use crate::hogql::ast::{self, FrameBound, FrameUnit, Over};
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::functions_window as windows;
 use datafusion::logical_expr::expr::{Sort, WindowFunction, WindowFunctionParams};
-use datafusion::logical_expr::{Expr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition, WindowUDF};
+use datafusion::logical_expr::{Expr, cast, lit, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition, WindowUDF};
 use std::sync::Arc;
 
 impl Scope<'_> {
@@ -34,15 +35,22 @@ impl Scope<'_> {
             distinct: false,
         };
         if let Some(function) = ranking(&lower) {
-            let args = call.args.iter().map(|arg| Ok(self.expr(arg)?.expr)).collect::<Result<Vec<_>, QueryError>>()?;
+            let args = call.args.iter().map(|arg| self.expr(arg)).collect::<Result<Vec<_>, QueryError>>()?;
+            let nullable = args.iter().any(|arg| arg.ty.nullable);
+            let args = args.into_iter().map(|arg| arg.expr).collect();
             let frame = match lower.as_str() {
                 "first_value" | "last_value" | "nth_value" => frame(window.frame.as_ref(), ordered)?,
                 _ => WindowFrame::new(ordered.then_some(false)),
             };
             let definition = WindowFunctionDefinition::WindowUDF(function);
             let value = self.typed(Expr::from(WindowFunction { fun: definition, params: params(args, frame) }))?;
-            let counted = matches!(lower.as_str(), "row_number" | "rank" | "dense_rank");
-            return Ok(if counted { Value::new(value.expr, value.ty.with_note(Note::Count)) } else { value });
+            return Ok(match lower.as_str() {
+                "row_number" | "rank" | "dense_rank" => Value::new(value.expr, value.ty.with_note(Note::Count)),
+                // outside of its frame ClickHouse gives the empty value of the type, unless the argument can be NULL
+                "lag" | "lead" | "percent_rank" | "cume_dist" | "ntile" => value,
+                _ if nullable => value,
+                _ => or_empty(value),
+            });
         }
         let mut plain = call.clone();
         plain.over = None;
@@ -74,6 +82,21 @@ impl Scope<'_> {
             })
             .collect()
     }
+}
+
+/// The empty value of the type instead of NULL.
+fn or_empty(value: Value) -> Value {
+    let empty = match value.class() {
+        Class::Text => ScalarValue::from(""),
+        Class::Number => match ScalarValue::new_zero(&value.ty.data) {
+            Ok(zero) => zero,
+            Err(_) => return value,
+        },
+        _ => return value,
+    };
+    let data = if value.class() == Class::Text { DataType::Utf8 } else { value.ty.data };
+    let expr = datafusion::functions::core::expr_fn::coalesce(vec![cast(value.expr, data.clone()), lit(empty)]);
+    Value::new(expr, Type { data, nullable: false, note: value.ty.note })
 }
 
 fn over_aggregates(

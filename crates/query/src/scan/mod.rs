@@ -21,7 +21,6 @@ mod property;
 mod sessions;
 mod tables;
 
-
 pub(crate) use column::{GroupField, PersonField, PropertyKind, VirtualColumn};
 pub(crate) use context::ScanContext;
 pub(crate) use events::{EventsTable, Top};

@@ -5,7 +5,9 @@ use super::property::property_array;
 use super::{GroupField, PropertyKind, ScanContext, VirtualColumn, elements};
 use crate::error::QueryError;
 use aqueduct_store::{EventColumn, Part};
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
+};
 use arrow::compute::take;
 use arrow::datatypes::{Int32Type, SchemaRef, UInt8Type};
 use hashbrown::HashMap;

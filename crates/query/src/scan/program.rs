@@ -183,6 +183,11 @@ impl RowProgram {
         Self { context, exprs }
     }
 
+    /// The columns of a part, to be shared by several evaluations.
+    pub(crate) fn columns(&self, part: &Arc<dyn Part>) -> PartColumns {
+        PartColumns::new(&self.context, part)
+    }
+
     /// The value of each expression for every row of the part. Text may come as a dictionary.
     pub(crate) fn evaluate(&self, part: &Arc<dyn Part>) -> Result<Vec<ArrayRef>, QueryError> {
         let mut columns = PartColumns::new(&self.context, part);

@@ -3,7 +3,8 @@
 use super::PropertyKind;
 use aqueduct_store::PropertyColumn;
 use arrow::array::{
-    Array, ArrayBuilder, ArrayRef, AsArray, BooleanArray, BooleanBuilder, DictionaryArray, Float64Array, Float64Builder, Int32Array, StringBuilder, TimestampMicrosecondBuilder, new_null_array,
+    Array, ArrayBuilder, ArrayRef, AsArray, BooleanArray, BooleanBuilder, DictionaryArray, Float64Array, Float64Builder, Int32Array,
+    StringBuilder, TimestampMicrosecondBuilder, new_null_array,
 };
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use hashbrown::HashMap;

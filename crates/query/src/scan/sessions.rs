@@ -227,8 +227,7 @@ impl SessionsTable {
         place: impl Fn(&Session) -> Option<Place>,
         context: &Arc<ScanContext>,
     ) -> Result<ArrayRef, QueryError> {
-        let arrays =
-            self.parts.iter().map(|part| PartColumns::new(context, part).get(column)).collect::<Result<Vec<_>, QueryError>>()?;
+        let arrays = self.parts.iter().map(|part| PartColumns::new(context, part).get(column)).collect::<Result<Vec<_>, QueryError>>()?;
         Ok(dictionary(self.sessions.iter().map(|session| {
             let (part, row) = place(session)?;
             text_at(arrays.get(part as usize)?, row as usize).map(str::to_owned)
@@ -237,8 +236,7 @@ impl SessionsTable {
 
     fn persons(&self, context: &Arc<ScanContext>) -> Result<ArrayRef, QueryError> {
         let column = VirtualColumn::PersonId;
-        let arrays =
-            self.parts.iter().map(|part| PartColumns::new(context, part).get(&column)).collect::<Result<Vec<_>, QueryError>>()?;
+        let arrays = self.parts.iter().map(|part| PartColumns::new(context, part).get(&column)).collect::<Result<Vec<_>, QueryError>>()?;
         let ids: Vec<PersonId> = self
             .sessions
             .iter()

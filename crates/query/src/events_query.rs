@@ -1,0 +1,265 @@
+//! EventsQuery: the list of events, and small tables over them.
+//!
+//! In: `select`, `where`, filters, times. Out: rows in the order of `select`, where `*`, `person` and `person_display_name` are objects.
+//! The query becomes one SELECT; the objects are put together from its columns.
+
+use crate::engine::{QueryResponse, Run, Timings, moment, request_filters, rows, types};
+use crate::error::QueryError;
+use crate::filters::Scope;
+use crate::functions;
+use crate::hogql::ast::{CompareOp, Expr, ExprKind, GroupBy, Literal, OrderExpr, SelectQuery};
+use crate::hogql::build::{array, asc, call, compare, desc, eq, table};
+use crate::hogql::{parse_expr, parse_order_expr};
+use crate::plan::{Nesting, ROWS_MAX, plan_query};
+use crate::resolve::{CteEnv, QueryContext};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+/// The request, as PostHog names its fields.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventsQuery {
+    #[serde(default = "everything")]
+    select: Vec<String>,
+    #[serde(default, rename = "where")]
+    conditions: Option<Vec<String>>,
+    #[serde(default)]
+    properties: Json,
+    #[serde(default)]
+    fixed_properties: Json,
+    filter_test_accounts: Option<bool>,
+    event: Option<String>,
+    events: Option<Vec<String>>,
+    action_id: Option<i64>,
+    person_id: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+    order_by: Option<Vec<String>>,
+    limit: Option<usize>,
+    offset: Option<usize>,
+}
+
+fn everything() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+/// What stands at one place of a row, and which of the SELECT's columns it is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    Plain(usize),
+    Event(usize),
+    Person(usize),
+    DisplayName(usize),
+}
+
+/// The columns of `*`.
+const EVENT_FIELDS: [&str; 9] =
+    ["uuid", "event", "properties", "timestamp", "team_id", "distinct_id", "elements_chain", "created_at", "person_mode"];
+
+/// Properties that a person is called by, the first one that is there.
+const NAME_PROPERTIES: [&str; 8] = ["email", "Email", "$email", "name", "Name", "username", "Username", "UserName"];
+
+/// Rows of a page when the request says nothing.
+const LIMIT_DEFAULT: usize = 100;
+
+pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, QueryError> {
+    let mut timings = Timings::default();
+    let query: EventsQuery = serde_json::from_value(request.clone())
+        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })?;
+    let (select, cells) = build(&query, &run.context)?;
+    let printed = select.to_string();
+    let timed = select.order_by.first().is_some_and(|order| order.expr.as_chain().as_deref() == Some(&["timestamp"]));
+    let limit = limit(&query);
+    timings.mark("./build");
+    let (plan, outputs) = plan_query(&select.into(), &run.context, &CteEnv::default(), Nesting::Outer)?;
+    timings.mark("./plan");
+    let batches = run.execute(plan).await?;
+    timings.mark("./execute");
+    let mut found = rows(&batches, &outputs, run.context.scan.zone())?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let cursor = (has_more && timed).then(|| cursor(&cells, &query.select, found.last())).flatten();
+    let results: Vec<Json> = found.into_iter().map(|row| Json::Array(cells.iter().map(|cell| cell.show(&row)).collect())).collect();
+    timings.mark("./show");
+    let mut body = Map::new();
+    body.insert("results".to_owned(), Json::Array(results));
+    body.insert("columns".to_owned(), query.select.iter().map(String::as_str).collect());
+    body.insert("types".to_owned(), types(&outputs, &run.context));
+    body.insert("hogql".to_owned(), Json::from(printed));
+    body.insert("hasMore".to_owned(), Json::from(has_more));
+    body.insert("limit".to_owned(), Json::from(limit));
+    body.insert("offset".to_owned(), Json::from(query.offset.unwrap_or(0)));
+    if let Some(cursor) = cursor {
+        body.insert("nextCursor".to_owned(), cursor);
+    }
+    body.insert("timings".to_owned(), timings.finish());
+    Ok(QueryResponse { body })
+}
+
+fn limit(query: &EventsQuery) -> usize {
+    query.limit.unwrap_or(LIMIT_DEFAULT).min(ROWS_MAX)
+}
+
+/// The SELECT, and how its columns become cells.
+fn build(query: &EventsQuery, context: &QueryContext) -> Result<(SelectQuery, Vec<Cell>), QueryError> {
+    let (mut columns, mut cells) = (Vec::new(), Vec::new());
+    for text in &query.select {
+        let expression = without_label(text);
+        let place = columns.len();
+        cells.push(match expression {
+            "*" => {
+                columns.extend(EVENT_FIELDS.map(|name| Expr::field([name])));
+                Cell::Event(place)
+            }
+            "person" => {
+                columns.extend([vec!["distinct_id"], vec!["person", "id"], vec!["person", "created_at"], vec!["person", "properties"]].map(Expr::field));
+                Cell::Person(place)
+            }
+            "person_display_name" => {
+                let mut names: Vec<Expr> = NAME_PROPERTIES.iter().map(|name| text_property(name)).collect();
+                names.push(Expr::field(["distinct_id"]));
+                columns.extend([call("coalesce", names), Expr::field(["person", "id"]), Expr::field(["distinct_id"])]);
+                Cell::DisplayName(place)
+            }
+            expression => {
+                columns.push(parse_expr(expression)?);
+                Cell::Plain(place)
+            }
+        });
+    }
+    let aggregated = columns.iter().any(aggregates);
+    let (mut filter, mut having) = (Vec::new(), Vec::new());
+    for condition in conditions(query, context)? {
+        if aggregates(&condition) { having.push(condition) } else { filter.push(condition) }
+    }
+    let group_by = aggregated.then(|| GroupBy::Exprs(columns.iter().filter(|column| !aggregates(column)).cloned().collect()));
+    let order_by = order(query, &columns, aggregated)?;
+    let whole = |conditions: Vec<Expr>| (!conditions.is_empty()).then(|| crate::hogql::build::and(conditions));
+    let count = |count: usize| i64::try_from(count).ok().map(Expr::lit);
+    let select = SelectQuery {
+        select: columns,
+        from: Some(table("events")),
+        filter: whole(filter),
+        group_by: group_by.filter(|group| !matches!(group, GroupBy::Exprs(keys) if keys.is_empty())),
+        having: whole(having),
+        order_by,
+        limit: count(limit(query)),
+        offset: query.offset.filter(|offset| *offset > 0).and_then(count),
+        ..SelectQuery::default()
+    };
+    Ok((select, cells))
+}
+
+/// `expr -- Label` is `expr`.
+fn without_label(text: &str) -> &str {
+    text.split_once("--").map_or(text, |(expression, _)| expression).trim()
+}
+
+/// A person's property as text, whatever its definition says, NULL when empty.
+fn text_property(name: &str) -> Expr {
+    call("nullIf", vec![call("toString", vec![Expr::field(["person", "properties", name])]), Expr::lit("")])
+}
+
+fn conditions(query: &EventsQuery, context: &QueryContext) -> Result<Vec<Expr>, QueryError> {
+    if query.action_id.is_some() {
+        return Err(QueryError::unsupported("actions are not supported yet"));
+    }
+    let mut all = Vec::new();
+    for text in query.conditions.iter().flatten() {
+        all.push(parse_expr(text)?);
+    }
+    all.extend(request_filters(&query.properties, Scope::Event, context)?);
+    all.extend(request_filters(&query.fixed_properties, Scope::Event, context)?);
+    if query.filter_test_accounts.unwrap_or(false) {
+        all.extend(request_filters(&context.project.test_account_filters, Scope::Event, context)?);
+    }
+    if let Some(event) = query.event.as_deref().filter(|event| !event.is_empty()) {
+        all.push(eq(Expr::field(["event"]), Expr::lit(event)));
+    }
+    if let Some(events) = query.events.as_ref().filter(|events| !events.is_empty()) {
+        let names = events.iter().map(|event| Expr::lit(event.as_str())).collect();
+        all.push(compare(CompareOp::In, Expr::field(["event"]), array(names)));
+    }
+    if let Some(person) = &query.person_id {
+        all.push(eq(Expr::field(["person_id"]), Expr::lit(person.as_str())));
+    }
+    // clocks differ a little, events of the next seconds are shown
+    let before = match query.before.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => moment(text, context),
+        None => call("plus", vec![call("now", vec![]), call("toIntervalSecond", vec![Expr::lit(5)])]),
+    };
+    all.push(compare(CompareOp::Lt, Expr::field(["timestamp"]), before));
+    match query.after.as_deref().filter(|text| !text.is_empty()).unwrap_or("-24h") {
+        "all" => {}
+        after => all.push(compare(CompareOp::Gt, Expr::field(["timestamp"]), moment(after, context))),
+    }
+    Ok(all)
+}
+
+/// As asked; else by count, by the first aggregate, by time, by the first column.
+fn order(query: &EventsQuery, columns: &[Expr], aggregated: bool) -> Result<Vec<OrderExpr>, QueryError> {
+    if let Some(asked) = query.order_by.as_ref().filter(|asked| !asked.is_empty()) {
+        return asked.iter().map(|text| Ok(parse_order_expr(without_label(text))?)).collect();
+    }
+    let selected = |name: &str| query.select.iter().any(|text| without_label(text) == name);
+    if selected("count()") {
+        return Ok(vec![desc(call("count", vec![]))]);
+    }
+    if let Some(aggregate) = columns.iter().find(|column| aggregates(column)) {
+        return Ok(vec![desc(aggregate.without_alias().clone())]);
+    }
+    if !aggregated && (selected("*") || selected("timestamp")) {
+        return Ok(vec![desc(Expr::field(["timestamp"]))]);
+    }
+    Ok(columns.first().map(|first| asc(first.without_alias().clone())).into_iter().collect())
+}
+
+/// Whether the expression holds an aggregate outside of a window.
+fn aggregates(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call(call) => {
+            let own = call.over.is_none() && functions::lookup(&call.name).is_some_and(|function| function.is_aggregate());
+            own || call.args.iter().any(aggregates)
+        }
+        ExprKind::Compare { left, right, .. } | ExprKind::Arithmetic { left, right, .. } => aggregates(left) || aggregates(right),
+        ExprKind::And(items) | ExprKind::Or(items) | ExprKind::Array(items) | ExprKind::Tuple(items) => items.iter().any(aggregates),
+        ExprKind::Not(inner) | ExprKind::Alias { expr: inner, .. } | ExprKind::Cast { expr: inner, .. } => aggregates(inner),
+        ExprKind::Between { expr, low, high, .. } => aggregates(expr) || aggregates(low) || aggregates(high),
+        ExprKind::ArrayAccess { array, index, .. } => aggregates(array) || aggregates(index),
+        ExprKind::TupleAccess { tuple, .. } => aggregates(tuple),
+        ExprKind::Lambda { body, .. } => aggregates(body),
+        ExprKind::Literal(Literal::Null) => false,
+        _ => false,
+    }
+}
+
+impl Cell {
+    fn show(self, row: &[Json]) -> Json {
+        let parsed = |at: usize| row[at].as_str().and_then(|text| serde_json::from_str::<Json>(text).ok()).unwrap_or_else(|| json!({}));
+        match self {
+            Cell::Plain(at) => row[at].clone(),
+            Cell::Event(at) => {
+                let fields = EVENT_FIELDS.iter().enumerate().map(|(offset, name)| {
+                    let value = if *name == "properties" { parsed(at + offset) } else { row[at + offset].clone() };
+                    ((*name).to_owned(), value)
+                });
+                Json::Object(fields.collect())
+            }
+            Cell::Person(at) if row[at + 2].is_null() => json!({"distinct_id": row[at]}),
+            Cell::Person(at) => {
+                json!({"uuid": row[at + 1], "created_at": row[at + 2], "properties": parsed(at + 3), "distinct_id": row[at]})
+            }
+            Cell::DisplayName(at) => json!({"display_name": row[at], "id": row[at + 1], "distinct_id": row[at + 2]}),
+        }
+    }
+}
+
+/// Time of the last row, where the next page begins.
+fn cursor(cells: &[Cell], select: &[String], last: Option<&Vec<Json>>) -> Option<Json> {
+    let last = last?;
+    cells.iter().zip(select).find_map(|(cell, text)| match cell {
+        Cell::Event(at) => last.get(at + 3).cloned(),
+        Cell::Plain(at) if without_label(text) == "timestamp" => last.get(*at).cloned(),
+        _ => None,
+    })
+}
