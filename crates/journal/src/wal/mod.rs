@@ -77,7 +77,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::sync::{Semaphore, oneshot};
-use writer::Writer;
+use writer::{RECYCLE_BYTES, Writer};
 
 /// The only partition of a local journal.
 const PARTITION: PartitionId = PartitionId(0);
@@ -257,7 +257,12 @@ impl Journal for WalJournal {
     }
 
     fn trim(&self, _partition: PartitionId, upto: JournalPosition) -> Result<(), TrimError> {
-        self.shared.trim(upto.0)
+        self.shared.trim(upto.0)?;
+        let tail = *self.shared.tail.borrow();
+        if upto.0 >= tail.end && self.shared.active_bytes() > RECYCLE_BYTES {
+            self.queue.nudge();
+        }
+        Ok(())
     }
 
     fn end(&self, _partition: PartitionId) -> JournalPosition {

@@ -44,6 +44,8 @@ pub(super) struct Queue {
 struct QueueState {
     pending: VecDeque<Pending>,
     closed: bool,
+    /// There is something to do besides.
+    nudged: bool,
     /// While the writer sleeps: how many appends wake it.
     wakes_at: Option<usize>,
 }
@@ -52,6 +54,7 @@ struct QueueState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wake {
     Pending,
+    Nudged,
     Closed,
 }
 
@@ -76,6 +79,15 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Wakes the writer, once it has nothing else to do.
+    pub(super) fn nudge(&self) {
+        let mut state = self.state.lock();
+        state.nudged = true;
+        if state.wakes_at == Some(1) {
+            self.changed.notify_one();
+        }
+    }
+
     /// What waits now, as far as it fits one group; empty when nothing does.
     pub(super) fn take_group(&self) -> Vec<Pending> {
         let mut state = self.state.lock();
@@ -97,6 +109,9 @@ impl Queue {
             }
             if state.closed {
                 return Wake::Closed;
+            }
+            if std::mem::take(&mut state.nudged) {
+                return Wake::Nudged;
             }
             state.wakes_at = Some(1);
             self.changed.wait(&mut state);

@@ -73,6 +73,10 @@ impl Shared {
         self.state().segments.iter().map(|segment| segment.durable_bytes()).sum()
     }
 
+    pub(super) fn active_bytes(&self) -> u64 {
+        self.state().segments.back().map_or(0, |active| active.durable_bytes())
+    }
+
     pub(super) fn show_size(&self) {
         let segments = self.state().segments.len();
         // A gauge is a float; both stay far below 2^53.
@@ -96,7 +100,7 @@ impl Shared {
         self.poisoned().map_or(AppendError::Closed, |cause| AppendError::Poisoned { cause })
     }
 
-    /// Removes the segments all of whose records lie before `upto`, oldest first, never the active one.
+    /// Removes the segments all of whose records lie before `upto`, oldest first, the active one only after another was begun.
     pub(super) fn trim(&self, upto: u64) -> Result<(), TrimError> {
         let _one_at_a_time = self.trimming.lock();
         {

@@ -23,6 +23,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// A confirmed active segment larger than this is given back when the journal is at rest: an idle server does not hold on to what its store has.
+pub(super) const RECYCLE_BYTES: u64 = 1024 * 1024;
+
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
@@ -68,8 +71,17 @@ impl Writer {
             if let Err(cause) = done {
                 return self.give_up(cause);
             }
-            if idle && self.queue.wait() == Wake::Closed {
-                break;
+            if !idle {
+                continue;
+            }
+            match self.queue.wait() {
+                Wake::Pending => {}
+                Wake::Nudged => {
+                    if let Err(GroupFailure::Poison(cause)) = self.recycle(RECYCLE_BYTES) {
+                        return self.give_up(cause);
+                    }
+                }
+                Wake::Closed => break,
             }
         }
         if let Err(error) = self.active.file.sync() {
@@ -113,18 +125,25 @@ impl Writer {
         group.into_iter().for_each(|pending| pending.answer(Err(error.clone())));
     }
 
-    /// Frees the active segment too when room is short and the store has confirmed all of it: without this a journal whose only segment fills
-    /// the disk would stay full.
+    /// Frees what is confirmed in the active segment too when room is short: without this a journal whose only segment fills the disk would stay full.
     fn make_room(&mut self, wanted: u64) -> Result<(), GroupFailure> {
-        let confirmed = self.shared.state().confirmed;
-        if wanted <= self.room().bytes || self.active.is_empty() || confirmed < self.active.end() {
+        if wanted <= self.room().bytes {
             return Ok(());
         }
-        match self.roll() {
-            Err(GroupFailure::Poison(cause)) => return Err(GroupFailure::Poison(cause)),
-            Err(GroupFailure::Full(_)) => return Ok(()),
-            Ok(()) => {}
+        match self.recycle(0) {
+            // What does not fit is refused in a moment.
+            Err(GroupFailure::Full(_)) => Ok(()),
+            done => done,
         }
+    }
+
+    /// Begins a new segment and removes the active one, if the store has confirmed all of it and it is larger than `bytes_min`.
+    fn recycle(&mut self, bytes_min: u64) -> Result<(), GroupFailure> {
+        let confirmed = self.shared.state().confirmed;
+        if self.active.is_empty() || confirmed < self.active.end() || self.active.durable_bytes() <= bytes_min {
+            return Ok(());
+        }
+        self.roll()?;
         if let Err(error) = self.shared.trim(confirmed) {
             tracing::warn!(%error, "a confirmed journal segment stays until the next trim");
         }

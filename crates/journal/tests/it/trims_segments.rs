@@ -1,11 +1,13 @@
-//! Trimming removes whole confirmed segments, oldest first, never the active one; readers that hold one go on.
+//! Trimming removes whole confirmed segments, oldest first, the active one only at rest; readers that hold one go on.
 
-use crate::{PARTITION, append_all, block_on, open, read_all, segments};
+use crate::{DIR, PARTITION, append_all, block_on, open, read_all, segments};
 use aqueduct_event::JournalPosition;
-use aqueduct_journal::{FaultyDisk, Journal, Op, ReadError};
+use aqueduct_journal::{FaultyDisk, Journal, Op, ReadError, WalConfig, WalJournal};
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-fn twelve_records_in_six_segments() -> (FaultyDisk, aqueduct_journal::WalJournal) {
+fn twelve_records_in_six_segments() -> (FaultyDisk, WalJournal) {
     let disk = FaultyDisk::new(1);
     let journal = open(&disk);
     append_all(&journal, (0..12).map(|number| vec![number; 1500]));
@@ -50,4 +52,24 @@ fn what_cannot_be_removed_is_named_and_tried_again() {
     assert_eq!(read_all(&journal, 2).len(), 10, "nothing is lost");
     journal.trim(PARTITION, JournalPosition(12)).unwrap();
     assert_eq!(segments(&disk).len(), 1);
+}
+
+#[test]
+fn a_journal_at_rest_gives_back_a_confirmed_active_segment_too() {
+    let disk = FaultyDisk::new(1);
+    let journal = WalJournal::open(WalConfig::in_dir(DIR), Arc::new(disk.clone())).unwrap();
+    append_all(&journal, (0..3).map(|number| vec![number; 1 << 20]));
+    journal.trim(PARTITION, JournalPosition(2)).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(journal.used_bytes() > 3 << 20, "not all of it is confirmed");
+    journal.trim(PARTITION, JournalPosition(3)).unwrap();
+    let begun = Instant::now();
+    while journal.used_bytes() > 1000 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} bytes stay", journal.used_bytes());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(segments(&disk).len(), 1);
+    assert!(journal.reader(PARTITION, JournalPosition(3)).is_ok(), "a reader that has read everything goes on");
+    assert_eq!(append_all(&journal, [vec![1]]), [3]);
+    assert_eq!(read_all(&journal, 3), [(3, vec![1])]);
 }
