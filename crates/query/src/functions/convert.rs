@@ -83,8 +83,8 @@ pub(super) const ROWS: &[RowDef] = &[
         show_in(&args[0], env.types.first(), zone.as_ref().unwrap_or(&env.time_zone)).into()
     })
     .also(&["toNullableString", "toStringCutToZero"]),
-    row("toDate", 1, 2, Date, |args, env| to_date(args, env)).also(&["_toDate", "to_date", "toDateOrNull", "toDate32", "date", "DATE"]),
-    row("toDateTime", 1, 2, Micros, |args, env| to_time(args, env)).also(&[
+    row("toDate", 1, 2, Date, to_date).also(&["_toDate", "to_date", "toDateOrNull", "toDate32", "date", "DATE"]),
+    row("toDateTime", 1, 2, Micros, to_time).also(&[
         "toDateTimeOrNull",
         "toDateTime64",
         "toDateTimeUS",
@@ -95,7 +95,7 @@ pub(super) const ROWS: &[RowDef] = &[
         "parseDateTimeBestEffortUS",
         "toDateTime64OrNull",
     ]),
-    row("_toDateTime", 1, 2, Seconds, |args, env| to_time(args, env)),
+    row("_toDateTime", 1, 2, Seconds, to_time),
     row("toTypeName", 1, 1, Text, |args, env| type_name(&args[0], env).into()).lenient(),
     row("UUIDv7ToDateTime", 1, 2, Micros, |args, _| match uuid(&args[0]) {
         Datum::Uuid(uuid) => i64::try_from(uuid >> 80).ok().and_then(|millis| millis.checked_mul(1000)).map_or(Datum::Null, Datum::Time),

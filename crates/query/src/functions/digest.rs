@@ -35,7 +35,7 @@ pub(super) const ROWS: &[RowDef] = &[
     row("cityHash64", 1, ANY, UInt, |args, _| {
         let mut hashes = args.iter().map(city_of);
         let first = hashes.next().unwrap_or(0);
-        hashes.fold(first, |all, next| city128_to_64(all, next)).into()
+        hashes.fold(first, city128_to_64).into()
     }),
 ];
 

@@ -38,7 +38,7 @@ impl<'a> Parts<'a> {
         }
         let host = host.split_once(':').map_or(host, |(host, _)| host);
         let valid = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_') || b >= 128);
-        if valid && host.contains('.') || self.is_full() && valid { host } else { "" }
+        if valid && (host.contains('.') || self.is_full()) { host } else { "" }
     }
 
     fn is_full(&self) -> bool {

@@ -115,7 +115,7 @@ impl Parser {
             self.advance();
             call.distinct = true;
         }
-        while !self.is_sym(")") && !(self.is_kw("order") && self.is_kw_at(1, "by")) {
+        while !(self.is_sym(")") || self.is_kw("order") && self.is_kw_at(1, "by")) {
             call.args.push(self.expr()?);
             if !self.accept_sym(",") {
                 break;

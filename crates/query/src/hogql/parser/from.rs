@@ -12,7 +12,7 @@ use crate::hogql::lexer::Token;
 const MAX_JOINS: usize = 100;
 
 impl Parser {
-    pub(super) fn from(&mut self) -> Result<FromExpr, SyntaxError> {
+    pub(super) fn from_clause(&mut self) -> Result<FromExpr, SyntaxError> {
         self.nested(|parser| {
             let start = parser.span();
             let mut left = parser.from_operand()?;
@@ -37,9 +37,9 @@ impl Parser {
 
     fn from_operand(&mut self) -> Result<FromExpr, SyntaxError> {
         let start = self.span();
-        if self.is_sym("(") && !self.query_follows_paren() && !self.is_kw_at(1, "values") && !self.placeholder_query_follows() {
+        if self.is_sym("(") && !(self.query_follows_paren() || self.is_kw_at(1, "values") || self.is_sym_at(1, "{")) {
             self.advance();
-            let inner = self.from()?;
+            let inner = self.from_clause()?;
             self.expect_sym(")")?;
             return Ok(inner);
         }
@@ -60,11 +60,6 @@ impl Parser {
         }
         table.span = self.span_since(start);
         Ok(FromExpr::Table(Box::new(table)))
-    }
-
-    /// `({query} UNION ALL …)`.
-    fn placeholder_query_follows(&self) -> bool {
-        self.is_sym("(") && self.is_sym_at(1, "{")
     }
 
     fn table_source(&mut self) -> Result<TableSource, SyntaxError> {
@@ -120,8 +115,7 @@ impl Parser {
         let start = self.at;
         self.accept_kw("global");
         let (mut kind, mut strictness) = (None, None);
-        loop {
-            let Token::Word(word) = self.peek() else { break };
+        while let Token::Word(word) = self.peek() {
             match word.to_ascii_lowercase().as_str() {
                 "inner" => kind = Some(JoinKind::Inner),
                 "left" => kind = Some(JoinKind::Left),
