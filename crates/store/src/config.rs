@@ -18,7 +18,8 @@ pub struct StoreConfig {
     /// Fresh rows are written to a segment when the oldest waits this long, in milliseconds. Until then they are durable in the journal alone,
     /// which is read again from there after a crash. Default: `30000`.
     pub flush_age_ms: u64,
-    /// Fresh rows and changes of persons may take this many bytes in memory; at the ceiling `commit` waits for a flush. Default: `536870912` (512 MiB).
+    /// Fresh rows and changes of persons may take this many bytes in memory; at the ceiling `commit` waits for a flush.
+    /// At most 1 GiB counts. Default: `536870912` (512 MiB).
     pub memory_bytes_max: usize,
     /// Whether threads call `work` in the background. If not (one-threaded simulation), a `commit` at the ceiling flushes by itself instead of
     /// waiting. Default: `true`.

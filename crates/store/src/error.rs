@@ -34,6 +34,12 @@ pub enum OpenError {
         /// What is wrong.
         what: String,
     },
+    /// Another process has the store open.
+    #[error("{path} is in use by another process; stop it, or give this one a directory of its own")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// Why a commit, a flush or a compaction failed.

@@ -39,7 +39,11 @@ pub(crate) fn describe() {
 pub(crate) fn committed(rows: usize, took: Duration, fresh_bytes: usize) {
     counter!(COMMIT_ROWS).increment(rows as u64);
     histogram!(COMMIT_SECONDS).record(took.as_secs_f64());
-    gauge!(FRESH_BYTES).set(fresh_bytes as f64);
+    fresh(fresh_bytes);
+}
+
+pub(crate) fn fresh(bytes: usize) {
+    gauge!(FRESH_BYTES).set(bytes as f64);
 }
 
 pub(crate) fn waited(took: Duration) {

@@ -165,6 +165,7 @@ impl EmbeddedStore {
             recent,
         });
         next.frozen = None;
+        metrics::fresh(next.bytes());
         self.state.store(Arc::new(next));
         self.room.notify_all();
         self.overrides_to_check.store(true, Ordering::SeqCst);

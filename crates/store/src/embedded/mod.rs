@@ -145,8 +145,12 @@ impl Store for EmbeddedStore {
 
     fn flush(&self) -> Result<(), CommitError> {
         let mut persisted = self.flushing.lock();
-        // One generation may be left from a flush that failed; the active one comes after it.
-        while self.flush_generation(&mut persisted)? {}
+        let is_left_over = self.state.load().frozen.is_some();
+        self.flush_generation(&mut persisted)?;
+        if is_left_over {
+            // That was what an earlier flush could not write; what is active comes after it.
+            self.flush_generation(&mut persisted)?;
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::cache::ColumnCache;
 use crate::config::StoreConfig;
 use crate::files::{DirFiles, Files};
 use crate::manifest::{Loaded, Manifest};
+use crate::segment::descriptor::is_file_name;
 use crate::segment::{Descriptor, Segment};
 use crate::{OpenError, ReadError, metrics};
 use aqueduct_event::Clock;
@@ -18,6 +19,9 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+
+/// Fresh rows never take more, whatever the config says: a dictionary must stay below 2 GiB.
+const MEMORY_BYTES_MAX: usize = 1 << 30;
 
 impl EmbeddedStore {
     /// Opens the store in `config.dir`, or makes it.
@@ -38,6 +42,13 @@ impl EmbeddedStore {
         let (manifest, loaded) = Manifest::open(&files, config.manifest_cache_bytes, config.shards)?;
         check_files(&*files, &loaded.segments)?;
         let view = manifest.view().map_err(open_error)?;
+        if loaded.shards != config.shards {
+            tracing::info!(
+                made_with = loaded.shards,
+                configured = config.shards,
+                "a store keeps the number of shards that it was made with"
+            );
+        }
         let Loaded { shards, next_segment, seq, segments, positions, seqs, group_types, overrides } = loaded;
         let segments = segments.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&files)))).collect();
         let overrides = overrides.into_iter().map(|(project, steps)| (project, Arc::new(steps.into_iter().collect::<Overrides>())));
@@ -49,6 +60,7 @@ impl EmbeddedStore {
         let group_types = Arc::new(group_types.into_iter().map(|(project, names)| (project, Arc::new(names))).collect());
         let persisted = Persisted { overrides: Arc::clone(&overrides), group_types: Arc::clone(&group_types), pending: None };
         let state = State { base: Arc::new(base), frozen: None, active: Generation::default(), overrides, group_types, seq };
+        let config = StoreConfig { memory_bytes_max: config.memory_bytes_max.min(MEMORY_BYTES_MAX), ..config };
         Ok(Self {
             cache: Arc::new(ColumnCache::new(config.cache_bytes)),
             tables: Arc::new(Tables::new(usize::try_from(config.cache_bytes).unwrap_or(usize::MAX))),
@@ -95,8 +107,8 @@ fn check_files(files: &dyn Files, segments: &[Descriptor]) -> Result<(), OpenErr
     }
     let io = |action, name: &str, source| OpenError::Io { action, path: files.path(name), source };
     for name in files.list().map_err(|source| io("list", "", source))? {
-        // Only files of our own naming: an operator's note beside them is none of our business.
-        if name.ends_with(".parquet") && !named.contains(&name) {
+        // Only files of our own naming: what an operator puts beside them is none of our business.
+        if is_file_name(&name) && !named.contains(&name) {
             tracing::info!(file = name, "removing a segment that no manifest names");
             files.remove(&name).map_err(|source| io("remove", &name, source))?;
         }

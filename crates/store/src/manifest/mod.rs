@@ -311,6 +311,7 @@ fn load(db: &Database) -> Result<Option<(Loaded, u64)>, redb::Error> {
 
 fn open_error(path: &Path, error: redb::Error) -> OpenError {
     match error {
+        redb::Error::DatabaseAlreadyOpen => OpenError::InUse { path: path.to_owned() },
         redb::Error::Io(source) => OpenError::Io { action: "open", path: path.to_owned(), source },
         other => OpenError::Damaged { path: path.to_owned(), what: other.to_string() },
     }

@@ -138,6 +138,11 @@ pub(crate) fn file_name(id: u64) -> String {
     format!("{id:016x}.parquet")
 }
 
+/// Whether a name is one that [`file_name`] gives.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    name.strip_suffix(".parquet").and_then(|id| u64::from_str_radix(id, 16).ok()).is_some_and(|id| file_name(id) == name)
+}
+
 struct LittleEndian<'a>(&'a [u8]);
 
 impl LittleEndian<'_> {
@@ -191,6 +196,12 @@ mod tests {
         let bytes = descriptor().encode();
         assert_eq!(Descriptor::decode(&bytes), Some(descriptor()));
         assert!((0..bytes.len()).all(|cut| Descriptor::decode(&bytes[..cut]).is_none()));
+    }
+
+    #[test]
+    fn names_of_files() {
+        assert!(is_file_name(&file_name(u64::MAX)) && is_file_name("00000000000000ff.parquet"));
+        assert!(["ff.parquet", "export.parquet", "00000000000000FF.parquet", "00000000000000ff"].iter().all(|name| !is_file_name(name)));
     }
 
     #[test]

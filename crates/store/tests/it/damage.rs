@@ -105,8 +105,15 @@ fn a_file_that_no_manifest_names_is_removed() {
     let (mut world, file) = flushed(small());
     let orphan = file.with_file_name("00000000000000ff.parquet");
     std::fs::write(&orphan, b"half a segment").expect("writable");
-    let note = file.with_file_name("README.txt");
+    let note = file.with_file_name("export.parquet");
     std::fs::write(&note, b"not ours").expect("writable");
     world.crash();
     assert!(!orphan.exists() && note.exists() && file.exists());
+}
+
+#[test]
+fn two_processes_cannot_share_a_store() {
+    let (world, _) = flushed(small());
+    let refused = open(&world.config).expect_err("the store is open");
+    assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
 }
