@@ -24,7 +24,7 @@ use std::time::Instant;
 
 /// A larger body is decoded beside the runtime.
 const INLINE_WIRE_BYTES_MAX: usize = 64 * 1024;
-/// So is one that turns out to be larger than this after decompression: about a millisecond of work.
+/// So is one that turns out to be larger than this after decompression: under two milliseconds of work.
 const INLINE_DECODED_BYTES_MAX: usize = 1024 * 1024;
 /// How much larger a replay body may get by decompression: as much as an event body.
 const REPLAY_DECODED_TIMES_MAX: usize = BODY_DECODED_BYTES_MAX / BODY_WIRE_BYTES_MAX;

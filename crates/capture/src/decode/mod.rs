@@ -95,7 +95,12 @@ pub(crate) fn with_text<T>(
         Some(decoded) => Cow::Owned(decoded),
         None => payload,
     };
-    let form = if wrapping.content_type == Some(FORM_MIME) { Form::read(&payload)? } else { Form::default() };
+    let form = match wrapping.content_type {
+        Some(FORM_MIME) => Form::read(&payload)?,
+        // With parameters (a charset) it is a form when it looks like one; PostHog takes it for JSON, and so is anything else.
+        Some(mime) if mime.starts_with(FORM_MIME) && form::is_likely(&payload) => Form::read(&payload)?,
+        _ => Form::default(),
+    };
     let hint = wrapping.query.hint.or(form.hint).or_else(header_hint);
     let payload = form.data.map_or(payload, |data| Cow::Owned(data.into_bytes()));
     inflate::with_buffer(|buffer| {

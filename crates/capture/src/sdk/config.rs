@@ -35,7 +35,7 @@ pub(crate) async fn array_js(state: Arc<CaptureState>, _: &'static Route, reques
         Ok(found) => found,
         Err(refusal) => return refusal.response(),
     };
-    match statics::text("array.js") {
+    match statics::text("array.js").await {
         Some(bundle) => script(format!("{}\n{bundle}", assignment(token, &facts))),
         None => statics::absent("array.js"),
     }

@@ -35,13 +35,9 @@ static SERVED: LazyLock<Mutex<HashMap<String, Served>>> = LazyLock::new(Mutex::d
 
 /// `/static/<file>`, `/static/<version>/<file>`: the version asked for is the one that is embedded, or near enough that its loader works with it.
 pub(crate) async fn static_file(_: Arc<CaptureState>, _: &'static Route, request: Request) -> Response {
-    serve(&request)
-}
-
-fn serve(request: &Request) -> Response {
     let path = request.uri().path().trim_end_matches('/');
     let name = path.rsplit('/').next().unwrap_or_default();
-    let Some(served) = bundle(name) else { return absent(name) };
+    let Some(served) = bundle(name).await else { return absent(name) };
     let versioned = path.matches('/').count() > 2 || request.uri().query().is_some_and(|query| query.contains("v="));
     let known = request.headers().get(IF_NONE_MATCH).is_some_and(|known| known == served.etag);
     let mut response = if known { reply::empty(StatusCode::NOT_MODIFIED) } else { whole(request.headers(), &served, name) };
@@ -66,8 +62,8 @@ fn whole(request: &HeaderMap, served: &Served, name: &str) -> Response {
 }
 
 /// The text of a bundle.
-pub(super) fn text(name: &str) -> Option<String> {
-    String::from_utf8(bundle(name)?.plain.to_vec()).ok()
+pub(super) async fn text(name: &str) -> Option<String> {
+    String::from_utf8(bundle(name).await?.plain.to_vec()).ok()
 }
 
 /// What to do about a bundle that is not there.
@@ -80,12 +76,17 @@ pub(super) fn absent(name: &str) -> Response {
     reply::text(StatusCode::NOT_FOUND, text)
 }
 
-/// A bundle, compressed on its first use.
-fn bundle(name: &str) -> Option<Served> {
+/// A bundle, unpacked and compressed beside the runtime on its first use.
+async fn bundle(name: &str) -> Option<Served> {
     let kept = SERVED.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
     if kept.is_some() {
         return kept;
     }
+    let name = name.to_owned();
+    tokio::task::spawn_blocking(move || prepare(&name)).await.ok().flatten()
+}
+
+fn prepare(name: &str) -> Option<Served> {
     // The folder also has a note for those who look into the repository.
     let file = Bundles::get(name).filter(|_| name.ends_with(".js") || name.ends_with(".txt"))?;
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());

@@ -46,6 +46,14 @@ fn packings(text: &str, path: &str) -> Vec<(&'static str, Request<Body>)> {
         ("form with hint in the query", post(&query("base64"), &[FORM], form(&[("data", &encoded)]))),
         ("form with bare plus signs", post(path, &[FORM], format!("data={encoded}&compression=base64"))),
         ("form with other fields first", post(path, &[FORM], format!("ver=1&{}", form(&[("compression", "b64"), ("data", &encoded)])))),
+        (
+            "form with a charset",
+            post(path, &[("content-type", "application/x-www-form-urlencoded; charset=UTF-8")], form(&[("data", text)])),
+        ),
+        (
+            "JSON that says it is a form with a charset",
+            post(path, &[("content-type", "application/x-www-form-urlencoded; charset=UTF-8")], text.to_owned()),
+        ),
         ("data in the query", get(&format!("{path}?{}", form(&[("data", text)])))),
         ("base64 in the query", get(&format!("{path}?{}", form(&[("data", &encoded), ("compression", "base64")])))),
         ("data in the query of a post", post(&format!("{path}?{}", form(&[("data", text)])), &[], "ignored")),

@@ -44,13 +44,22 @@ fn described(record: &[u8]) -> String {
     let mut text = String::new();
     let time = |time: UnixMicros| time.to_rfc3339();
     let sent_at = batch.sent_at.map_or("(not told)".to_owned(), time);
-    writeln!(text, "{} {} sent {sent_at} historical {} by {}", batch.path, batch.token, batch.historical, batch.user_agent).expect("memory");
+    writeln!(text, "{} {} sent {sent_at} historical {} by {}", batch.path, batch.token, batch.historical, batch.user_agent)
+        .expect("memory");
     for event in batch.events {
         let made = event.uuid.get_timestamp().is_some_and(|made| made.to_unix().0 == batch.received_at.millis() as u64 / 1_000);
         let uuid = if made && event.uuid.get_version_num() == 7 { "(new)".to_owned() } else { event.uuid.to_string() };
-        writeln!(text, "\n{} {uuid} {} {:?}{}", time(event.timestamp), event.event, event.distinct_id, if event.cookieless { " cookieless" } else { "" })
-            .expect("memory");
-        for (name, json) in [("properties", event.properties), ("$set", event.set), ("$set_once", event.set_once), ("$unset", event.unset)] {
+        writeln!(
+            text,
+            "\n{} {uuid} {} {:?}{}",
+            time(event.timestamp),
+            event.event,
+            event.distinct_id,
+            if event.cookieless { " cookieless" } else { "" }
+        )
+        .expect("memory");
+        for (name, json) in [("properties", event.properties), ("$set", event.set), ("$set_once", event.set_once), ("$unset", event.unset)]
+        {
             if !json.is_empty() {
                 serde_json::from_str::<serde_json::Value>(json).expect("JSON");
                 writeln!(text, "  {name} {json}").expect("memory");
