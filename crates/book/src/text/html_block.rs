@@ -32,7 +32,7 @@ fn hug(line: &str) -> String {
 
 /// A comment ends its block only where it ends its line.
 fn comment(html: &str) -> Vec<String> {
-    let mut lines: Vec<String> = html.lines().map(|line| line.trim_end().to_owned()).collect();
+    let mut lines: Vec<String> = html.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
     if let Some(last) = lines.last_mut().filter(|last| !last.ends_with("-->")) {
         last.push_str(if last.contains("-->") { HUG } else { "-->" });
     }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_comment_always_ends_its_line() {
-        assert_eq!(of("<!-- a -->\n"), "<!-- a -->");
+        assert_eq!(of("  <!-- a\n\n  b -->\n"), "<!-- a\nb -->");
         assert_eq!(of("<!-- a\nb --> text\n"), "<!-- a\nb --> text<!-- -->");
         assert_eq!(of("<!-- never\nclosed"), "<!-- never\nclosed-->");
     }

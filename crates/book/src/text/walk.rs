@@ -53,6 +53,7 @@ pub(crate) fn convert(body: &str, making: Making<'_>, links: &mut dyn Addresses)
         definitions_done: 0,
         anchors: 0,
         dropped: false,
+        code_lists: Vec::new(),
     };
     walker.blocks();
     walker.definitions_before(body.len());
@@ -77,6 +78,8 @@ struct Walker<'a, 'c> {
     definitions_done: usize,
     anchors: usize,
     dropped: bool,
+    /// For each open list, whether it holds code.
+    code_lists: Vec<bool>,
 }
 
 impl Walker<'_, '_> {
@@ -90,7 +93,7 @@ impl Walker<'_, '_> {
             }
             at = match event {
                 Event::Start(tag) if is_container(tag) => {
-                    self.open(tag, range);
+                    self.open(tag, range, at);
                     at + 1
                 }
                 Event::End(tag) => {
@@ -311,9 +314,12 @@ impl Walker<'_, '_> {
         }
     }
 
-    fn open(&mut self, tag: &Tag<'_>, range: &Range<usize>) {
+    fn open(&mut self, tag: &Tag<'_>, range: &Range<usize>, at: usize) {
         let kind = match tag {
-            Tag::List(_) => FrameKind::List,
+            Tag::List(_) => {
+                self.code_lists.push(self.holds_code(at));
+                FrameKind::List
+            }
             Tag::Item => FrameKind::Item { marker: self.marker(range) },
             Tag::BlockQuote(Some(kind)) => return self.open_note(*kind, range),
             Tag::BlockQuote(None) => FrameKind::Quote { sign: ">" },
@@ -356,6 +362,9 @@ impl Walker<'_, '_> {
             // An empty item still has its marker.
             self.emit(Leaf::Other, range.clone(), vec![String::new()]);
         }
+        if matches!(tag, TagEnd::List(_)) {
+            self.code_lists.pop();
+        }
         self.stack.pop();
     }
 
@@ -364,7 +373,16 @@ impl Walker<'_, '_> {
         // The range of a nested item starts with its indent.
         let text = self.body[range.clone()].trim_start_matches(BLANK);
         let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
-        if digits.is_empty() { text.chars().next().map_or_else(|| "-".into(), |sign| sign.to_string()) } else { format!("{digits}.") }
+        let sign =
+            if digits.is_empty() { text.chars().next().map_or_else(|| "-".into(), |sign| sign.to_string()) } else { format!("{digits}.") };
+        // Parsedown 1.8 takes the first marker's width off each line, 1.7 four blanks: code needs the two to be one.
+        if self.code_lists.last() == Some(&true) { format!("{sign:<3}") } else { sign }
+    }
+
+    /// Whether a list has code or raw HTML anywhere, so that each blank before a line counts.
+    fn holds_code(&self, at: usize) -> bool {
+        let end = end_of(self.events, at);
+        self.events[at..end].iter().any(|(event, _)| matches!(event, Event::Start(Tag::CodeBlock(_) | Tag::HtmlBlock)))
     }
 }
 

@@ -16,7 +16,7 @@ fn signs_that_are_text_are_escaped_only_where_they_have_a_partner() {
 fn lists_are_indented_by_four() {
     check("1) a\n2) b\n   - c\n\n     d\n", "1. a\n2. b\n    - c\n\n        d\n");
     check("- a\n\n* b\n# H\n", "- a\n\n<!-- -->\n\n* b\n\n# H {#h}\n");
-    check("- a\n\n  ```rust,ignore\n  # hidden\n    x\n  ```\n", "- a\n\n    ```rust\n      x\n    ```\n");
+    check("- a\n\n  ```rust,ignore\n  # hidden\n    x\n  ```\n", "-   a\n\n    ```rust\n      x\n    ```\n");
 }
 
 #[test]
