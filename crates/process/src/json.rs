@@ -298,8 +298,8 @@ pub(crate) fn same_value(left: &str, right: &str) -> bool {
 
 fn int_equals_float(int: i64, float: f64) -> bool {
     // Exact both ways below 2^53; above it the float would round and is called different.
-    const EXACT: i64 = 1 << 53;
-    int.abs() <= EXACT && float == int as f64
+    const EXACT: u64 = 1 << 53;
+    int.unsigned_abs() <= EXACT && float == int as f64
 }
 
 /// `text` with each `\u` escape of half a surrogate pair replaced by `\ufffd`. Borrowed when there is none, which is nearly always.

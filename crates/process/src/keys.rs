@@ -247,7 +247,12 @@ const NOISY_GEOIP: [&str; 16] = [
 ];
 
 impl Keys {
-    /// Whether a changed value of this person property alone is no reason to write the person.
+    /// Whether this is the first value of a noisy property: no reason to write a person that exists either.
+    pub(crate) fn is_noisy_first(&self, key: &str) -> bool {
+        key.starts_with("$initial_") && AUTO.iter().any(|auto| auto.is_noisy && auto.initial == key)
+    }
+
+    /// Whether a new or changed value of this person property alone is no reason to write the person.
     pub(crate) fn is_noisy(&self, hash: u64, key: &str) -> bool {
         if !key.starts_with('$') {
             return false;
@@ -295,6 +300,8 @@ mod tests {
         for key in ["$current_url", "$os", "$viewport_width", "$geoip_latitude"] {
             assert!(noisy(key), "{key}");
         }
+        assert!(keys.is_noisy_first("$initial_browser"));
+        assert!(!keys.is_noisy_first("$initial_utm_source") && !keys.is_noisy_first("$browser"));
         for key in ["utm_source", "$app_version", "$geoip_country_name", "$geoip_city_name", "$initial_os", "plan", "$set"] {
             assert!(!noisy(key), "{key}");
         }

@@ -44,6 +44,8 @@ reasons! {
     TooOld = "too_old",
     /// It is cookieless and cannot be taken so.
     Cookieless = "cookieless",
+    /// Processing it failed in a way that nobody foresaw.
+    Poison = "poison",
 }
 
 /// Fates of the events of one commit.

@@ -77,6 +77,8 @@ impl<'a> Wishes<'a> {
     pub(crate) fn add_automatic(&mut self, keys: &Keys, draft: &Draft<'a>) {
         let is_server = draft.is_true(Name::IsServer);
         let (set, once) = (self.set.len(), self.once.len());
+        self.set.reserve(AUTO_USUAL);
+        self.once.reserve(AUTO_USUAL);
         for (index, auto) in AUTO.iter().enumerate() {
             let Some(property) = draft.get(KeyId::auto(index)) else { continue };
             // A server's own operating system is not its user's.
@@ -94,6 +96,9 @@ impl<'a> Wishes<'a> {
         }
     }
 }
+
+/// Properties that are copied from an event of a browser, about.
+const AUTO_USUAL: usize = 24;
 
 fn has(items: &[Item<'_>], hash: u64, key: &str) -> bool {
     items.iter().any(|item| item.hash == hash && item.key == key)
@@ -132,7 +137,7 @@ impl<'w> Plan<'w> {
             if found.is_some_and(|value| json::same_value(value, item.raw)) {
                 continue;
             }
-            plan.writes |= found.is_none() || wishes.writes_always || !keys.is_noisy(item.hash, &item.key);
+            plan.writes |= wishes.writes_always || !keys.is_noisy(item.hash, &item.key);
             plan.changes.push(item.change());
         }
         plan.set = plan.changes.len();
@@ -143,7 +148,7 @@ impl<'w> Plan<'w> {
         for item in &wishes.once {
             let is_open = stored.get(item.hash, &item.key).is_none_or(|value| value == "null" && item.raw != "null");
             if is_open && !has(&wishes.set, item.hash, &item.key) {
-                plan.writes = true;
+                plan.writes |= wishes.writes_always || !keys.is_noisy_first(&item.key);
                 plan.changes.push(item.change());
             }
         }
@@ -173,7 +178,7 @@ impl<'w> Plan<'w> {
             .filter(|change| now.get(change.hash, change.key).is_none_or(|value| change.value != Some(value)))
             .copied()
             .collect();
-        if overlay.is_empty() { Arc::clone(now.text()) } else { Arc::clone(now.with(&overlay).text()) }
+        if overlay.is_empty() { Arc::clone(now.text()) } else { now.text_with(&overlay) }
     }
 }
 

@@ -8,6 +8,7 @@
 //! - A function of (state of the store, records): the clock is not asked, and maps are never walked in an order that matters. Splitting the same records over
 //!   other commits gives the same rows and the same state.
 //! - A bad record or event is counted and passed over; only a state that cannot be read stops it, and then nothing has happened.
+//! - An event on which our own code panics is passed over too: its records are applied again without it, from the store's state.
 
 use crate::config::ProcessConfig;
 use crate::cookieless;
@@ -27,10 +28,12 @@ use crate::sanitise::{self, Sender, Texts};
 use crate::state::State;
 use crate::warning::{Subject, Warning, WarningKind};
 use aqueduct_event::limits::MIB;
-use aqueduct_event::{PartitionId, RawBatch, RawEvent, UnixMicros};
+use aqueduct_event::{JournalPosition, PartitionId, RawBatch, RawEvent, UnixMicros};
 use aqueduct_journal::Entry;
 use aqueduct_store::{Commit, EventRow, EventRows, ReadError, Store};
 use serde_json::{Value as Json, json};
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 /// Memory that the rows of a commit take, about; the record that passes it is the commit's last.
@@ -49,7 +52,14 @@ pub struct Processor {
     buffer: DraftBuffer,
     /// When the requests applied since the last call of [`Processor::take_received`] were received.
     received: Vec<UnixMicros>,
+    /// The event under way: its record and its place there.
+    current: Option<EventPlace>,
+    /// Events on which a panic was caught.
+    poison: HashSet<EventPlace>,
 }
+
+/// Position of a record, and the place of an event in it.
+type EventPlace = (JournalPosition, usize);
 
 /// What holds for all events of a record.
 #[derive(Debug)]
@@ -88,6 +98,8 @@ impl Processor {
             warnings: Vec::new(),
             buffer: DraftBuffer::default(),
             received: Vec::new(),
+            current: None,
+            poison: HashSet::new(),
         }
     }
 
@@ -99,6 +111,20 @@ impl Processor {
     /// # Errors
     /// [`ProcessError`] when the state that they need cannot be read; nothing has happened then.
     pub fn apply(&mut self, entries: &[Entry]) -> Result<Commit, ProcessError> {
+        loop {
+            // What a panic left half done is forgotten before anything else is read from it.
+            match catch_unwind(AssertUnwindSafe(|| self.apply_once(entries))) {
+                Ok(applied) => return applied,
+                Err(panic) => {
+                    self.forget();
+                    let Some(place) = self.current.take().filter(|place| self.poison.insert(*place)) else { resume_unwind(panic) };
+                    tracing::error!(position = place.0.0, event = place.1, "an event could not be processed; passed over");
+                }
+            }
+        }
+    }
+
+    fn apply_once(&mut self, entries: &[Entry]) -> Result<Commit, ProcessError> {
         let first = entries.first().ok_or(ProcessError::NoRecords)?.position;
         let mut commit = Commit {
             partition: self.partition,
@@ -157,8 +183,15 @@ impl Processor {
         let sent_at = batch.sent_at.map(UnixMicros::to_rfc3339).unwrap_or_default();
         let sender = Sender { client_ip: batch.client_ip, sent_at: &sent_at };
         let request = Request { facts, received_at: batch.received_at, sender };
-        for raw in &batch.events {
+        for (index, raw) in batch.events.iter().enumerate() {
+            let place = (entry.position, index);
+            if self.poison.contains(&place) {
+                tally.add(Outcome::Dropped(DropReason::Poison));
+                continue;
+            }
+            self.current = Some(place);
             let outcome = self.event(&request, raw, rows)?;
+            self.current = None;
             if outcome == Outcome::Dropped(DropReason::Malformed) {
                 tracing::warn!(position = entry.position.0, uuid = %raw.uuid, event = raw.event, "the properties of an event cannot be read; passed over");
             }

@@ -1,11 +1,13 @@
 //! What cannot be processed is passed over; what comes after it is processed as ever.
 
-use crate::world::World;
-use aqueduct_event::{JournalPosition, RawBatch, RawEvent, UnixMicros};
+use crate::model::ModelStore;
+use crate::world::{Tokens, World};
+use aqueduct_event::{JournalPosition, PartitionId, ProjectId, RawBatch, RawEvent, UnixMicros};
 use aqueduct_journal::Entry;
-use aqueduct_process::ProcessError;
+use aqueduct_process::{Observed, Observer, ProcessConfig, ProcessError, Processor, Warning};
 use aqueduct_store::Store;
 use proptest::prelude::*;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
 
@@ -44,6 +46,37 @@ fn bad_records_and_events_are_passed_over() {
     world.store.commit(commit).expect("taken");
     let rows: Vec<_> = world.store.kept().rows.into_iter().map(|(_, row)| (row.uuid.as_u128(), row.properties)).collect();
     assert_eq!(rows, [(100, r#"{"ok":1}"#.to_owned()), (101, "{}".to_owned())]);
+}
+
+/// Falls over at the first warning: stands for a mistake of ours that one event brings out.
+#[derive(Debug)]
+struct FallsOver;
+
+impl Observer for FallsOver {
+    fn definitions(&self, _: ProjectId, _: &Observed) {}
+
+    fn warning(&self, _: ProjectId, warning: Warning) {
+        panic!("fell over {warning:?}");
+    }
+}
+
+#[test]
+fn an_event_that_panics_is_passed_over_alone() {
+    let store = Arc::new(ModelStore::default());
+    let (tokens, config) = (Arc::new(Tokens), ProcessConfig::default());
+    let mut processor = Processor::new(PartitionId(0), Arc::<ModelStore>::clone(&store), tokens, Arc::new(FallsOver), &config);
+    let bad = r#"{"$process_person_profile":"perhaps"}"#;
+    let entries = [
+        entry(0, batch(vec![event(1, "{}", r#"{"a":1}"#), event(2, bad, r#"{"a":2}"#), event(3, "{}", r#"{"b":3}"#)])),
+        entry(1, batch(vec![event(4, bad, ""), event(5, "{}", "")])),
+    ];
+    let commit = processor.apply(&entries).expect("processed");
+    assert_eq!(commit.upto, JournalPosition(2));
+    store.commit(commit).expect("taken");
+    let kept = store.kept();
+    assert_eq!(kept.rows.iter().map(|(_, row)| row.uuid.as_u128()).collect::<Vec<_>>(), [1, 3, 5]);
+    let properties: Vec<_> = kept.persons.values().map(|person| person.properties.to_string()).collect();
+    assert!(properties.iter().all(|text| text.contains(r#""a":1"#) && text.contains(r#""b":3"#)), "{properties:?}");
 }
 
 #[test]
