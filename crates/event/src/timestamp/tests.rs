@@ -1,3 +1,5 @@
+//! Times of events: every accepted shape, what is none, and how claims resolve.
+
 use super::*;
 
 /// 2023-11-14T22:13:20Z.
