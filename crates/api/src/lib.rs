@@ -14,6 +14,7 @@ mod auth;
 mod body;
 mod error;
 mod jobs;
+mod metrics;
 mod page;
 mod router;
 mod routes;

@@ -7,6 +7,7 @@ use crate::auth;
 use crate::body::BODY_BYTES_MAX;
 use crate::error::ApiError;
 use crate::jobs::QueryStatus;
+use crate::metrics;
 use crate::routes::{definitions, groups, keys, live, organizations, persons, projects, query, session, users, warnings};
 use crate::state::ApiState;
 use crate::ui;
@@ -16,6 +17,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, patch, post};
 use axum::{Json, Router};
 use http::{HeaderMap, Method, Uri};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 
 type Table = Vec<(&'static str, MethodRouter<ApiState>)>;
@@ -71,6 +74,7 @@ fn in_organization() -> Table {
 
 /// Everything for people and programs, the web app as fallback.
 pub fn router(state: ApiState) -> Router {
+    metrics::describe();
     let mut api = add(Router::new(), "", of_installation());
     for prefix in ["/api/projects/{project}", "/api/environments/{project}"] {
         api = add(api, prefix, in_project());
@@ -79,9 +83,11 @@ pub fn router(state: ApiState) -> Router {
     let organization = organization.route_layer(middleware::from_fn_with_state(state.clone(), organizations::exists));
     api.merge(organization)
         .route_layer(middleware::from_fn_with_state(state.clone(), auth::key_from_body))
+        .route_layer(middleware::from_fn(metrics::count))
         .method_not_allowed_fallback(async |method: Method| ApiError::Method(method))
         .fallback(fallback)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(state)
 }
 

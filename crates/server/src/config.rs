@@ -18,7 +18,8 @@ use aqueduct_journal::WalConfig;
 use aqueduct_process::ProcessConfig;
 use aqueduct_query::QueryConfig;
 use aqueduct_store::StoreConfig;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,8 +31,10 @@ pub(crate) struct Config {
     /// Directory of all data. Directories of the journal and the store that are relative lie in it. Default: `aqueduct-data`.
     pub(crate) data_dir: PathBuf,
     /// Address for events, API and web app; port 0 takes a free one. Default: `127.0.0.1:8000`.
+    #[serde(deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
     /// Address for metrics and probes. Keep it away from the public. Default: `127.0.0.1:8001`.
+    #[serde(deserialize_with = "address")]
     pub(crate) ops_listen: SocketAddr,
     /// What this process does, of `capture`, `process` and `api`. Default: all of them.
     pub(crate) roles: Roles,
@@ -85,6 +88,11 @@ pub(crate) struct ProcessSettings {
     pub(crate) commit_interval_ms: u64,
     /// Memory for persons, distinct ids and groups at hand, about. Default: 128 MiB.
     pub(crate) cache_bytes_max: usize,
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom(format!("found {text:?}, expected an address and a port such as \"127.0.0.1:8000\"")))
 }
 
 impl Default for Config {
@@ -147,6 +155,13 @@ impl Config {
         config.journal.dir = config.data_dir.join(&config.journal.dir);
         config.store.dir = config.data_dir.join(&config.store.dir);
         Ok(config)
+    }
+
+    /// Warns of environment variables that look like settings and are none; once logs are started.
+    pub(crate) fn warn_of_strange_variables() {
+        for name in layer::strange_variables() {
+            tracing::warn!(name, "this environment variable is no setting; `aqueduct config` lists all");
+        }
     }
 
     fn check(&self) -> Result<(), Fatal> {

@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Fatal> {
 pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: impl FnOnce(Started)) -> Result<(), Fatal> {
     let config = Config::load(arguments)?;
     log::start(&config.log)?;
+    Config::warn_of_strange_variables();
     let metrics = ops::install_metrics()?;
     runtime()?.block_on(async {
         let listener = listen("listen", config.listen).await?;

@@ -4,6 +4,7 @@
 //! looked at, and of them only the column of arrival times; a stream costs nothing while nothing arrives.
 
 use crate::error::ApiError;
+use crate::metrics;
 use crate::routes::iso;
 use crate::routes::persons::json_of;
 use crate::scope::InProject;
@@ -69,6 +70,7 @@ struct Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         STREAMS.fetch_sub(1, Ordering::SeqCst);
+        ::metrics::gauge!(metrics::STREAMS).decrement(1.0);
     }
 }
 
@@ -84,6 +86,7 @@ pub(crate) async fn stream(
         STREAMS.fetch_sub(1, Ordering::SeqCst);
         return Err(ApiError::Throttled("Too many live streams are open."));
     }
+    ::metrics::gauge!(metrics::STREAMS).increment(1.0);
     let newest = state.clock.now().0;
     let mut watch = Watch {
         stopping: state.stopping.clone(),

@@ -3,6 +3,7 @@
 use super::Config;
 use crate::cli::ServeArgs;
 use crate::error::Fatal;
+use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -73,7 +74,6 @@ pub(super) fn variable_of(key: &str) -> String {
 }
 
 fn environment(leaves: &[(String, Value)]) -> Vec<Single> {
-    let mut known: BTreeSet<String> = OTHER_VARIABLES.iter().map(|name| (*name).to_owned()).collect();
     let mut found = Vec::new();
     for (key, default) in leaves {
         let name = variable_of(key);
@@ -82,16 +82,16 @@ fn environment(leaves: &[(String, Value)]) -> Vec<Single> {
             let value = if matches!(default, Value::String(..)) { Value::from(text) } else { parsed(&text) };
             found.push(Single { origin: format!("environment variable {name}"), key: key.clone(), value });
         }
-        known.insert(name);
-    }
-    let strange = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| {
-        // Kubernetes sets variables of its own for a service called aqueduct, so a strange one is no reason to stop.
-        name.starts_with(PREFIX) && !name.starts_with(BOOTSTRAP) && !known.contains(name)
-    });
-    for name in strange {
-        tracing::warn!(name, "this environment variable is no setting; `aqueduct config` lists all");
     }
     found
+}
+
+/// Variables that look like settings and are none. Not an error: Kubernetes sets some for a service that is called aqueduct.
+pub(super) fn strange_variables() -> Vec<String> {
+    let mut known: BTreeSet<String> = leaves().iter().map(|(key, _)| variable_of(key)).collect();
+    known.extend(OTHER_VARIABLES.iter().map(|name| (*name).to_owned()));
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with(PREFIX) && !name.starts_with(BOOTSTRAP) && !known.contains(name)).collect()
 }
 
 fn parsed(text: &str) -> Value {
@@ -111,6 +111,15 @@ fn options(arguments: &ServeArgs) -> Vec<Single> {
     given.into_iter().filter_map(single).collect()
 }
 
+/// What serde calls a type, for people.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
+        "bool" | "a boolean" => "true or false",
+        other => other,
+    }
+}
+
 /// The first thing that is wrong: where, which key, what.
 fn message(error: figment::Error) -> String {
     let count = error.clone().into_iter().count();
@@ -121,6 +130,12 @@ fn message(error: figment::Error) -> String {
     });
     let key = first.path.join(".");
     let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-    let parts = [origin.unwrap_or_default(), key, format!("{}{more}", first.kind)];
+    let words = match &first.kind {
+        Kind::UnknownField(_, known) => format!("unknown key, expected one of {}", known.join(", ")),
+        Kind::UnknownVariant(found, known) => format!("found {found:?}, expected one of {}", known.join(", ")),
+        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => format!("found {found}, expected {}", plain(expected)),
+        other => other.to_string(),
+    };
+    let parts = [origin.unwrap_or_default(), key, format!("{words}{more}")];
     parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(": ")
 }

@@ -18,9 +18,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-/// Requests of a connection that are being answered.
+/// Requests of a connection: how many have begun, and how many are being answered.
 #[derive(Debug, Default)]
-pub(super) struct Activity(AtomicUsize);
+pub(super) struct Activity {
+    begun: AtomicUsize,
+    running: AtomicUsize,
+}
 
 /// One request being answered; ends when dropped.
 #[derive(Debug)]
@@ -28,18 +31,19 @@ pub(super) struct Busy(Arc<Activity>);
 
 impl Activity {
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        self.running.fetch_add(1, Ordering::AcqRel);
         Busy(Arc::clone(self))
     }
 
     fn is_busy(&self) -> bool {
-        self.0.load(Ordering::Acquire) > 0
+        self.running.load(Ordering::Acquire) > 0
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -56,6 +60,8 @@ pub(super) struct Timed {
     stream: TcpStream,
     activity: Arc<Activity>,
     phase: Phase,
+    /// Requests that had begun when it was looked last.
+    begun: usize,
     deadline: Pin<Box<Sleep>>,
     head_timeout: Duration,
     keep_alive: Duration,
@@ -65,7 +71,7 @@ impl Timed {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, head_timeout: Duration, keep_alive: Duration) -> Self {
         // A fresh connection owes us a request: a client that only connects is not idle, it is slow.
         let deadline = Box::pin(tokio::time::sleep(head_timeout));
-        Self { stream, activity, phase: Phase::Head, deadline, head_timeout, keep_alive }
+        Self { stream, activity, phase: Phase::Head, begun: 0, deadline, head_timeout, keep_alive }
     }
 
     fn enter(&mut self, phase: Phase) {
@@ -86,7 +92,10 @@ impl AsyncRead for Timed {
             self.enter(Phase::Busy);
             return read;
         }
-        if self.phase == Phase::Busy {
+        // A short request begins and ends between two reads.
+        let begun = self.activity.begun.load(Ordering::Acquire);
+        if self.phase == Phase::Busy || begun != self.begun {
+            self.begun = begun;
             self.enter(Phase::Idle);
         }
         match read {

@@ -39,7 +39,19 @@ fn the_file_the_key_and_the_value_are_named() {
         of(None, &[], &[("AQUEDUCT_STORE_SHARDS", "0")]),
         of(None, &[], &[("AQUEDUCT_BOOTSTRAP_USER_EMAIL", "ann@example.com")]),
     ];
-    expect![[r#""#]].assert_eq(&answers.join("\n"));
+    expect![[r#"
+        2 aqueduct: DIR/aqueduct.toml: listne: unknown key, expected one of data_dir, listen, ops_listen, roles, log, http, capture, journal, process, store, query
+        2 aqueduct: DIR/aqueduct.toml: journal.segment_byte: unknown key, expected one of dir, segment_bytes, group_commit_wait_micros, bytes_max, disk_free_min_bytes, read_cache_bytes, queue_bytes_max
+        2 aqueduct: DIR/aqueduct.toml: journal.segment_bytes: found string "many", expected a whole number, not negative
+        2 aqueduct: DIR/aqueduct.toml: listen: found "somewhere", expected an address and a port such as "127.0.0.1:8000"
+        2 aqueduct: DIR/aqueduct.toml: TOML parse error at line 1, column 10
+        2 aqueduct: option --listen: listen: found "somewhere", expected an address and a port such as "127.0.0.1:8000"
+        2 aqueduct: option --roles: roles: found "cook", expected some of capture, process, api
+        2 aqueduct: --config: found no file /nowhere.toml, expected a TOML file
+        2 aqueduct: environment variable AQUEDUCT_JOURNAL_SEGMENT_BYTES: journal.segment_bytes: found signed int `-1`, expected a whole number, not negative
+        2 aqueduct: environment variable AQUEDUCT_LOG_FORMAT: log.format: found "xml", expected one of auto, human, json
+        2 aqueduct: store.shards: found 0, expected at least 1
+        2 aqueduct: AQUEDUCT_BOOTSTRAP_USER_EMAIL: found without AQUEDUCT_BOOTSTRAP_USER_PASSWORD, expected both or none"#]].assert_eq(&answers.join("\n"));
 }
 
 #[test]

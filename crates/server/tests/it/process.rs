@@ -1,7 +1,7 @@
 //! A server process and a client for it.
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -90,9 +90,14 @@ impl Server {
 
     /// Sends a batch of one event for each distinct id; answers the status.
     pub(crate) fn batch(&self, event: &str, distinct_ids: &[String]) -> u16 {
+        self.try_batch(event, distinct_ids).expect("an answer")
+    }
+
+    /// As [`Self::batch`], of a server that may be killed meanwhile.
+    pub(crate) fn try_batch(&self, event: &str, distinct_ids: &[String]) -> io::Result<u16> {
         let one = |distinct_id: &String| json!({"event": event, "distinct_id": distinct_id, "properties": {"n": 1}});
         let body = json!({"api_key": TOKEN, "batch": distinct_ids.iter().map(one).collect::<Vec<_>>()});
-        ask(&self.address, "POST", "/batch/", Some(&body)).0
+        try_ask(&self.address, "POST", "/batch/", Some(&body)).map(|(status, _)| status)
     }
 
     /// The first row of a query.
@@ -120,18 +125,23 @@ impl Server {
 
 /// One request on a connection of its own; answers status and body.
 pub(crate) fn ask(address: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+    try_ask(address, method, path, body).expect("an answer")
+}
+
+/// As [`ask`], of a server that may be killed meanwhile.
+fn try_ask(address: &str, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, String)> {
     let body = body.map(Value::to_string).unwrap_or_default();
-    let mut stream = TcpStream::connect(address).expect("connects");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("sets");
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n");
-    write!(stream, "{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).expect("writes");
+    write!(stream, "{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("reads");
+    stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    (status, if chunked { unchunk(body) } else { body.to_owned() })
+    Ok((status, if chunked { unchunk(body) } else { body.to_owned() }))
 }
 
 fn unchunk(mut body: &str) -> String {

@@ -31,7 +31,8 @@ fn first_start_prints_what_it_made_and_the_next_does_not() {
 fn a_second_server_on_a_directory_is_refused() {
     let directory = tempfile::tempdir().expect("directory");
     let _first = Server::start(directory.path());
-    let second = aqueduct().args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data-dir"]).arg(directory.path());
+    let mut second = aqueduct();
+    second.args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data-dir"]).arg(directory.path());
     let second = second.stdin(Stdio::null()).output().expect("runs");
     assert_eq!(second.status.code(), Some(1));
     assert_eq!(second.stdout, b"");
