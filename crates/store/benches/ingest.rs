@@ -2,84 +2,84 @@
 
 mod events;
 
-use aqueduct_store::{Store, StoreConfig};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use aqueduct_store::{EmbeddedStore, Store, StoreConfig};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use std::cell::Cell;
 use std::hint::black_box;
+use std::path::PathBuf;
+
+/// Rows of a commit, as `process` makes them under load.
+const COMMIT_ROWS: usize = 4_000;
+
+/// A directory for each store.
+struct Dirs {
+    dir: tempfile::TempDir,
+    number: Cell<u32>,
+}
+
+impl Dirs {
+    fn next(&self) -> PathBuf {
+        self.number.set(self.number.get() + 1);
+        self.dir.path().join(self.number.get().to_string())
+    }
+
+    fn store(&self) -> EmbeddedStore {
+        events::open(&self.next(), StoreConfig { compaction_fanout: 4, ..StoreConfig::default() })
+    }
+}
+
+/// Measures `act` on what `prepare` makes; neither making nor dropping it is measured.
+fn measure<T>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    mut prepare: impl FnMut() -> T,
+    mut act: impl FnMut(T) -> EmbeddedStore,
+) {
+    group.bench_function(name, |b| b.iter_batched(&mut prepare, &mut act, BatchSize::PerIteration));
+}
 
 fn ingest(c: &mut Criterion) {
     let all = events::events(200_000, 42);
-    let some = &all[..5_000];
+    let dirs = Dirs { dir: tempfile::tempdir().expect("a temporary directory"), number: Cell::new(0) };
     let mut group = c.benchmark_group("ingest");
     group.sample_size(10);
-    group.throughput(Throughput::Elements(some.len() as u64));
-    group.bench_function("push", |b| b.iter(|| black_box(events::rows(some))));
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let mut number = 0;
-    group.bench_function("commit_one", |b| {
-        b.iter_batched(
-            || {
-                number += 1;
-                (events::open(&dir.path().join(number.to_string()), StoreConfig::default()), events::commit(events::rows(some), 1))
-            },
-            |(store, commit)| {
-                store.commit(commit).expect("commits");
-                store
-            },
-            BatchSize::PerIteration,
-        );
-    });
+    group.throughput(Throughput::Elements(COMMIT_ROWS as u64));
+    group.bench_function("push", |b| b.iter(|| black_box(events::rows(&all[..COMMIT_ROWS]))));
+    let one = || (dirs.store(), vec![events::commit(events::rows(&all[..COMMIT_ROWS]), 1)]);
+    measure(&mut group, "commit_one", one, commit_each);
     group.throughput(Throughput::Elements(all.len() as u64));
-    group.bench_function("commit_tiers", |b| {
-        b.iter_batched(
-            || {
-                number += 1;
-                let commits: Vec<_> = all.chunks(4_000).map(|some| events::commit(events::rows(some), 1)).collect();
-                (events::open(&dir.path().join(number.to_string()), StoreConfig::default()), commits)
-            },
-            |(store, commits)| {
-                for commit in commits {
-                    store.commit(commit).expect("commits");
-                }
-                store
-            },
-            BatchSize::PerIteration,
-        );
+    let many = || (dirs.store(), all.chunks(COMMIT_ROWS).map(|some| events::commit(events::rows(some), 1)).collect());
+    measure(&mut group, "commit_and_merge", many, commit_each);
+    let filled = || {
+        let store = dirs.store();
+        events::commit_all(&store, &all, COMMIT_ROWS);
+        store
+    };
+    measure(&mut group, "flush", filled, |store| {
+        store.flush().expect("flushes");
+        store
     });
-    group.bench_function("flush", |b| {
-        b.iter_batched(
-            || {
-                number += 1;
-                let store = events::open(&dir.path().join(number.to_string()), StoreConfig::default());
-                events::commit_all(&store, &all, 4_000);
-                store
-            },
-            |store| {
-                store.flush().expect("flushes");
-                store
-            },
-            BatchSize::PerIteration,
-        );
-    });
-    group.bench_function("compact_4", |b| {
-        b.iter_batched(
-            || {
-                number += 1;
-                let config = StoreConfig { compaction_fanout: 4, ..StoreConfig::default() };
-                let store = events::open(&dir.path().join(number.to_string()), config);
-                for quarter in all.chunks(all.len() / 4) {
-                    events::commit_all(&store, quarter, 4_000);
-                    store.flush().expect("flushes");
-                }
-                store
-            },
-            |store| {
-                while store.work().expect("works") {}
-                store
-            },
-            BatchSize::PerIteration,
-        );
+    let in_four_segments = || {
+        let store = dirs.store();
+        for quarter in all.chunks(all.len() / 4) {
+            events::commit_all(&store, quarter, COMMIT_ROWS);
+            store.flush().expect("flushes");
+        }
+        store
+    };
+    measure(&mut group, "compact_four", in_four_segments, |store| {
+        while store.work().expect("works") {}
+        store
     });
     group.finish();
+}
+
+fn commit_each((store, commits): (EmbeddedStore, Vec<aqueduct_store::Commit>)) -> EmbeddedStore {
+    for commit in commits {
+        store.commit(commit).expect("commits");
+    }
+    store
 }
 
 criterion_group!(benches, ingest);

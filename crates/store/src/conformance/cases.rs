@@ -44,6 +44,7 @@ pub(super) fn settle(store: &dyn Backend) {
 pub fn run(make: &dyn Fn() -> Box<dyn World>) {
     a_commit_is_visible_at_once(&mut *make());
     rows_are_the_same_in_every_physical_state(&mut *make());
+    many_small_commits_make_few_parts(&mut *make());
     what_was_not_flushed_is_replayed(&mut *make());
     merged_persons_are_one(&mut *make());
     a_person_that_lives_again_has_its_rows(&mut *make());
@@ -134,6 +135,21 @@ fn rows_are_the_same_in_every_physical_state(world: &mut dyn World) {
     world.crash();
     check(world.store(), &all);
     settle(world.store());
+    check(world.store(), &all);
+}
+
+/// Parts of a shard that a query has to merge at most.
+const PARTS_MAX: usize = 20;
+
+fn many_small_commits_make_few_parts(world: &mut dyn World) {
+    let mut all = Vec::new();
+    for round in 0..60 {
+        let fresh = events(1 + round * 2, round);
+        world.store().commit(commit_of(&fresh, u64::from(round) + 1)).expect(WORKS);
+        all.extend(fresh);
+        let view = world.store().snapshot().project(ProjectId(1)).expect(WORKS);
+        assert!(view.shards().iter().all(|parts| parts.len() <= PARTS_MAX), "a query does not pay for small commits");
+    }
     check(world.store(), &all);
 }
 

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Segments with fewer rows are of one size class, and a merge that gives fewer rows per shard is not split by shard.
@@ -36,6 +36,8 @@ pub(super) struct Compaction {
     pending: Option<Pending>,
     /// A segment that holds so many merged persons that it is rewritten for their sake.
     rewrite: Option<u64>,
+    /// When the last one ended and how long it took: while rows come in, the next one waits as long, so that at most half a core goes into it.
+    last: Option<(Instant, Duration)>,
 }
 
 impl EmbeddedStore {
@@ -46,6 +48,10 @@ impl EmbeddedStore {
             return Ok(true);
         }
         let state = self.state.load_full();
+        let rests = |(ended, took): (Instant, Duration)| ended.elapsed() < took;
+        if self.config.background && !state.active.is_empty() && compaction.last.is_some_and(rests) {
+            return Ok(false);
+        }
         let Some(taken) = self.due(&state.base.segments, compaction.rewrite.take()) else {
             return Ok(false);
         };
@@ -103,6 +109,7 @@ impl EmbeddedStore {
         let rows = added.iter().map(|descriptor| descriptor.rows).sum();
         tracing::debug!(rows, from = removed.len(), to = added.len(), took = ?started.elapsed(), "compacted");
         metrics::compacted(rows, started.elapsed());
+        compaction.last = Some((Instant::now(), started.elapsed()));
         self.replace_segments(Pending::made(added, removed));
         Ok(())
     }
