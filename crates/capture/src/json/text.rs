@@ -49,13 +49,12 @@ fn code_unit(bytes: &[u8]) -> Option<u16> {
 }
 
 /// Replaces each escape of half a surrogate pair by `\ufffd`, in place: what is stored must be text for every reader after us.
-/// A whole pair stays as sent. Costs one search when there is none, which is nearly always so.
+/// A whole pair stays as sent. Costs a search when there is none, which is nearly always so.
 pub(crate) fn mend_surrogates(bytes: &mut [u8]) {
-    let found = |bytes: &[u8], lower: &[u8]| memmem::find(bytes, lower).is_some();
-    if !found(bytes, b"\\ud") && !found(bytes, b"\\uD") {
+    let Some(mut at) = memchr::memchr(b'\\', bytes) else { return };
+    if memmem::find(&bytes[at..], b"\\ud").is_none() && memmem::find(&bytes[at..], b"\\uD").is_none() {
         return;
     }
-    let mut at = 0;
     while let Some(next) = memchr::memchr(b'\\', &bytes[at..]) {
         at += next;
         at += match code_unit(&bytes[at..]) {
