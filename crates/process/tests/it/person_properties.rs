@@ -132,6 +132,18 @@ fn noise_alone_is_not_written_but_seen_on_the_row() {
 }
 
 #[test]
+fn noise_alone_is_not_written_for_the_first_time_either() {
+    check(
+        &[
+            r#"{"event":"$set","distinct_id":"ann","properties":{"$set":{"name":"Ann"}}}"#,
+            r#"{"event":"$pageview","distinct_id":"ann","properties":{"$browser":"A","$current_url":"/1"}}"#,
+            r#"{"event":"$pageview","distinct_id":"ann","properties":{"$browser":"A","utm_source":"x"}}"#,
+        ],
+        expect![[]],
+    );
+}
+
+#[test]
 fn automatic_properties_with_first_values() {
     check(
         &[
