@@ -139,7 +139,13 @@ fn noise_alone_is_not_written_for_the_first_time_either() {
             r#"{"event":"$pageview","distinct_id":"ann","properties":{"$browser":"A","$current_url":"/1"}}"#,
             r#"{"event":"$pageview","distinct_id":"ann","properties":{"$browser":"A","utm_source":"x"}}"#,
         ],
-        expect![[]],
+        expect![[r#"
+            person ann v1 at 0 {"name":"Ann","$initial_utm_source":"x","$browser":"A","utm_source":"x","$initial_browser":"A"}
+            id ann -> ann v0
+            row $set ann: ann full 0 {"name":"Ann"} {"$set":{"name":"Ann"}}
+            row $pageview ann: ann full 0 {"name":"Ann","$current_url":"/1","$browser":"A"} {"$browser":"A","$current_url":"/1"}
+            row $pageview ann: ann full 0 {"name":"Ann","$initial_utm_source":"x","$browser":"A","utm_source":"x","$initial_browser":"A"} {"$browser":"A","utm_source":"x"}
+        "#]],
     );
 }
 
