@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::datum::{Datum, saturating_int};
 use super::format::show_in;
-use super::registry::{ANY, RewriteDef, RowDef, row, row_call_typed};
+use super::registry::{ANY, RewriteDef, RowDef, row, row_call, row_call_typed};
 use super::text::{n, t};
 use super::types::Returns::{Bool, Count, Date, Float, Int, Micros, Same, Seconds, Text, UInt, Uuid as UuidType};
 use super::types::{item_of, map_parts, name_of, parse_name, plain};
@@ -84,16 +84,14 @@ pub(super) const ROWS: &[RowDef] = &[
     })
     .also(&["toNullableString", "toStringCutToZero"]),
     row("toDate", 1, 2, Date, to_date).also(&["_toDate", "to_date", "toDateOrNull", "toDate32", "date", "DATE"]),
-    row("toDateTime", 1, 2, Micros, to_time).also(&[
-        "toDateTimeOrNull",
-        "toDateTime64",
+    row("toDateTime64", 1, 3, Micros, to_time).also(&[
+        "toDateTime64OrNull",
         "toDateTimeUS",
         "parseDateTimeBestEffort",
         "parseDateTimeBestEffortOrNull",
+        "parseDateTimeBestEffortUS",
         "parseDateTime64BestEffort",
         "parseDateTime64BestEffortOrNull",
-        "parseDateTimeBestEffortUS",
-        "toDateTime64OrNull",
     ]),
     row("_toDateTime", 1, 2, Seconds, to_time),
     row("toTypeName", 1, 1, Text, |args, env| type_name(&args[0], env).into()).lenient(),
@@ -123,6 +121,7 @@ pub(super) const ROWS: &[RowDef] = &[
 ];
 
 pub(super) const REWRITES: &[RewriteDef] = &[
+    RewriteDef { name: "toDateTime", aliases: &["toDateTimeOrNull"], min: 1, max: 3, build: to_date_time },
     RewriteDef { name: "accurateCast", aliases: &["CAST", "cast", "_CAST"], min: 2, max: 2, build: cast_call },
     RewriteDef { name: "accurateCastOrNull", aliases: &[], min: 2, max: 2, build: cast_call },
     RewriteDef { name: "reinterpret", aliases: &[], min: 2, max: 2, build: cast_call },
@@ -201,9 +200,18 @@ fn to_date<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
 
 /// The second argument is a zone, or the digits of `toDateTime64`.
 fn to_time<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
-    let zone = args.get(1).and_then(Datum::as_text).and_then(super::zone_named);
+    // toDateTime64 has its scale before the zone
+    let zone = args.iter().skip(1).find_map(Datum::as_text).and_then(super::zone_named);
     let zone = zone.as_ref().unwrap_or(&env.zone);
     super::calendar::instant(&args[0], zone).map_or(Datum::Null, Datum::Time)
+}
+
+/// PostHog's `toDateTime`: text is parsed to the microsecond, anything else becomes whole seconds.
+fn to_date_time(_: &'static str, args: Vec<Argument>, context: &FunctionContext) -> Result<Built, FunctionError> {
+    const PARSED: RowDef = row("toDateTime", 1, 3, Micros, to_time);
+    const SECONDS: RowDef = row("toDateTime", 1, 3, Seconds, to_time);
+    let is_text = matches!(plain(&args[0].data_type), DataType::Utf8 | DataType::Null);
+    Ok(row_call(if is_text { &PARSED } else { &SECONDS }, args, context))
 }
 
 fn bytes_of(args: &[Datum<'_>]) -> u64 {

@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 use super::datum::{Datum, saturating_int};
 use super::registry::{ANY, RewriteDef, RowDef, row, row_call_typed};
 use super::types::Returns::{Float, Of, Same};
-use super::types::{common, plain, tuple_of};
+use super::types::{common, item_of, list_of, plain, tuple_of};
 use super::{Argument, Built, FunctionContext, FunctionError};
 
 fn items<'d, 'a>(args: &'d [Datum<'a>], place: usize) -> &'d [Datum<'a>] {
@@ -84,7 +84,7 @@ pub(super) const REWRITES: &[RewriteDef] = &[RewriteDef { name: "tupleElement", 
 
 fn pairs_type(args: &[DataType]) -> DataType {
     let inner = args.first().map(fields).unwrap_or_default();
-    super::types::list_of(tuple_of([DataType::Utf8, common(&inner)]))
+    list_of(tuple_of([DataType::Utf8, common(&inner)]))
 }
 
 /// `tupleElement(tuple, position)`; the position must be a constant, since it decides the type.
@@ -93,11 +93,19 @@ fn tuple_element(name: &'static str, args: Vec<Argument>, context: &FunctionCont
         let position = args[1].as_int().and_then(|position| usize::try_from(position).ok());
         position.and_then(|position| items(args, 0).get(position.checked_sub(1)?)).cloned().unwrap_or_default()
     });
+    // of an array of tuples: the array of their items
+    const EACH: RowDef = row("tupleElement", 2, 3, Same(0), |args, _| {
+        let position = args[1].as_int().and_then(|position| usize::try_from(position).ok()?.checked_sub(1));
+        let tuples = args[0].as_list().unwrap_or_default();
+        Datum::List(tuples.iter().map(|tuple| position.and_then(|at| tuple.as_list()?.get(at).cloned()).unwrap_or_default()).collect())
+    });
     let position = args[1].int().or_else(|| args[1].text().and_then(|name| name.parse().ok()));
-    let inner = fields(&plain(&args[0].data_type));
+    let outer = plain(&args[0].data_type);
+    let inner = fields(&item_of(&outer));
     let chosen = position.and_then(|position| inner.get(usize::try_from(position - 1).ok()?).cloned());
-    match (plain(&args[0].data_type), chosen) {
+    match (outer, chosen) {
         (DataType::Struct(_), Some(data_type)) => Ok(row_call_typed(&DEF, data_type, args, context)),
+        (DataType::List(_), Some(data_type)) => Ok(row_call_typed(&EACH, list_of(data_type), args, context)),
         (other, _) => Err(FunctionError::Argument {
             name: name.to_owned(),
             position: 2,

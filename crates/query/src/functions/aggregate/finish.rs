@@ -9,7 +9,7 @@ use crate::functions::array::{default_of, distinct, same};
 use crate::functions::datum::{Datum, saturating_int};
 use crate::functions::registry::ANY;
 use crate::functions::types::Returns::{self, Bool, Count, Float, Int, Json, ListOf, Of, Same, Text};
-use crate::functions::types::{item_of, list_of, map_of};
+use crate::functions::types::{item_of, list_of, map_of, tuple_of};
 
 /// The rows of a group, each with its arguments; none is NULL.
 pub(super) type Rows<'r, 'a> = &'r [Vec<Datum<'a>>];
@@ -42,10 +42,10 @@ fn list_of_floats(_: &[DataType]) -> DataType {
     list_of(DataType::Float64)
 }
 
-/// `sumMap(map)` or `sumMap(keys, values)`: the older form gives a tuple of arrays; here both give a map.
+/// `sumMap(map)` gives a map, `sumMap(keys, values)` a tuple of keys and values.
 fn map_sum_type(args: &[DataType]) -> DataType {
     match args {
-        [keys, values, ..] => map_of(item_of(keys), sum_type(&[item_of(values)])),
+        [keys, values, ..] => tuple_of([list_of(item_of(keys)), list_of(sum_type(&[item_of(values)]))]),
         [map] => crate::functions::types::map_parts(map).map_or(map.clone(), |(key, value)| map_of(key, sum_type(&[value]))),
         [] => DataType::Null,
     }
@@ -183,18 +183,12 @@ pub(in crate::functions) const AGGREGATES: &[AggregateDef] =
             let all: Vec<Datum<'_>> = rows.iter().flat_map(|row| row[0].as_list().unwrap_or_default()).cloned().collect();
             distinct(&all).iter().filter(|item| all.iter().filter(|known| same(known, item)).count() % 2 == 1).count().into()
         }),
-        aggregate(
-            "simpleLinearRegression",
-            2,
-            2,
-            Of(|_| crate::functions::types::tuple_of([DataType::Float64, DataType::Float64])),
-            |rows, _| {
-                let (Some(both), xs) = (covariance(rows, 0.0), moments(rows)) else { return Datum::Null };
-                let slope = xs.map_or(f64::NAN, |xs| both / xs.variance(0.0));
-                let mean_of = |place: usize| rows.iter().filter_map(|row| row[place].as_float()).sum::<f64>() / count(rows);
-                Datum::Tuple(vec![slope.into(), (mean_of(1) - slope * mean_of(0)).into()])
-            },
-        ),
+        aggregate("simpleLinearRegression", 2, 2, Of(|_| tuple_of([DataType::Float64, DataType::Float64])), |rows, _| {
+            let (Some(both), xs) = (covariance(rows, 0.0), moments(rows)) else { return Datum::Null };
+            let slope = xs.map_or(f64::NAN, |xs| both / xs.variance(0.0));
+            let mean_of = |place: usize| rows.iter().filter_map(|row| row[place].as_float()).sum::<f64>() / count(rows);
+            Datum::Tuple(vec![slope.into(), (mean_of(1) - slope * mean_of(0)).into()])
+        }),
     ];
 
 #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
@@ -407,6 +401,10 @@ fn merged<'a>(rows: Rows<'_, 'a>, operation: fn(f64, f64) -> f64) -> Datum<'a> {
         }
     }
     out.sort_by(|a, b| a.0.compare(&b.0));
+    if rows.first().is_some_and(|row| row.len() > 1) {
+        let (keys, values): (Vec<_>, Vec<Datum<'a>>) = out.into_iter().map(|(key, value)| (key, value.into())).unzip();
+        return Datum::Tuple(vec![Datum::List(keys), Datum::List(values)]);
+    }
     Datum::Map(out.into_iter().map(|(key, value)| (key, value.into())).collect())
 }
 

@@ -19,7 +19,7 @@ use super::datum::Datum;
 use super::registry::{RewriteDef, RowDef, row};
 use super::text::{n, t};
 use super::types::Returns::{self, Bool, Date, Flag, Int, Interval, Micros, Of, Seconds, Text};
-use super::types::{micros, plain, seconds};
+use super::types::{micros, plain, seconds, tuple_of};
 use super::udf::Env;
 use super::{Argument, Built, FunctionContext, FunctionError, Shown, WeekStart, zone_named};
 use shift::{add_call, age, date_diff, interval_of, shifted};
@@ -220,7 +220,7 @@ pub(super) const ROWS: &[RowDef] = &[
     row("toIntervalMonth", 1, 1, Interval, |args, _| interval_of(n(args, 0), "month")),
     row("toIntervalQuarter", 1, 1, Interval, |args, _| interval_of(n(args, 0), "quarter")),
     row("toIntervalYear", 1, 1, Interval, |args, _| interval_of(n(args, 0), "year")),
-    row("make_interval", 0, 7, Interval, shift::make_interval),
+    row("make_interval", 6, 6, Interval, shift::make_interval),
     row("make_date", 1, 3, Date, |args, _| pattern::civil_of(args).map_or(Datum::Null, |time| days_datum(time.date()))).also(&["makeDate"]),
     row("make_timestamp", 6, 7, Micros, |args, env| {
         pattern::civil_of(args).map_or(Datum::Null, |time| time_datum(time, &zone_of(args, 6, env)))
@@ -256,11 +256,12 @@ pub(super) const ROWS: &[RowDef] = &[
         civil_in(&args[0], &env.time_zone).map(|time| matches!(time.weekday(), Weekday::Saturday | Weekday::Sunday)).into()
     }),
     row("isLeapYear", 1, 1, Flag, |args, env| civil_in(&args[0], &env.time_zone).map(|time| time.in_leap_year()).into()),
+    row("tumble", 2, 3, Of(|_| tuple_of([seconds(), seconds()])), |args, env| start::window(args, &args[1], env)),
+    row("hop", 3, 4, Of(|_| tuple_of([seconds(), seconds()])), |args, env| start::window(args, &args[2], env)),
+    row("hopStart", 3, 4, Seconds, |args, env| start::side(start::window(args, &args[2], env), 0)),
+    row("hopEnd", 3, 4, Seconds, |args, env| start::side(start::window(args, &args[2], env), 1)),
     row("tumbleStart", 2, 3, Seconds, start_of_interval),
-    row("tumbleEnd", 2, 3, Seconds, |args, env| {
-        let start = start_of_interval(args, env);
-        shift::add(&start, &args[1], 1, env)
-    }),
+    row("tumbleEnd", 2, 3, Seconds, |args, env| start::side(start::window(args, &args[1], env), 1)),
 ];
 
 pub(super) const REWRITES: &[RewriteDef] = &[
@@ -288,8 +289,8 @@ pub(super) const REWRITES: &[RewriteDef] = &[
     RewriteDef { name: "now", aliases: &["NOW", "now64", "current_timestamp", "nowInBlock"], min: 0, max: 2, build: now },
     RewriteDef { name: "today", aliases: &["current_date", "curdate"], min: 0, max: 1, build: today },
     RewriteDef { name: "yesterday", aliases: &[], min: 0, max: 0, build: yesterday },
-    RewriteDef { name: "timezone", aliases: &["timeZone", "serverTimezone"], min: 0, max: 0, build: timezone },
-    RewriteDef { name: "toTimeZone", aliases: &["toTimezone"], min: 2, max: 2, build: to_time_zone },
+    RewriteDef { name: "timezone", aliases: &["timeZone"], min: 0, max: 2, build: timezone },
+    RewriteDef { name: "toTimeZone", aliases: &["toTimezone"], min: 1, max: 2, build: to_time_zone },
     RewriteDef { name: "dateTrunc", aliases: &["date_trunc", "DATE_TRUNC"], min: 2, max: 3, build: date_trunc },
     RewriteDef {
         name: "dateAdd",
@@ -355,12 +356,20 @@ fn yesterday(_: &'static str, _: Vec<Argument>, context: &FunctionContext) -> Re
     Ok(day_from_today(context, -1))
 }
 
-fn timezone(_: &'static str, _: Vec<Argument>, context: &FunctionContext) -> Result<Built, FunctionError> {
+/// `timezone(zone, time)` as in PostgreSQL; without arguments the project's zone.
+fn timezone(name: &'static str, mut args: Vec<Argument>, context: &FunctionContext) -> Result<Built, FunctionError> {
+    if args.len() == 2 {
+        args.reverse();
+        return to_time_zone(name, args, context);
+    }
     Ok(constant(ScalarValue::from(context.timezone.as_str())))
 }
 
 /// The same instant, counted and shown in another zone from here on.
 fn to_time_zone(name: &'static str, mut args: Vec<Argument>, context: &FunctionContext) -> Result<Built, FunctionError> {
+    if let [only] = args.as_slice() {
+        return Ok(super::convert::cast_to(only.clone(), micros(), context));
+    }
     let zone = args.pop();
     let zone = zone.as_ref().and_then(|arg| arg.text()).filter(|zone| zone_named(zone).is_some());
     let (Some(zone), Some(value)) = (zone, args.pop()) else {

@@ -106,8 +106,11 @@ const TEMPLATES: [(&str, &str); 24] = [
     ("PM", "%p"),
 ];
 
-/// The template of `to_char` in ClickHouse's letters.
+/// The template of `to_char` in ClickHouse's letters, which it may be written in as well.
 pub(super) fn from_postgres(template: &str) -> String {
+    if template.contains('%') {
+        return template.to_owned();
+    }
     let mut out = String::new();
     let mut rest = template;
     'text: while let Some(first) = rest.chars().next() {
@@ -118,7 +121,6 @@ pub(super) fn from_postgres(template: &str) -> String {
                 continue 'text;
             }
         }
-        out.push_str(if first == '%' { "%" } else { "" });
         out.push(first);
         rest = &rest[first.len_utf8()..];
     }
@@ -149,8 +151,7 @@ pub(super) fn field(part: &str, value: &Datum<'_>, zone: &TimeZone) -> Datum<'st
         "week" => time.date().iso_week_date().week().into(),
         "day" => time.day().into(),
         "dayofyear" | "doy" => time.day_of_year().into(),
-        "dow" => time.weekday().to_sunday_zero_offset().into(),
-        "isodow" => time.weekday().to_monday_one_offset().into(),
+        "dow" | "isodow" => time.weekday().to_monday_one_offset().into(),
         "hour" => time.hour().into(),
         "minute" => time.minute().into(),
         "second" => time.second().into(),

@@ -37,12 +37,12 @@ pub(super) fn interval_of(count: Option<i64>, unit: &str) -> Datum<'static> {
     }
 }
 
-/// `make_interval(years, months, weeks, days, hours, minutes, seconds)`.
+/// `make_interval(years, months, days, hours, minutes, seconds)`.
 pub(super) fn make_interval<'a>(args: &[Datum<'a>], _: &Env) -> Datum<'a> {
     let at = |place: usize| n(args, place).unwrap_or(0);
     let months = i32::try_from(at(0) * 12 + at(1));
-    let days = i32::try_from(at(2) * 7 + at(3));
-    let nanos = (at(4) * 3600 + at(5) * 60 + at(6)).checked_mul(1_000_000_000);
+    let days = i32::try_from(at(2));
+    let nanos = (at(3) * 3600 + at(4) * 60 + at(5)).checked_mul(1_000_000_000);
     match (months, days, nanos) {
         (Ok(months), Ok(days), Some(nanos)) => Datum::Interval { months, days, nanos },
         _ => Datum::Null,

@@ -158,3 +158,16 @@ pub(super) fn start_of_interval<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> 
     let Some(micros) = instant(time, &zone) else { return Datum::Null };
     if *nanos < 1000 { Datum::Null } else { Datum::Time(floor_by(micros, nanos / 1000, offset_micros(micros, &zone))) }
 }
+
+/// The window of a length that ends with the step in which the time lies: `tumble` has steps as long as the window.
+pub(super) fn window<'a>(args: &[Datum<'a>], length: &Datum<'a>, env: &Env) -> Datum<'a> {
+    let step = start_of_interval(&args[..2], env);
+    let end = super::shift::add(&step, &args[1], 1, env);
+    let start = super::shift::add(&end, length, -1, env);
+    Datum::Tuple(vec![start, end])
+}
+
+/// One end of a window.
+pub(super) fn side(window: Datum<'_>, place: usize) -> Datum<'_> {
+    window.as_list().and_then(|ends| ends.get(place)).cloned().unwrap_or_default()
+}

@@ -44,6 +44,8 @@ fn aggregates() {
         sumArray([n, 10])
         countArray([n, n])
         sumMap(map(d, n))
+        sumMap([d], [n])
+        tupleElement(groupArray((d, f)), 1)
         sumForEach([n, 1])
         maxArgMax(n, f)
         sumOrNull(1)
@@ -99,6 +101,8 @@ fn aggregates() {
             sumArray([n, 10]) => 46
             countArray([n, n]) => 6
             sumMap(map(d, n)) => {"x":4,"y":2}
+            sumMap([d], [n]) => [["x","y"],[4,2]]
+            tupleElement(groupArray((d, f)), 1) => ["x","y","x","x"]
             sumForEach([n, 1]) => [6,4]
             maxArgMax(n, f) => 3
             sumOrNull(1) => 4

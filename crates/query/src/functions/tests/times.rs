@@ -71,6 +71,14 @@ fn dates() {
         toModifiedJulianDay(toDate('2020-01-01'))
         timeZoneOffset(now())
         timeSlot(now())
+        toDateTime(now())
+        timezone('America/New_York', now())
+        toHour(timezone('America/New_York', now()))
+        now() + make_interval(0, 1, 1, 0, 0, 0)
+        to_char(now(), '%Y')
+        tumble(now(), toIntervalDay('1'))
+        tumbleEnd(now(), toIntervalHour(1))
+        hop(now(), toIntervalDay('1'), toIntervalDay('2'))
         ",
         expect![[r#"
             now() => "2020-01-10 11:30:15.500000"
@@ -136,6 +144,14 @@ fn dates() {
             toModifiedJulianDay(toDate('2020-01-01')) => 58849
             timeZoneOffset(now()) => 3600
             timeSlot(now()) => "2020-01-10 11:30:00"
+            toDateTime(now()) => "2020-01-10 11:30:15"
+            timezone('America/New_York', now()) => "2020-01-10 11:30:15.500000"
+            toHour(timezone('America/New_York', now())) => 6
+            now() + make_interval(0, 1, 1, 0, 0, 0) => "2020-02-11 11:30:15.500000"
+            to_char(now(), '%Y') => "2020"
+            tumble(now(), toIntervalDay('1')) => ["2020-01-09 23:00:00","2020-01-10 23:00:00"]
+            tumbleEnd(now(), toIntervalHour(1)) => "2020-01-10 12:00:00"
+            hop(now(), toIntervalDay('1'), toIntervalDay('2')) => ["2020-01-08 23:00:00","2020-01-10 23:00:00"]
         "#]],
     );
 }

@@ -106,7 +106,7 @@ impl Parser {
                 self.advance();
                 Ok(index)
             }
-            _ => self.fail("positions in a tuple begin with 1", self.span()),
+            _ => self.fail("SQL indexes start from one, not from zero. E.g: array.1", self.span()),
         }
     }
 
@@ -114,6 +114,7 @@ impl Parser {
         self.advance();
         if self.accept_sym("[") {
             let index = Box::new(self.expr()?);
+            self.refuse_zero(&index)?;
             self.expect_sym("]")?;
             return Ok(ExprKind::ArrayAccess { array: Box::new(operand), index, nullish: true });
         }
@@ -125,6 +126,13 @@ impl Parser {
         Ok(self.key_access(operand, name, true))
     }
 
+    fn refuse_zero(&self, index: &Expr) -> Result<(), SyntaxError> {
+        match index.kind {
+            ExprKind::Literal(Literal::Int(0)) => self.fail("SQL indexes start from one, not from zero. E.g: array[1]", index.span),
+            _ => Ok(()),
+        }
+    }
+
     /// `[index]` or the slice `[from:to]`, both ends included.
     fn bracket(&mut self, operand: Expr) -> Result<ExprKind, SyntaxError> {
         self.advance();
@@ -132,6 +140,7 @@ impl Parser {
         let int = |value| Expr { kind: ExprKind::Literal(Literal::Int(value)), span: start };
         let from = if self.is_sym(":") { int(1) } else { self.expr()? };
         if !self.accept_sym(":") {
+            self.refuse_zero(&from)?;
             self.expect_sym("]")?;
             return Ok(ExprKind::ArrayAccess { array: Box::new(operand), index: Box::new(from), nullish: false });
         }

@@ -186,6 +186,8 @@ fn access() {
         f(x).y
         arr[2:3]
         arr[2:]
+        arr[0]
+        arr.0
         {placeholder}
         {variables.a.b}
         {}
@@ -220,6 +222,8 @@ fn access() {
             f(x)['y']
             arraySlice(arr, 2, plus(minus(3, 2), 1))
             arraySlice(arr, 2)
+            error 4..5: SQL indexes start from one, not from zero. E.g: array[1]
+            error 4..5: SQL indexes start from one, not from zero. E.g: array.1
             {placeholder}
             {variables.a.b}
             {}
