@@ -12,7 +12,7 @@ use arrow::datatypes::UInt8Type;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 /// A group.
@@ -20,7 +20,9 @@ use utoipa::{IntoParams, ToSchema};
 pub(crate) struct GroupBody {
     group_type_index: u8,
     group_key: String,
-    group_properties: Value,
+    /// As they were sent.
+    #[schema(value_type = Object)]
+    group_properties: Box<RawValue>,
     created_at: String,
 }
 

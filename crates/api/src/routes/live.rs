@@ -19,7 +19,7 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures::stream::{self, Stream};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -49,7 +49,9 @@ pub(crate) struct LiveEvent {
     distinct_id: String,
     timestamp: String,
     person_id: Uuid,
-    properties: Value,
+    /// As they were sent.
+    #[schema(value_type = Object)]
+    properties: Box<RawValue>,
     #[serde(skip)]
     arrived: i64,
 }

@@ -4,13 +4,13 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
-use crate::routes::projects::ProjectBody;
 use crate::state::ApiState;
-use aqueduct_catalog::Organization;
+use aqueduct_catalog::{Organization, Project};
 use axum::Json;
 use axum::extract::{FromRef, FromRequestParts, RawPathParams, State};
 use http::request::Parts;
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -37,8 +37,37 @@ pub(crate) struct OrganizationBody {
     is_member_join_email_enabled: bool,
     enforce_2fa: Option<bool>,
     available_product_features: Vec<String>,
-    teams: Vec<ProjectBody>,
-    projects: Vec<ProjectBody>,
+    teams: Vec<ProjectBasic>,
+    projects: Vec<ProjectBasic>,
+}
+
+/// The organization as users have it in their list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OrganizationBasic {
+    id: Uuid,
+    name: String,
+    slug: String,
+    logo_media_id: Option<String>,
+    /// 1 member, 8 admin, 15 owner.
+    membership_level: u8,
+    members_can_use_personal_api_keys: bool,
+    is_active: bool,
+}
+
+/// A project as organizations have it in their list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProjectBasic {
+    id: u32,
+    uuid: Uuid,
+    organization: Uuid,
+    project_id: u32,
+    name: String,
+    api_token: String,
+    timezone: String,
+    ingested_event: bool,
+    is_demo: bool,
+    completed_snippet_onboarding: bool,
+    access_control: bool,
 }
 
 /// The organization of the path (`{organization}`), and who asks.
@@ -66,12 +95,11 @@ where
 
 impl OrganizationBody {
     pub(crate) fn of(state: &ApiState, organization: &Organization) -> Self {
-        let projects = || state.catalog.projects().iter().map(|project| ProjectBody::of(project, &[])).collect();
-        let slug: String = organization.name.to_lowercase().split_whitespace().collect::<Vec<_>>().join("-");
+        let projects = || state.catalog.projects().iter().map(|project| ProjectBasic::of(project)).collect();
         Self {
             id: organization.id,
             name: organization.name.clone(),
-            slug,
+            slug: slug_of(organization),
             logo_media_id: None,
             created_at: iso(organization.created_at),
             updated_at: iso(organization.updated_at),
@@ -86,6 +114,43 @@ impl OrganizationBody {
             projects: projects(),
         }
     }
+}
+
+impl OrganizationBasic {
+    pub(crate) fn of(organization: &Organization) -> Self {
+        Self {
+            id: organization.id,
+            name: organization.name.clone(),
+            slug: slug_of(organization),
+            logo_media_id: None,
+            membership_level: OWNER,
+            members_can_use_personal_api_keys: true,
+            is_active: true,
+        }
+    }
+}
+
+impl ProjectBasic {
+    fn of(project: &Project) -> Self {
+        let flag = |name: &str| project.settings.get(name).and_then(Value::as_bool).unwrap_or(false);
+        Self {
+            id: project.id.0,
+            uuid: project.uuid,
+            organization: project.organization,
+            project_id: project.id.0,
+            name: project.name.clone(),
+            api_token: project.api_token.clone(),
+            timezone: project.timezone.clone(),
+            ingested_event: project.ingested_event,
+            is_demo: flag("is_demo"),
+            completed_snippet_onboarding: flag("completed_snippet_onboarding"),
+            access_control: flag("access_control"),
+        }
+    }
+}
+
+fn slug_of(organization: &Organization) -> String {
+    organization.name.to_lowercase().split_whitespace().collect::<Vec<_>>().join("-")
 }
 
 /// The organizations: always one.

@@ -13,7 +13,8 @@ use arrow::datatypes::TimestampMicrosecondType;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -31,7 +32,9 @@ pub(crate) struct PersonBody {
     name: String,
     /// Those that are no uuids come first.
     distinct_ids: Vec<String>,
-    properties: Value,
+    /// As they were sent.
+    #[schema(value_type = Object)]
+    properties: Box<RawValue>,
     created_at: String,
     is_identified: bool,
 }
@@ -132,15 +135,15 @@ impl Persons {
 
     fn body(&self, row: usize, mut distinct_ids: Vec<String>) -> Result<PersonBody, ApiError> {
         let id = self.table.ids[row];
-        let properties = json_of(text_at(texts(&self.table.properties, "persons.properties")?, row));
+        let properties = text_at(texts(&self.table.properties, "persons.properties")?, row);
         let is_identified: &BooleanArray = self.table.is_identified.as_boolean_opt().ok_or(ApiError::Column("persons.is_identified"))?;
         distinct_ids.sort_by_cached_key(|distinct_id| is_anonymous(distinct_id));
         Ok(PersonBody {
             id,
             uuid: id,
-            name: name_of(id, &properties, &distinct_ids),
+            name: name_of(id, properties, &distinct_ids),
             distinct_ids,
-            properties,
+            properties: json_of(properties),
             created_at: time_at(times(&self.table.created_at, "persons.created_at")?, row),
             is_identified: is_identified.value(row),
         })
@@ -152,7 +155,8 @@ fn is_anonymous(distinct_id: &str) -> bool {
     Uuid::try_parse(distinct_id).is_ok()
 }
 
-fn name_of(id: PersonId, properties: &Value, distinct_ids: &[String]) -> String {
+fn name_of(id: PersonId, properties: &str, distinct_ids: &[String]) -> String {
+    let properties: Value = serde_json::from_str(properties).unwrap_or_default();
     let email = properties.get("email").and_then(Value::as_str).filter(|email| !email.is_empty());
     let chosen = || distinct_ids.iter().find(|distinct_id| !is_anonymous(distinct_id)).map(String::as_str);
     email.or_else(chosen).map_or_else(|| id.to_string(), str::to_owned)
@@ -174,8 +178,9 @@ pub(super) fn time_at(column: &TimestampMicrosecondArray, row: usize) -> String 
     iso(UnixMicros(column.value(row)))
 }
 
-pub(super) fn json_of(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::Object(Map::new()))
+/// Stored JSON as it is: a tree would round large numbers.
+pub(super) fn json_of(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap_or_default()
 }
 
 /// Persons of a project.
@@ -232,14 +237,12 @@ pub(crate) async fn get(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
     #[test]
     fn names() {
         let id = Uuid::from_u128(7);
         let anonymous = "018f5c2e-7f5a-7bbb-8000-000000000001".to_owned();
-        assert_eq!(name_of(id, &json!({"email": "a@b.c"}), &["ann".to_owned()]), "a@b.c");
-        assert_eq!(name_of(id, &json!({"email": 5}), &[anonymous.clone(), "ann".to_owned()]), "ann");
-        assert_eq!(name_of(id, &json!({}), &[anonymous]), id.to_string());
+        assert_eq!(name_of(id, r#"{"email":"a@b.c"}"#, &["ann".to_owned()]), "a@b.c");
+        assert_eq!(name_of(id, r#"{"email":5}"#, &[anonymous.clone(), "ann".to_owned()]), "ann");
+        assert_eq!(name_of(id, "{}", &[anonymous]), id.to_string());
     }
 }

@@ -5,7 +5,7 @@ use crate::body::Body;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page};
 use crate::routes::iso;
-use crate::routes::organizations::OrganizationBody;
+use crate::routes::organizations::{OrganizationBasic, OrganizationBody};
 use crate::routes::projects::ProjectBody;
 use crate::scope;
 use crate::state::ApiState;
@@ -42,7 +42,7 @@ pub(crate) struct UserBody {
     scopes: Option<Vec<String>>,
     team: Option<ProjectBody>,
     organization: Option<OrganizationBody>,
-    organizations: Vec<OrganizationBody>,
+    organizations: Vec<OrganizationBasic>,
 }
 
 /// Fields of a user that can be set.
@@ -55,7 +55,7 @@ pub(crate) struct UserChange {
 
 impl UserBody {
     pub(crate) fn of(state: &ApiState, user: &User, scopes: Option<Vec<String>>) -> Self {
-        let organization = || state.catalog.organization().map(|organization| OrganizationBody::of(state, &organization));
+        let organization = state.catalog.organization();
         let group_types = |project| state.snapshots.project(project).map(|view| view.group_types().to_vec()).unwrap_or_default();
         let team = scope::current(&state.catalog).map(|project| ProjectBody::of(&project, &group_types(project.id)));
         Self {
@@ -78,8 +78,8 @@ impl UserBody {
             has_seen_product_intro_for: None,
             scopes,
             team,
-            organization: organization(),
-            organizations: organization().into_iter().collect(),
+            organization: organization.as_ref().map(|organization| OrganizationBody::of(state, organization)),
+            organizations: organization.iter().map(|organization| OrganizationBasic::of(organization)).collect(),
         }
     }
 }

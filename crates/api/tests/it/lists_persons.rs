@@ -41,7 +41,7 @@ fn fill(world: &World) {
         persons: vec![
             person(1, r#"{"email":"ann@example.com","name":"Ann"}"#, true),
             person(2, "{}", false),
-            person(3, r#"{"age":7}"#, true),
+            person(3, r#"{"age":7,"big":123456789012345678901234567890}"#, true),
         ],
         distinct_ids: vec![distinct_id(ANONYMOUS, 1), distinct_id("ann", 1), distinct_id("two", 2), distinct_id("three", 3)],
         groups: vec![group("acme"), group("zenith")],
@@ -77,6 +77,8 @@ async fn listed_and_searched() {
         let expected: Vec<_> = expected.into_iter().map(|number| json!(Uuid::from_u128(number))).collect();
         assert_eq!(ids, expected, "{query}");
     }
+    let third = world.ask("GET", "/api/projects/1/persons/three/", None).await;
+    assert!(third.text.contains(r#""big":123456789012345678901234567890"#), "numbers come back as they were sent: {}", third.text);
     assert_eq!(world.ask("GET", "/api/projects/1/persons/?properties=%5B1%5D", None).await.status, 400);
 }
 
