@@ -112,7 +112,10 @@ fn build(query: &EventsQuery, context: &QueryContext) -> Result<(SelectQuery, Ve
                 Cell::Event(place)
             }
             "person" => {
-                columns.extend([vec!["distinct_id"], vec!["person", "id"], vec!["person", "created_at"], vec!["person", "properties"]].map(Expr::field));
+                columns.extend(
+                    [vec!["distinct_id"], vec!["person", "id"], vec!["person", "created_at"], vec!["person", "properties"]]
+                        .map(Expr::field),
+                );
                 Cell::Person(place)
             }
             "person_display_name" => {

@@ -86,9 +86,12 @@ struct Page {
     offset: usize,
 }
 
-/// LIMIT and OFFSET of a single SELECT.
+/// LIMIT and OFFSET of a single SELECT; `None` where the number of rows is not LIMIT's alone to say.
 fn page(query: &Query) -> Option<Page> {
     let Query::Select(select) = query else { return None };
+    if select.with_ties {
+        return None;
+    }
     let number = |expr: &Option<Expr>| match expr.as_ref().and_then(Expr::as_literal) {
         Some(crate::hogql::ast::Literal::Int(count)) => usize::try_from(*count).ok(),
         _ => None,

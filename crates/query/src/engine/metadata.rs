@@ -9,8 +9,16 @@ use serde_json::{Map, Value as Json, json};
 
 /// Tables in the order in which they are shown.
 const TABLES: [&str; 10] = [
-    "events", "persons", "person_distinct_ids", "groups", "sessions", "session_replay_events", "cohort_people", "static_cohort_people",
-    "log_entries", "app_metrics",
+    "events",
+    "persons",
+    "person_distinct_ids",
+    "groups",
+    "sessions",
+    "session_replay_events",
+    "cohort_people",
+    "static_cohort_people",
+    "log_entries",
+    "app_metrics",
 ];
 
 /// Checks a query without running it.

@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
+use super::calendar::Fast;
 use super::datum::{Datum, saturating_int};
 use super::format::show_in;
 use super::registry::{ANY, RewriteDef, RowDef, row, row_call, row_call_typed};
@@ -83,7 +84,7 @@ pub(super) const ROWS: &[RowDef] = &[
         show_in(&args[0], env.types.first(), zone.as_ref().unwrap_or(&env.time_zone)).into()
     })
     .also(&["toNullableString", "toStringCutToZero"]),
-    row("toDate", 1, 2, Date, to_date).also(&["_toDate", "to_date", "toDateOrNull", "toDate32", "date", "DATE"]),
+    row("toDate", 1, 2, Date, to_date).also(&["_toDate", "to_date", "toDateOrNull", "toDate32", "date", "DATE"]).fast(Fast::Date),
     row("toDateTime64", 1, 3, Micros, to_time).also(&[
         "toDateTime64OrNull",
         "toDateTimeUS",

@@ -21,7 +21,8 @@ pub(super) fn bounds(scope: &mut Scope<'_>, select: &ast::SelectQuery, nesting: 
     let offset = select.offset.as_ref().map(|expr| count(scope, expr, "OFFSET")).transpose()?.unwrap_or(0);
     let limit = select.limit.as_ref().map(|expr| count(scope, expr, "LIMIT")).transpose()?;
     let limit = match nesting {
-        Nesting::Outer => Some(limit.unwrap_or(scope.context.default_limit).min(ROWS_MAX) + 1),
+        // with ties the number of rows is open, so one more would tell nothing
+        Nesting::Outer => Some(limit.unwrap_or(scope.context.default_limit).min(ROWS_MAX) + usize::from(!select.with_ties)),
         Nesting::Branch => Some(limit.unwrap_or(scope.context.default_limit).min(ROWS_MAX)),
         Nesting::Inner => limit,
     };

@@ -16,7 +16,14 @@ impl Scope<'_> {
         }
         let plain = |value: &Value| matches!(value.class(), Class::Number | Class::Bool | Class::Text);
         if !plain(&left) || !plain(&right) {
-            return self.calendar_arithmetic(op, left, right);
+            let name = match op {
+                ArithmeticOp::Add => "plus",
+                ArithmeticOp::Sub => "minus",
+                ArithmeticOp::Mul => "multiply",
+                ArithmeticOp::Div => "divide",
+                ArithmeticOp::Mod => "modulo",
+            };
+            return self.call_values(name, vec![left, right]);
         }
         let (left, right) = (number(left), number(right));
         let nullable = left.ty.nullable || right.ty.nullable;
@@ -35,41 +42,6 @@ impl Scope<'_> {
         let mut value = self.typed(expr)?;
         value.ty.nullable = nullable;
         Ok(value)
-    }
-}
-
-impl Scope<'_> {
-    /// Times, dates, intervals, tuples.
-    fn calendar_arithmetic(&mut self, op: ArithmeticOp, left: Value, right: Value) -> Result<Value, QueryError> {
-        use ArithmeticOp::{Add, Div, Mul, Sub};
-        let name = match (op, left.class(), right.class()) {
-            (Add, Class::Interval, Class::Time | Class::Date) => return self.call_values("addInterval", vec![right, left]),
-            (Add, Class::Time | Class::Date | Class::Interval, Class::Interval) => "addInterval",
-            (Sub, Class::Time | Class::Date | Class::Interval, Class::Interval) => "subtractInterval",
-            (Add, Class::Number, Class::Time) => return self.call_values("addSeconds", vec![right, left]),
-            (Add, Class::Number, Class::Date) => return self.call_values("addDays", vec![right, left]),
-            (Add, Class::Time, Class::Number) => "addSeconds",
-            (Sub, Class::Time, Class::Number) => "subtractSeconds",
-            (Add, Class::Date, Class::Number) => "addDays",
-            (Sub, Class::Date, Class::Number) => "subtractDays",
-            (Sub, Class::Time | Class::Date, Class::Time | Class::Date) => {
-                let unit = if left.class() == Class::Date && right.class() == Class::Date { "day" } else { "second" };
-                let unit = Value::literal(ScalarValue::Utf8(Some(unit.to_owned())));
-                return self.call_values("dateDiff", vec![unit, right, left]);
-            }
-            (Add, Class::Tuple, Class::Tuple) => "tuplePlus",
-            (Sub, Class::Tuple, Class::Tuple) => "tupleMinus",
-            (Mul, Class::Tuple, Class::Tuple) => "tupleMultiply",
-            (Div, Class::Tuple, Class::Tuple) => "tupleDivide",
-            (Mul, Class::Tuple, Class::Number) => "tupleMultiplyByNumber",
-            (Div, Class::Tuple, Class::Number) => "tupleDivideByNumber",
-            (Add, Class::List, Class::List) => "arrayConcat",
-            _ => {
-                let (left, right) = (left.ty.name("UTC"), right.ty.name("UTC"));
-                return Err(QueryError::resolve(format!("Illegal types {left} and {right} of arguments of an arithmetic operation")));
-            }
-        };
-        self.call_values(name, vec![left, right])
     }
 }
 

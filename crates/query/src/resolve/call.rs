@@ -1,8 +1,8 @@
 //! Calls: operators under their function names, lambdas, aggregates, windows; what they mean is the registry's to say.
 
+use super::rows::constant;
 use super::scope::{Parameter, Scope};
 use super::types::{Type, Value};
-use super::rows::constant;
 use crate::error::QueryError;
 use crate::functions::{self, Argument, CallOptions, Function, FunctionError, Kind};
 use crate::hogql::ast::{self, ArithmeticOp, CompareOp, ExprKind};

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::functions_window as windows;
 use datafusion::logical_expr::expr::{Sort, WindowFunction, WindowFunctionParams};
-use datafusion::logical_expr::{Expr, cast, lit, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition, WindowUDF};
+use datafusion::logical_expr::{Expr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition, WindowUDF, cast, lit};
 use std::sync::Arc;
 
 impl Scope<'_> {
@@ -99,10 +99,7 @@ fn or_empty(value: Value) -> Value {
     Value::new(expr, Type { data, nullable: false, note: value.ty.note })
 }
 
-fn over_aggregates(
-    expr: Expr,
-    make: &impl Fn(datafusion::logical_expr::expr::AggregateFunction) -> Expr,
-) -> Result<Expr, QueryError> {
+fn over_aggregates(expr: Expr, make: &impl Fn(datafusion::logical_expr::expr::AggregateFunction) -> Expr) -> Result<Expr, QueryError> {
     use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
     let mut found = false;
     let expr = expr.transform_down(|expr| match expr {

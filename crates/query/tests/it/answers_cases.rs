@@ -124,7 +124,9 @@ fn same(left: &Json, right: &Json) -> bool {
             let (left, right) = (left.as_f64().unwrap_or(f64::NAN), right.as_f64().unwrap_or(f64::NAN));
             (left - right).abs() <= 1e-9 * left.abs().max(1.0)
         }
-        (Json::Array(left), Json::Array(right)) => left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right)),
+        (Json::Array(left), Json::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+        }
         _ => left == right,
     }
 }
