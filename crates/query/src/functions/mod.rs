@@ -45,7 +45,6 @@ use jiff::tz::TimeZone;
 
 pub(crate) use convert::cast;
 pub(crate) use registry::{Function, Kind, lookup, unknown};
-pub(crate) use types::supertype;
 
 /// What functions need to know of the query.
 #[derive(Clone, Debug)]

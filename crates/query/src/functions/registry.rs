@@ -10,6 +10,7 @@ use datafusion::logical_expr::Expr;
 use rustc_hash::FxHashMap;
 
 use super::aggregate::{self, AggregateDef, Combinator};
+use super::calendar::Fast;
 use super::types::{Returns, plain};
 use super::udf::{Env, RowFn, RowFunction};
 use super::{
@@ -39,6 +40,8 @@ pub(super) struct RowDef {
     pub(super) returns: Returns,
     pub(super) strict: bool,
     pub(super) row: RowFn,
+    /// The same for a whole column, when that is the only argument.
+    pub(super) fast: Option<Fast>,
 }
 
 /// Any number of arguments.
@@ -46,13 +49,18 @@ pub(super) const ANY: usize = 255;
 
 /// A function for which NULL in gives NULL out.
 pub(super) const fn row(name: &'static str, min: usize, max: usize, returns: Returns, row: RowFn) -> RowDef {
-    RowDef { name, aliases: &[], min, max, returns, strict: true, row }
+    RowDef { name, aliases: &[], min, max, returns, strict: true, row, fast: None }
 }
 
 impl RowDef {
     /// Other names.
     pub(super) const fn also(self, aliases: &'static [&'static str]) -> RowDef {
         RowDef { aliases, ..self }
+    }
+
+    /// Has a way over whole columns.
+    pub(super) const fn fast(self, fast: Fast) -> RowDef {
+        RowDef { fast: Some(fast), ..self }
     }
 
     /// Sees NULL arguments.
@@ -348,5 +356,5 @@ pub(super) fn row_call_typed(def: &RowDef, returns: DataType, args: Vec<Argument
     let shown: Shown = def.returns.shown();
     let env = Env::new(types, returns.clone(), context);
     let exprs: Vec<Expr> = args.into_iter().map(|arg| arg.expr).collect();
-    Built { expr: RowFunction::call(def.name, def.row, def.strict, env, exprs), data_type: returns, nullable: true, shown }
+    Built { expr: RowFunction::call(def, env, exprs), data_type: returns, nullable: true, shown }
 }

@@ -137,7 +137,7 @@ pub(super) fn is_text(data_type: &DataType) -> bool {
 ///
 /// # Errors
 /// Two of them have nothing in common, as a number and a text.
-pub(crate) fn supertype(types: &[DataType]) -> Result<DataType, FunctionError> {
+pub(super) fn supertype(types: &[DataType]) -> Result<DataType, FunctionError> {
     let mut result = DataType::Null;
     for data_type in types {
         let data_type = plain(data_type);

@@ -10,7 +10,9 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
 use jiff::tz::TimeZone;
 
+use super::calendar::Fast;
 use super::datum::{Datum, read, write};
+use super::registry::RowDef;
 use super::{FunctionContext, WeekStart, zone_named};
 
 /// What a row function sees beside its arguments.
@@ -62,6 +64,7 @@ pub(super) struct RowFunction {
     pub(super) row: RowFn,
     /// NULL in any argument gives NULL without asking `row`.
     pub(super) strict: bool,
+    fast: Option<Fast>,
     pub(super) env: Env,
     signature: Signature,
 }
@@ -84,9 +87,10 @@ impl Hash for RowFunction {
 
 impl RowFunction {
     /// A call of the function.
-    pub(super) fn call(name: &'static str, row: RowFn, strict: bool, env: Env, args: Vec<Expr>) -> Expr {
+    pub(super) fn call(def: &RowDef, env: Env, args: Vec<Expr>) -> Expr {
+        let RowDef { name, row, strict, fast, .. } = *def;
         let signature = Signature::one_of(vec![TypeSignature::VariadicAny, TypeSignature::Nullary], Volatility::Immutable);
-        let function = RowFunction { name, row, strict, env, signature };
+        let function = RowFunction { name, row, strict, fast, env, signature };
         ScalarUDF::from(function).call(args)
     }
 
@@ -131,6 +135,11 @@ impl ScalarUDFImpl for RowFunction {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
+        if let (Some(fast), [ColumnarValue::Array(array)]) = (self.fast, args.args.as_slice())
+            && let Some(column) = fast.run(array, &self.env)
+        {
+            return Ok(ColumnarValue::Array(column));
+        }
         let all_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let arrays = |columns: &[ColumnarValue]| -> Result<Vec<ArrayRef>> {
             columns

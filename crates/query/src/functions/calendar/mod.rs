@@ -4,6 +4,7 @@
 //!
 //! Read next: `start.rs` (beginnings of periods), `shift.rs` (adding and distances), `pattern.rs` (formats).
 
+mod fast;
 mod pattern;
 mod shift;
 mod start;
@@ -14,6 +15,8 @@ use datafusion::logical_expr::{Expr, cast};
 use jiff::Timestamp;
 use jiff::civil::{self, DateTime, Weekday};
 use jiff::tz::TimeZone;
+
+pub(super) use fast::Fast;
 
 use super::datum::Datum;
 use super::registry::{RewriteDef, RowDef, row};
@@ -128,14 +131,16 @@ fn like_first(args: &[DataType]) -> DataType {
 }
 
 pub(super) const ROWS: &[RowDef] = &[
-    row("toYear", 1, 2, Int, |args, env| part(args, env, |time| time.year().into())).also(&["year"]),
+    row("toYear", 1, 2, Int, |args, env| part(args, env, |time| time.year().into())).also(&["year"]).fast(Fast::Year),
     row("toQuarter", 1, 2, Int, |args, env| part(args, env, quarter)).also(&["quarter"]),
-    row("toMonth", 1, 2, Int, |args, env| part(args, env, |time| time.month().into())).also(&["month"]),
+    row("toMonth", 1, 2, Int, |args, env| part(args, env, |time| time.month().into())).also(&["month"]).fast(Fast::Month),
     row("toDayOfYear", 1, 2, Int, |args, env| part(args, env, |time| time.day_of_year().into())),
-    row("toDayOfMonth", 1, 2, Int, |args, env| part(args, env, |time| time.day().into())).also(&["day", "dayOfMonth"]),
-    row("toDayOfWeek", 1, 3, Int, day_of_week).also(&["dayOfWeek"]),
-    row("toHour", 1, 2, Int, |args, env| part(args, env, |time| time.hour().into())).also(&["hour"]),
-    row("toMinute", 1, 2, Int, |args, env| part(args, env, |time| time.minute().into())).also(&["minute"]),
+    row("toDayOfMonth", 1, 2, Int, |args, env| part(args, env, |time| time.day().into()))
+        .also(&["day", "dayOfMonth"])
+        .fast(Fast::DayOfMonth),
+    row("toDayOfWeek", 1, 3, Int, day_of_week).also(&["dayOfWeek"]).fast(Fast::DayOfWeek),
+    row("toHour", 1, 2, Int, |args, env| part(args, env, |time| time.hour().into())).also(&["hour"]).fast(Fast::Hour),
+    row("toMinute", 1, 2, Int, |args, env| part(args, env, |time| time.minute().into())).also(&["minute"]).fast(Fast::Minute),
     row("toSecond", 1, 2, Int, |args, env| part(args, env, |time| time.second().into())).also(&["second"]),
     row("toMillisecond", 1, 2, Int, |args, env| part(args, env, |time| time.millisecond().into())),
     row("toISOYear", 1, 2, Int, |args, env| part(args, env, |time| time.date().iso_week_date().year().into())),
@@ -147,8 +152,8 @@ pub(super) const ROWS: &[RowDef] = &[
         civil_in(&args[0], &env.time_zone).map(|time| year_week(time.date(), mode)).map(|(year, week)| year * 100 + week).into()
     })
     .also(&["yearweek"]),
-    row("toYYYYMM", 1, 2, Int, |args, env| part(args, env, |time| digits(time, false) / 100)),
-    row("toYYYYMMDD", 1, 2, Int, |args, env| part(args, env, |time| digits(time, false))),
+    row("toYYYYMM", 1, 2, Int, |args, env| part(args, env, |time| digits(time, false) / 100)).fast(Fast::YearMonth),
+    row("toYYYYMMDD", 1, 2, Int, |args, env| part(args, env, |time| digits(time, false))).fast(Fast::YearMonthDay),
     row("toYYYYMMDDhhmmss", 1, 2, Int, |args, env| part(args, env, |time| digits(time, true))),
     row("toUnixTimestamp", 1, 2, Int, |args, env| {
         instant(&args[0], &zone_of(args, 1, env)).map(|micros| micros.div_euclid(1_000_000)).into()
@@ -161,26 +166,31 @@ pub(super) const ROWS: &[RowDef] = &[
         n(args, 0).and_then(|millis| millis.checked_mul(1000)).map_or(Datum::Null, Datum::Time)
     }),
     row("fromUnixTimestamp64Micro", 1, 2, Micros, |args, _| n(args, 0).map_or(Datum::Null, Datum::Time)),
-    row("toStartOfYear", 1, 2, Date, |args, env| start_of(args, env, Unit::Year)),
+    row("toStartOfYear", 1, 2, Date, |args, env| start_of(args, env, Unit::Year)).fast(Fast::StartDate(Unit::Year)),
     row("toStartOfISOYear", 1, 2, Date, |args, env| start_of(args, env, Unit::IsoYear)),
-    row("toStartOfQuarter", 1, 2, Date, |args, env| start_of(args, env, Unit::Quarter)),
-    row("toStartOfMonth", 1, 2, Date, |args, env| start_of(args, env, Unit::Month)),
+    row("toStartOfQuarter", 1, 2, Date, |args, env| start_of(args, env, Unit::Quarter)).fast(Fast::StartDate(Unit::Quarter)),
+    row("toStartOfMonth", 1, 2, Date, |args, env| start_of(args, env, Unit::Month)).fast(Fast::StartDate(Unit::Month)),
     row("toLastDayOfMonth", 1, 2, Date, |args, env| {
         civil_in(&args[0], &zone_of(args, 1, env)).map_or(Datum::Null, |time| days_datum(time.date().last_of_month()))
     })
     .also(&["LAST_DAY", "last_day"]),
-    row("toMonday", 1, 2, Date, |args, env| start_of(args, env, Unit::Week(WeekStart::Monday))),
-    row("toStartOfWeek", 1, 3, Date, |args, env| start_of(&[args[0].clone()], env, Unit::Week(week_start(args, env)))),
+    row("toMonday", 1, 2, Date, |args, env| start_of(args, env, Unit::Week(WeekStart::Monday)))
+        .fast(Fast::StartDate(Unit::Week(WeekStart::Monday))),
+    row("toStartOfWeek", 1, 3, Date, |args, env| start_of(&[args[0].clone()], env, Unit::Week(week_start(args, env))))
+        .fast(Fast::StartWeek),
     row("toLastDayOfWeek", 1, 3, Date, |args, env| match start_of(&[args[0].clone()], env, Unit::Week(week_start(args, env))) {
         Datum::Date(days) => Datum::Date(days + 6),
         other => other,
     }),
-    row("toStartOfDay", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Day)),
-    row("toStartOfHour", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Hour)),
-    row("toStartOfMinute", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(1))),
-    row("toStartOfFiveMinutes", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(5))).also(&["toStartOfFiveMinute"]),
-    row("toStartOfTenMinutes", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(10))),
-    row("toStartOfFifteenMinutes", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(15))),
+    row("toStartOfDay", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Day)).fast(Fast::StartTime(Unit::Day)),
+    row("toStartOfHour", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Hour)).fast(Fast::StartTime(Unit::Hour)),
+    row("toStartOfMinute", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(1))).fast(Fast::StartTime(Unit::Minutes(1))),
+    row("toStartOfFiveMinutes", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(5)))
+        .also(&["toStartOfFiveMinute"])
+        .fast(Fast::StartTime(Unit::Minutes(5))),
+    row("toStartOfTenMinutes", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(10))).fast(Fast::StartTime(Unit::Minutes(10))),
+    row("toStartOfFifteenMinutes", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(15)))
+        .fast(Fast::StartTime(Unit::Minutes(15))),
     row("timeSlot", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(30))),
     row("toStartOfSecond", 1, 2, Micros, |args, env| start_of(args, env, Unit::Second)),
     row("timeSlots", 2, 3, Of(|_| super::types::list_of(seconds())), |args, env| {

@@ -15,7 +15,7 @@ use crate::functions::{Argument, Built, FunctionContext, WeekStart};
 
 /// A period of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(in crate::functions) enum Unit {
     Year,
     IsoYear,
     Quarter,

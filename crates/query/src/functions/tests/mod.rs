@@ -16,6 +16,7 @@ use datafusion::physical_expr::create_physical_expr;
 use expect_test::{Expect, expect};
 
 use super::datum::read;
+use super::types::supertype;
 use super::udf::Env;
 use super::*;
 use crate::hogql::ast::{self, ArithmeticOp, CompareOp, ExprKind, Literal};

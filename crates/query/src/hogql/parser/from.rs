@@ -12,10 +12,10 @@ use crate::hogql::lexer::Token;
 const MAX_JOINS: usize = 100;
 
 impl Parser {
-    pub(super) fn from_clause(&mut self) -> Result<FromExpr, SyntaxError> {
+    pub(super) fn tables(&mut self) -> Result<FromExpr, SyntaxError> {
         self.nested(|parser| {
             let start = parser.span();
-            let mut left = parser.from_operand()?;
+            let mut left = parser.table_or_parens()?;
             for joins in 0.. {
                 let (kind, strictness) = match parser.join_op()? {
                     Some(op) => op,
@@ -24,7 +24,7 @@ impl Parser {
                 if joins == MAX_JOINS {
                     return parser.fail(format!("more than {MAX_JOINS} joins"), parser.span());
                 }
-                let right = parser.from_operand()?;
+                let right = parser.table_or_parens()?;
                 let constraint = if kind == JoinKind::Cross { None } else { parser.constraint()? };
                 if kind != JoinKind::Cross && constraint.is_none() {
                     return Err(parser.unexpected("ON or USING"));
@@ -35,11 +35,11 @@ impl Parser {
         })
     }
 
-    fn from_operand(&mut self) -> Result<FromExpr, SyntaxError> {
+    fn table_or_parens(&mut self) -> Result<FromExpr, SyntaxError> {
         let start = self.span();
         if self.is_sym("(") && !(self.query_follows_paren() || self.is_kw_at(1, "values") || self.is_sym_at(1, "{")) {
             self.advance();
-            let inner = self.from_clause()?;
+            let inner = self.tables()?;
             self.expect_sym(")")?;
             return Ok(inner);
         }

@@ -222,7 +222,7 @@ impl Parser {
 
     fn sources(&mut self, select: &mut SelectQuery) -> Result<(), SyntaxError> {
         if self.accept_kw("from") {
-            select.from = Some(self.from_clause()?);
+            select.from = Some(self.tables()?);
         }
         let left = self.is_kw("left");
         if self.accept_kws(&["array", "join"])
