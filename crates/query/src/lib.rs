@@ -1,4 +1,20 @@
 //! Insights and HogQL to rows.
+//!
+//! In: PostHog's query objects ([`QueryRequest`]) and snapshots of the store. Out: PostHog's answers ([`QueryResponse`]).
+//!
+//! ```text
+//! text ─ hogql ─▶ tree ─ resolve ─▶ expressions over virtual columns ─ plan ─▶ DataFusion ─ engine ─▶ rows
+//!                  ▲                                └───────────── insights (operators of ours) ──────▲
+//! insights, filters, dates build trees too                          scan: parts of the store as arrow columns
+//! ```
+//!
+//! # Invariants
+//! - A query sees one `ProjectView`: rows of another project cannot be named, as they are not there.
+//! - Nothing of a user's text becomes text of another language: plans are built from trees.
+//! - An answer never depends on how rows are spread over memory and segments.
+//! - Every query has a deadline, a memory limit and a row limit, and can be cancelled.
+//!
+//! Read next: `scan/` (columns), `resolve/` (names), `plan/` (clauses), `engine/` (running), `insights/`.
 
 mod dates;
 mod engine;
@@ -9,6 +25,7 @@ mod functions;
 pub mod hogql;
 mod insights;
 mod json;
+mod metrics;
 mod plan;
 mod resolve;
 mod scan;

@@ -58,7 +58,6 @@ pub(crate) struct Timings {
 }
 
 impl Default for Timings {
-    #[expect(clippy::disallowed_methods, reason = "durations are measured, not told")]
     fn default() -> Self {
         let now = Instant::now();
         Self { start: now, last: now, marks: Vec::new() }
@@ -66,7 +65,6 @@ impl Default for Timings {
 }
 
 impl Timings {
-    #[expect(clippy::disallowed_methods, reason = "durations are measured, not told")]
     pub(crate) fn mark(&mut self, step: &str) {
         let now = Instant::now();
         self.marks.push(json!({"k": step, "t": (now - self.last).as_secs_f64()}));

@@ -4,6 +4,7 @@ use super::session::{Sessions, execute};
 use super::{QueryConfig, QueryRequest, QueryResponse, SnapshotSource, hogql, insight, metadata};
 use crate::error::QueryError;
 use crate::insights;
+use crate::metrics;
 use crate::resolve::{Definitions, PersonMode, ProjectFacts, QueryContext};
 use crate::scan::ScanContext;
 use aqueduct_event::{Clock, ProjectId};
@@ -16,7 +17,7 @@ use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
@@ -73,6 +74,7 @@ impl QueryEngine {
             .enable_time()
             .build()
             .map_err(|error| QueryError::Internal(format!("cannot start query threads: {error}")))?;
+        metrics::describe();
         let sessions = Arc::new(Sessions::new(&config)?);
         let running = Arc::new(Mutex::new(HashMap::new()));
         Ok(Self { config, source, definitions, clock, sessions, runtime: Some(runtime), running })
@@ -84,17 +86,30 @@ impl QueryEngine {
     /// [`QueryError`]; its parts make PostHog's error body.
     pub async fn run(&self, request: QueryRequest) -> Result<QueryResponse, QueryError> {
         let Some(runtime) = &self.runtime else { return Err(QueryError::Cancelled) };
+        let (began, _running) = (Instant::now(), metrics::Running::start());
+        let (kind, timezone) = (known_kind(&request.query), request.project.timezone.clone());
         let key = request.query_id.clone().map(|id| (request.project.id, id));
         let run = Run::start(self, &request)?;
         let flag = Arc::clone(&run.stop);
         let task = runtime.spawn(async move { answer(&run, &request.query).await });
         let _entry = Entry::register(&self.running, key, Stopper { task: task.abort_handle(), flag });
         let deadline = Duration::from_secs(self.config.seconds_max);
-        match tokio::time::timeout(deadline, task).await {
+        let answer = match tokio::time::timeout(deadline, task).await {
             Err(_) => Err(QueryError::Timeout { seconds: self.config.seconds_max }),
-            Ok(Ok(answer)) => answer.inspect_err(log),
+            Ok(Ok(answer)) => answer,
             Ok(Err(stopped)) if stopped.is_cancelled() => Err(QueryError::Cancelled),
-            Ok(Err(panicked)) => Err(QueryError::Internal(panicked.to_string())).inspect_err(log),
+            Ok(Err(panicked)) => Err(QueryError::Internal(panicked.to_string())),
+        };
+        match answer {
+            Ok(response) => {
+                metrics::answered(kind, began.elapsed().as_secs_f64());
+                Ok(with_common_fields(response, &timezone))
+            }
+            Err(error) => {
+                metrics::failed(kind, error.code());
+                log(&error);
+                Err(error)
+            }
         }
     }
 
@@ -106,6 +121,40 @@ impl QueryEngine {
             true
         })
     }
+}
+
+/// Kinds that metrics tell apart; the rest share one name, so that a stranger cannot invent labels.
+fn known_kind(query: &Json) -> &'static str {
+    const KINDS: [&str; 12] = [
+        "HogQLQuery",
+        "EventsQuery",
+        "HogQLMetadata",
+        "DatabaseSchemaQuery",
+        "TrendsQuery",
+        "FunnelsQuery",
+        "RetentionQuery",
+        "PathsQuery",
+        "StickinessQuery",
+        "LifecycleQuery",
+        "ActorsQuery",
+        "DataTableNode",
+    ];
+    let kind = query.get("kind").and_then(Json::as_str).unwrap_or_default();
+    KINDS.into_iter().find(|known| *known == kind).unwrap_or("other")
+}
+
+/// What every answer has.
+fn with_common_fields(mut response: QueryResponse, timezone: &str) -> QueryResponse {
+    for (name, value) in [
+        ("is_cached", Json::Bool(false)),
+        ("error", Json::Null),
+        ("modifiers", Json::Null),
+        ("query_status", Json::Null),
+        ("timezone", Json::from(timezone)),
+    ] {
+        response.body.entry(name).or_insert(value);
+    }
+    response
 }
 
 fn log(error: &QueryError) {

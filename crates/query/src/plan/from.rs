@@ -178,11 +178,11 @@ fn relation(scope: &mut Scope<'_>, table: &TableRef) -> Result<Relation, QueryEr
         }
         TableSource::Query(query) => {
             let (plan, outputs) = plan_query(query, scope.context, &scope.ctes.clone(), Nesting::Inner)?;
-            Relation::new(alias, Source::Query { plan: Box::new(plan), outputs }, scope.context)
+            Relation::query(alias, plan, outputs, scope.context)
         }
         TableSource::Values(rows) => {
             let (plan, outputs) = plan_values(scope, rows)?;
-            Relation::new(alias, Source::Query { plan: Box::new(plan), outputs }, scope.context)
+            Relation::query(alias, plan, outputs, scope.context)
         }
         TableSource::Placeholder(_) => return Err(QueryError::resolve("Unresolved placeholder in FROM")),
     };
@@ -196,7 +196,7 @@ fn named(scope: &Scope<'_>, parts: &[String], alias: Option<String>) -> Result<R
     let name = parts.join(".");
     if let Some((query, env)) = scope.ctes.query(&name) {
         let (plan, outputs) = plan_query(query, scope.context, env, Nesting::Inner)?;
-        return Ok(Relation::new(alias.or(Some(name)), Source::Query { plan: Box::new(plan), outputs }, scope.context));
+        return Ok(Relation::query(alias.or(Some(name)), plan, outputs, scope.context));
     }
     if name == "numbers" {
         return Err(QueryError::resolve("Table function 'numbers' requires arguments"));

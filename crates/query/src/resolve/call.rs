@@ -102,7 +102,10 @@ impl Scope<'_> {
 
     fn options(&mut self, call: &ast::Call) -> Result<CallOptions, QueryError> {
         let params = call.params.iter().flatten().map(|param| constant(self.expr(param)?)).collect::<Result<Vec<_>, _>>()?;
-        let order_by = self.sorts(&call.order_by)?;
+        let mut order_by = self.sorts(&call.order_by)?;
+        if let (true, true, [only]) = (order_by.is_empty(), collects(&call.name), self.relations.as_slice()) {
+            order_by.clone_from(&only.ordering);
+        }
         let filter = call.filter.as_ref().map(|filter| self.condition(filter)).transpose()?;
         Ok(CallOptions { params, distinct: call.distinct, order_by, filter })
     }
@@ -114,6 +117,11 @@ fn argument(value: Value) -> Argument {
 
 fn value_of(built: functions::Built) -> Value {
     Value::new(built.expr, Type { data: built.data_type, nullable: built.nullable, note: built.shown })
+}
+
+/// Whether the aggregate's result depends on the order of its rows.
+fn collects(name: &str) -> bool {
+    name.starts_with("groupArray") || ["anyLast", "first_value", "last_value", "array_agg", "string_agg"].contains(&name)
 }
 
 /// `equals(a, b)`, `and(a, b)`, `plus(a, b)`: operators under their function names.

@@ -7,7 +7,8 @@ use crate::scan::{DerivedTable, EventsTable, NumbersTable, TableColumn, Top, Vir
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::expr::Sort;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, logical_plan as plan};
 use std::sync::Arc;
 
 /// A column that a query gives, as its user names it.
@@ -40,6 +41,10 @@ pub(crate) struct Relation {
     pub(crate) source: Source,
     /// The other side of the join may have no row for it.
     pub(crate) optional: bool,
+    /// The order of a subquery's rows: what collects rows one after the other keeps to it.
+    pub(crate) ordering: Vec<Sort>,
+    /// Columns of a subquery that only its order names.
+    hidden: Vec<Field>,
 }
 
 /// What column `i` of a query is called inside plans. Users' names may repeat, these do not.
@@ -47,9 +52,39 @@ pub(crate) fn column_name(index: usize) -> String {
     format!("c{index}")
 }
 
+/// The ORDER BY of a plan, also below its LIMIT.
+fn sort_of(plan: &LogicalPlan) -> Option<&plan::Sort> {
+    match plan {
+        LogicalPlan::Sort(sort) => Some(sort),
+        LogicalPlan::Limit(limit) => sort_of(&limit.input),
+        _ => None,
+    }
+}
+
 impl Relation {
     pub(crate) fn new(name: Option<String>, source: Source, context: &QueryContext) -> Self {
-        Self { name, qualifier: context.fresh_name(), source, optional: false }
+        Self { name, qualifier: context.fresh_name(), source, optional: false, ordering: Vec::new(), hidden: Vec::new() }
+    }
+
+    /// A subquery, with the order that its plan gives it.
+    pub(crate) fn query(name: Option<String>, plan: LogicalPlan, outputs: Vec<Output>, context: &QueryContext) -> Self {
+        let plan = match plan {
+            // the last projection drops the columns that only ORDER BY names; here they are wanted
+            LogicalPlan::Projection(last) if sort_of(&last.input).is_some() => Arc::unwrap_or_clone(last.input),
+            other => other,
+        };
+        let mut relation = Self::new(name, Source::Numbers { start: 0, count: 0 }, context);
+        if let Some(sort) = sort_of(&plan) {
+            for key in &sort.expr {
+                let Expr::Column(column) = &key.expr else { continue };
+                let qualified = Expr::Column(Column::new(Some(relation.reference()), column.name.as_str()));
+                relation.ordering.push(Sort::new(qualified, key.asc, key.nulls_first));
+            }
+            let fields = plan.schema().fields().iter().skip(outputs.len());
+            relation.hidden = fields.map(|field| field.as_ref().clone()).collect();
+        }
+        relation.source = Source::Query { plan: Box::new(plan), outputs };
+        relation
     }
 
     fn reference(&self) -> TableReference {
@@ -130,7 +165,9 @@ impl Relation {
             Source::Query { outputs, .. } => outputs
                 .iter()
                 .enumerate()
-                .map(|(at, output)| qualified(Field::new(column_name(at), output.ty.data.clone(), output.ty.nullable)))
+                .map(|(at, output)| Field::new(column_name(at), output.ty.data.clone(), output.ty.nullable))
+                .chain(self.hidden.iter().cloned())
+                .map(qualified)
                 .collect(),
         }
     }
