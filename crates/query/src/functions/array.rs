@@ -3,11 +3,12 @@
 use arrow::datatypes::DataType;
 
 use super::datum::Datum;
-use super::registry::{ANY, RowDef, row};
+use super::registry::{ANY, RewriteDef, RowDef, row, row_call_typed};
 use super::text::{n, part_range};
 use super::types::Returns::{Count, Flag, Ints, Of, Same};
-use super::types::{common, item_of, list_of, map_parts, tuple_of};
+use super::types::{common, item_of, list_of, map_parts, plain, tuple_of};
 use super::udf::Env;
+use super::{Argument, Built, FunctionContext, FunctionError};
 
 fn items<'d, 'a>(args: &'d [Datum<'a>], place: usize) -> &'d [Datum<'a>] {
     args.get(place).and_then(Datum::as_list).unwrap_or_default()
@@ -51,6 +52,10 @@ fn flat_type(args: &[DataType]) -> DataType {
 pub(super) const ROWS: &[RowDef] = &[
     row("array", 0, ANY, Of(|args| list_of(common(args))), |args, _| Datum::List(args.to_vec())).lenient(),
     row("emptyArrayString", 0, 0, super::types::Returns::Texts, |_, _| Datum::List(Vec::new())),
+    row("arrayWithConstant", 2, 2, Of(|args| list_of(args.get(1).cloned().unwrap_or(DataType::Null))), |args, _| {
+        let count = n(args, 0).and_then(|count| usize::try_from(count).ok()).filter(|count| *count <= 1_000_000);
+        count.map_or(Datum::Null, |count| Datum::List(vec![args[1].clone(); count]))
+    }),
     row("emptyArrayToSingle", 1, 1, Same(0), |args, env| {
         if items(args, 0).is_empty() { Datum::List(vec![default_of(&item_of(&env.returns))]) } else { args[0].clone() }
     }),
@@ -151,6 +156,23 @@ pub(super) const ROWS: &[RowDef] = &[
         index.into()
     }),
 ];
+
+pub(super) const REWRITES: &[RewriteDef] = &[RewriteDef { name: "arrayReduce", aliases: &[], min: 2, max: ANY, build: reduce }];
+
+/// `arrayReduce('aggregate', array, …)`.
+fn reduce(name: &'static str, args: Vec<Argument>, context: &FunctionContext) -> Result<Built, FunctionError> {
+    const DEF: RowDef = row("arrayReduce", 2, ANY, Same(0), |args, env| super::aggregate::reduce(args, &env.returns));
+    let lists: Vec<DataType> = args[1..].iter().map(|arg| plain(&arg.data_type)).collect();
+    match args[0].text().and_then(|aggregate| super::aggregate::reduce_type(aggregate, &lists)) {
+        Some(returns) => Ok(row_call_typed(&DEF, returns, args, context)),
+        None => Err(FunctionError::Argument {
+            name: name.to_owned(),
+            position: 1,
+            expected: "the name of an aggregate in quotes",
+            found: "something else".to_owned(),
+        }),
+    }
+}
 
 fn zip_type(args: &[DataType]) -> DataType {
     list_of(tuple_of(args.iter().map(item_of)))

@@ -207,7 +207,15 @@ static NAMES: LazyLock<FxHashMap<&'static str, Entry>> = LazyLock::new(|| {
             }
         }
     }
-    let rewrites = [arithmetic::REWRITES, conditional::REWRITES, convert::REWRITES, calendar::REWRITES, json::REWRITES, tuple::REWRITES];
+    let rewrites = [
+        arithmetic::REWRITES,
+        conditional::REWRITES,
+        convert::REWRITES,
+        calendar::REWRITES,
+        json::REWRITES,
+        array::REWRITES,
+        tuple::REWRITES,
+    ];
     for def in rewrites.into_iter().flatten() {
         for name in std::iter::once(&def.name).chain(def.aliases) {
             names.insert(*name, Entry::Rewrite(def));

@@ -123,15 +123,15 @@ pub(super) const ROWS: &[RowDef] = &[
     row("ngramSearch", 2, 2, Float, |args, _| ngram_search(&t(args, 0), &t(args, 1)).into()).also(&["ngramSearchUTF8"]),
     row("ngramSearchCaseInsensitive", 2, 2, Float, |args, _| ngram_search(&lower(args, 0), &lower(args, 1)).into())
         .also(&["ngramSearchCaseInsensitiveUTF8"]),
-    row("hasToken", 2, 2, Flag, |args, _| has_token(&t(args, 0), &t(args, 1)).into()),
+    row("hasToken", 2, 2, Flag, |args, _| has_token(&t(args, 0), &t(args, 1)).into()).also(&["hasTokenOrNull"]),
     row("hasTokenCaseInsensitive", 2, 2, Flag, |args, _| has_token(&lower(args, 0), &lower(args, 1)).into()),
     row("editDistance", 2, 2, Count, |args, _| edit_distance(&t(args, 0), &t(args, 1)).into())
         .also(&["levenshteinDistance", "editDistanceUTF8"]),
-    row("hasSubsequence", 2, 2, Int, |args, _| {
-        let (text, wanted) = (t(args, 0), t(args, 1));
-        let mut letters = text.chars();
-        i64::from(wanted.chars().all(|wanted| letters.any(|letter| letter == wanted))).into()
-    }),
+    row("hasSubsequence", 2, 2, Flag, |args, _| is_subsequence(&t(args, 0), &t(args, 1)).into()).also(&["hasSubsequenceUTF8"]),
+    row("hasSubsequenceCaseInsensitive", 2, 2, Flag, |args, _| is_subsequence(&lower(args, 0), &lower(args, 1)).into())
+        .also(&["hasSubsequenceCaseInsensitiveUTF8"]),
+    row("hasAnyTokens", 2, 2, Flag, |args, _| tokens(args).iter().any(|token| has_token(&lower(args, 0), token)).into()),
+    row("hasAllTokens", 2, 2, Flag, |args, _| tokens(args).iter().all(|token| has_token(&lower(args, 0), token)).into()),
 ];
 
 fn lower(args: &[Datum<'_>], place: usize) -> String {
@@ -265,6 +265,20 @@ fn ngram_search(text: &str, needle: &str) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "counts of letters in a text")]
 fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// Whether the letters of the second text occur in the first, in their order.
+fn is_subsequence(text: &str, wanted: &str) -> bool {
+    let mut letters = text.chars();
+    wanted.chars().all(|wanted| letters.any(|letter| letter == wanted))
+}
+
+/// The tokens to look for: an array, or the words of a text.
+fn tokens(args: &[Datum<'_>]) -> Vec<String> {
+    match &args[1] {
+        Datum::List(items) => items.iter().filter_map(Datum::as_text).map(str::to_lowercase).collect(),
+        _ => lower(args, 1).split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+    }
 }
 
 fn has_token(text: &str, token: &str) -> bool {

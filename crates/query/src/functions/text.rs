@@ -32,8 +32,8 @@ pub(super) const ROWS: &[RowDef] = &[
     })
     .also(&["OCTET_LENGTH"]),
     row("lengthUTF8", 1, 1, Count, |args, _| t(args, 0).chars().count().into()).also(&["char_length", "character_length"]),
-    row("empty", 1, 1, Flag, |args, _| is_empty(args).into()),
-    row("notEmpty", 1, 1, Flag, |args, _| (!is_empty(args)).into()),
+    row("empty", 1, 1, Flag, |args, _| is_empty(args).into()).also(&["isEmpty"]),
+    row("notEmpty", 1, 1, Flag, |args, _| (!is_empty(args)).into()).also(&["isNotEmpty"]),
     row("reverse", 1, 1, super::types::Returns::Same(0), reverse).also(&["reverseUTF8"]),
     row("lower", 1, 1, Text, |args, _| t(args, 0).to_ascii_lowercase().into()).also(&["lcase"]),
     row("upper", 1, 1, Text, |args, _| t(args, 0).to_ascii_uppercase().into()).also(&["ucase"]),
@@ -68,7 +68,7 @@ pub(super) const ROWS: &[RowDef] = &[
     row("convertCharset", 3, 3, Text, |args, _| t(args, 0).into_owned().into()),
     row("startsWith", 2, 2, Flag, |args, _| t(args, 0).starts_with(&*t(args, 1)).into()).also(&["startsWithUTF8"]),
     row("endsWith", 2, 2, Flag, |args, _| t(args, 0).ends_with(&*t(args, 1)).into()).also(&["endsWithUTF8"]),
-    row("trim", 1, 2, Text, |args, _| t(args, 0).trim_matches(trimmed(args)).to_owned().into()).also(&["trimBoth"]),
+    row("trim", 1, 2, Text, |args, _| t(args, 0).trim_matches(trimmed(args)).to_owned().into()).also(&["trimBoth", "btrim"]),
     row("trimLeft", 1, 2, Text, |args, _| t(args, 0).trim_start_matches(trimmed(args)).to_owned().into()).also(&["ltrim"]),
     row("trimRight", 1, 2, Text, |args, _| t(args, 0).trim_end_matches(trimmed(args)).to_owned().into()).also(&["rtrim"]),
     row("ascii", 1, 1, Int, |args, _| i64::from(t(args, 0).bytes().next().unwrap_or(0)).into()),
@@ -77,6 +77,12 @@ pub(super) const ROWS: &[RowDef] = &[
         String::from_utf8_lossy(&bytes).into_owned().into()
     }),
     row("splitByChar", 2, 3, Texts, |args, _| split(args)).also(&["splitByString"]),
+    row("split_part", 3, 3, Text, |args, _| {
+        let (text, separator) = (t(args, 0), t(args, 1));
+        let parts: Vec<&str> = if separator.is_empty() { vec![&text] } else { text.split(&*separator).collect() };
+        let place = n(args, 2).and_then(|place| usize::try_from(place).ok()?.checked_sub(1));
+        place.and_then(|place| parts.get(place)).copied().unwrap_or_default().to_owned().into()
+    }),
     row("splitByWhitespace", 1, 2, Texts, |args, _| list(t(args, 0).split_whitespace().map(str::to_owned))),
     row("splitByNonAlpha", 1, 2, Texts, |args, _| words(&t(args, 0), |c| c.is_ascii_whitespace() || c.is_ascii_punctuation())),
     row("alphaTokens", 1, 2, Texts, |args, _| words(&t(args, 0), |c| !c.is_ascii_alphabetic())).also(&["splitByAlpha"]),

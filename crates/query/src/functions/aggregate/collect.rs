@@ -223,6 +223,12 @@ impl Accumulator for Collector {
     }
 }
 
+/// An aggregate over the items of arrays.
+pub(super) fn over_items<'a>(def: &AggregateDef, lists: &[Datum<'a>], returns: &DataType) -> Datum<'a> {
+    let call = CollectCall { params: Vec::new(), returns: returns.clone() };
+    (def.finish)(&exploded(&[lists.to_vec()]), &call)
+}
+
 /// The result of the aggregate with its combinators, innermost first.
 fn combined<'a>(def: &AggregateDef, combinators: &[Combinator], rows: Rows<'_, 'a>, call: &CollectCall) -> Datum<'a> {
     let Some((last, before)) = combinators.split_last() else { return (def.finish)(rows, call) };

@@ -102,6 +102,7 @@ pub(in crate::functions) const AGGREGATES: &[AggregateDef] =
             "medianDeterministic",
             "medianTDigest",
             "medianTiming",
+            "medianBFloat16",
             "approx_median",
         ]),
         aggregate("quantile", 1, 1, Float, |rows, call| quantile(&sorted(rows), call.param(0).unwrap_or(0.5)).into()).also(&[
@@ -111,6 +112,17 @@ pub(in crate::functions) const AGGREGATES: &[AggregateDef] =
             "quantileExactInclusive",
             "quantileBFloat16",
         ]),
+        aggregate("medianExactLow", 1, 1, Float, |rows, _| {
+            let values = sorted(rows);
+            values.get(values.len().saturating_sub(1) / 2).copied().into()
+        }),
+        aggregate("medianExactHigh", 1, 1, Float, |rows, _| {
+            let values = sorted(rows);
+            values.get(values.len() / 2).copied().into()
+        }),
+        aggregate("windowFunnel", 2, ANY, Count, window_funnel),
+        aggregate("maxIntersections", 2, 2, Count, |rows, _| intersections(rows).0.into()),
+        aggregate("maxIntersectionsPosition", 2, 2, Same(0), |rows, _| intersections(rows).1),
         aggregate("quantileExact", 1, 1, Float, |rows, call| nearest(&sorted(rows), call.param(0).unwrap_or(0.5)).into()),
         aggregate("quantileExactExclusive", 1, 1, Float, |rows, call| {
             let values = sorted(rows);
@@ -375,6 +387,49 @@ fn covariance(rows: Rows<'_, '_>, lost: f64) -> Option<f64> {
 fn correlation(rows: Rows<'_, '_>) -> Option<f64> {
     let swapped: Vec<Vec<Datum<'_>>> = rows.iter().map(|row| vec![row[1].clone()]).collect();
     Some(covariance(rows, 0.0)? / (moments(rows)?.variance(0.0) * moments(&swapped)?.variance(0.0)).sqrt())
+}
+
+/// `windowFunnel(window)(time, step, step, …)`: how many steps were done in order within the window, at best. Times in seconds.
+fn window_funnel<'a>(rows: Rows<'_, 'a>, call: &CollectCall) -> Datum<'a> {
+    let window = call.param(0).unwrap_or(0.0);
+    let second = |time: &Datum<'_>| match time {
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of a time as seconds")]
+        Datum::Time(micros) => Some(*micros as f64 / 1e6),
+        Datum::Date(days) => Some(f64::from(*days) * 86_400.0),
+        other => other.as_float(),
+    };
+    let mut events: Vec<(f64, &[Datum<'a>])> = rows.iter().filter_map(|row| Some((second(&row[0])?, &row[1..]))).collect();
+    events.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let steps = events.first().map_or(0, |(_, steps)| steps.len());
+    // for each step reached, when the latest first step of such a chain was
+    let mut started: Vec<Option<f64>> = vec![None; steps];
+    let mut best = 0;
+    for (time, conditions) in events {
+        for step in (0..steps).rev().filter(|step| conditions[*step].is_true()) {
+            let start = if step == 0 { Some(time) } else { started[step - 1].filter(|start| time - start <= window) };
+            if let Some(start) = start {
+                started[step] = Some(start);
+                best = best.max(step + 1);
+            }
+        }
+    }
+    best.into()
+}
+
+/// How many of the intervals overlap at most, and where that begins first.
+fn intersections<'a>(rows: Rows<'_, 'a>) -> (i64, Datum<'a>) {
+    let mut marks: Vec<(&Datum<'a>, i64)> = rows.iter().flat_map(|row| [(&row[0], 1), (&row[1], -1)]).collect();
+    // ends come before beginnings at the same place
+    marks.sort_by(|a, b| a.0.compare(b.0).then(a.1.cmp(&b.1)));
+    let (mut open, mut best, mut place) = (0, 0, Datum::Null);
+    for (at, change) in marks {
+        open += change;
+        if open > best {
+            best = open;
+            place = at.clone();
+        }
+    }
+    (best, place)
 }
 
 /// The sum of what each value is above the one before.

@@ -16,6 +16,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 
 use super::conditional::{binary, truth};
+use super::datum::Datum;
 use super::types::{Returns, item_of, list_of, map_of, map_parts, plain, tuple_of};
 use super::{Argument, Built, CallOptions, FunctionContext, FunctionError, Shown};
 use collect::CollectFunction;
@@ -132,6 +133,19 @@ pub(super) fn build(
     let mut built = Built { expr, data_type, nullable, shown };
     finish_nulls(&mut built, or_default);
     Ok(built)
+}
+
+/// `arrayReduce('sum', list)`: the type of the result, and the aggregate over the items of each row's arrays.
+pub(super) fn reduce_type(name: &str, lists: &[DataType]) -> Option<DataType> {
+    let def = AGGREGATES.iter().find(|def| def.name == name || def.aliases.contains(&name))?;
+    Some(result_type(def, &[Combinator::Array], lists))
+}
+
+/// The aggregate named by the first argument over the items of the others.
+pub(super) fn reduce<'a>(args: &[Datum<'a>], returns: &DataType) -> Datum<'a> {
+    let Some((Some(name), lists)) = args.split_first().map(|(name, lists)| (name.as_text(), lists)) else { return Datum::Null };
+    let Some(def) = AGGREGATES.iter().find(|def| def.name == name || def.aliases.contains(&name)) else { return Datum::Null };
+    collect::over_items(def, lists, returns)
 }
 
 /// Both conditions.

@@ -1,8 +1,17 @@
 //! Aggregates over the rows of `batch`.
 
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use datafusion::catalog::MemTable;
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::context::SessionContext;
+use datafusion::logical_expr::col;
 use expect_test::expect;
 
-use super::check_aggregates;
+use super::{batch, check_aggregates, columns, json, resolve};
+use crate::hogql::parse_expr;
 
 #[test]
 fn aggregates() {
@@ -60,6 +69,10 @@ fn aggregates() {
         skewPop(f)
         groupArrayMovingSum(2)(f)
         groupConcat(d)
+        windowFunnel(100)(f, d = 'x', d = 'y')
+        windowFunnel(0.5)(f, d = 'x', d = 'y')
+        maxIntersections(f, f + 1.5)
+        medianExactLow(f)
         lower(any(s))
         sum()
         nope(n)
@@ -117,9 +130,35 @@ fn aggregates() {
             skewPop(f) => 0
             groupArrayMovingSum(2)(f) => [1.5,4,6,8]
             groupConcat(d) => "x,y,x,x"
+            windowFunnel(100)(f, d = 'x', d = 'y') => 2
+            windowFunnel(0.5)(f, d = 'x', d = 'y') => 1
+            maxIntersections(f, f + 1.5) => 2
+            medianExactLow(f) => 2.5
             lower(any(s)) => "a"
             sum() => error: Aggregation 'sum' expects 1 argument, found 0
             nope(n) => error: Unsupported function call 'nope(...)'
         "#]],
     );
+}
+
+/// Groups are built in parts and merged, as on many cores.
+#[test]
+fn parts_are_merged() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("INVARIANT: a runtime can start");
+    let rows: Vec<String> = runtime.block_on(async {
+        let parts: Vec<Vec<RecordBatch>> = (0..4).map(|row| vec![batch().slice(row, 1)]).collect();
+        let table = MemTable::try_new(batch().schema(), parts).expect("INVARIANT: the parts fit");
+        let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(4).with_batch_size(1));
+        let frame = context.read_table(Arc::new(table)).expect("INVARIANT: a table can be read");
+        let calls = ["quantile(0.5)(f)", "sumMap(map(d, f))", "maxArgMin(f, n)", "topK(1)(s)", "uniqExact(s, d)"];
+        let calls = calls.map(|call| resolve(&parse_expr(call).expect("an expression"), &columns()).expect("a function").expr);
+        let named = calls.into_iter().enumerate().map(|(place, expr)| expr.alias(format!("c{place}"))).collect::<Vec<_>>();
+        let frame = frame.aggregate(vec![col("d")], named).and_then(|frame| frame.sort_by(vec![col("d")])).expect("a plan");
+        let batches = frame.collect().await.expect("rows");
+        let all = concat_batches(&batches[0].schema(), &batches).expect("INVARIANT: one schema");
+        (0..all.num_rows()).map(|row| all.columns().iter().map(|column| json(column, row)).collect::<Vec<_>>().join(" ")).collect()
+    });
+    expect![[r#"
+        "x" 3.5 {"x":9.5} 1.5 ["a"] 1
+        "y" 2.5 {"y":2.5} 2.5 ["b"] 1"#]].assert_eq(&rows.join("\n"));
 }

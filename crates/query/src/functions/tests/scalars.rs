@@ -31,6 +31,8 @@ fn texts() {
         splitByString('', 'ab')
         splitByRegexp('\\d+', 'a12b3c')
         splitByWhitespace(' a  b ')
+        split_part('a-b-c', '-', 2)
+        hasAnyTokens('hello world', ['World'])
         arrayStringConcat(['a', 'b'], '|')
         replaceAll('aXbX', 'X', '-')
         replace('aXbX', 'X', '-')
@@ -94,6 +96,8 @@ fn texts() {
             splitByString('', 'ab') => ["a","b"]
             splitByRegexp('\\d+', 'a12b3c') => ["a","b","c"]
             splitByWhitespace(' a  b ') => ["a","b"]
+            split_part('a-b-c', '-', 2) => "b"
+            hasAnyTokens('hello world', ['World']) => true
             arrayStringConcat(['a', 'b'], '|') => "a|b"
             replaceAll('aXbX', 'X', '-') => "a-b-"
             replace('aXbX', 'X', '-') => "a-b-"
@@ -402,6 +406,9 @@ fn arrays_and_maps() {
         arrayFill(x -> x > 0, [1, 0, 2])
         arrayFold((acc, x) -> acc + x, [1, 2, 3], 10)
         arrayProduct([2, 3])
+        arrayWithConstant(2, 'a')
+        arrayReduce('sum', [1, 2, 3])
+        arrayReduce('nope', [1])
         map('a', 1, 'b', 2)
         map('a', 1)['a']
         mapKeys(map('a', 1))
@@ -470,6 +477,9 @@ fn arrays_and_maps() {
             arrayFill(x -> x > 0, [1, 0, 2]) => [1,1,2]
             arrayFold((acc, x) -> acc + x, [1, 2, 3], 10) => 16
             arrayProduct([2, 3]) => 6
+            arrayWithConstant(2, 'a') => ["a","a"]
+            arrayReduce('sum', [1, 2, 3]) => 6
+            arrayReduce('nope', [1]) => error: function 'arrayReduce' expects the name of an aggregate in quotes as argument 1, found something else
             map('a', 1, 'b', 2) => {"a":1,"b":2}
             map('a', 1)['a'] => 1
             mapKeys(map('a', 1)) => ["a"]

@@ -79,8 +79,8 @@ impl Parser {
             call.params = Some(std::mem::take(&mut call.args));
             self.arguments(&mut call)?;
         }
-        if self.is_kw("within") && self.is_kw_at(1, "group") {
-            return self.fail("WITHIN GROUP is not supported: use quantile(level)(value)", self.span());
+        if self.accept_kws(&["within", "group"]) {
+            self.within_group(&mut call)?;
         }
         if self.is_kw("filter") && self.is_sym_at(1, "(") {
             self.at += 2;
@@ -99,6 +99,26 @@ impl Parser {
             call.over = Some(Box::new(over));
         }
         Ok(ExprKind::Call(call))
+    }
+
+    /// `percentile_cont(0.5) WITHIN GROUP (ORDER BY x)` is `quantile(0.5)(x)`, `percentile_disc` is `quantileExact`.
+    fn within_group(&mut self, call: &mut Call) -> Result<(), SyntaxError> {
+        let function = match call.name.to_ascii_lowercase().as_str() {
+            "percentile_cont" => "quantile",
+            "percentile_disc" => "quantileExact",
+            _ => return self.fail(format!("'{}' does not take WITHIN GROUP", call.name), self.span()),
+        };
+        self.expect_sym("(")?;
+        self.expect_kw("order")?;
+        self.expect_kw("by")?;
+        let order = self.order_expr()?;
+        self.expect_sym(")")?;
+        if order.descending {
+            return self.fail("WITHIN GROUP needs an ascending order", order.span);
+        }
+        function.clone_into(&mut call.name);
+        call.params = Some(std::mem::replace(&mut call.args, vec![order.expr]));
+        Ok(())
     }
 
     /// Arguments up to the closing parenthesis.

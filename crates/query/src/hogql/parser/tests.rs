@@ -272,6 +272,7 @@ fn calls() {
         () -> 1
         lambda x: x + 1
         f(a, (x -> x))
+        percentile_cont(0.5) within group (order by x)
         percentile(0.5) within group (order by x)
         ",
         expect![[r#"
@@ -295,7 +296,8 @@ fn calls() {
             () -> 1
             (x) -> x + 1
             f(a, (x) -> x)
-            error 16..22: WITHIN GROUP is not supported: use quantile(level)(value)
+            quantile(0.5)(x)
+            error 29..30: 'percentile' does not take WITHIN GROUP
         "#]],
     );
 }
