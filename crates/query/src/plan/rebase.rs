@@ -34,13 +34,6 @@ impl Computed {
         })?;
         Ok(rebased.data)
     }
-
-    pub(super) fn rebase_all(&self, exprs: &mut [Expr]) -> Result<(), QueryError> {
-        for expr in exprs {
-            *expr = self.rebase(std::mem::take(expr))?;
-        }
-        Ok(())
-    }
 }
 
 /// Whether the expression holds an aggregate (outside of window functions).

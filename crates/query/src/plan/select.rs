@@ -185,7 +185,7 @@ fn resolve_group(scope: &mut Scope<'_>, group: &GroupBy, items: &[Expr]) -> Resu
 }
 
 fn resolve_per_key(scope: &mut Scope<'_>, select: &SelectQuery, items: &[Expr]) -> Result<Option<PerKey>, QueryError> {
-    let mut resolve_all = |scope: &mut Scope<'_>, exprs: &[ast::Expr]| {
+    let resolve_all = |scope: &mut Scope<'_>, exprs: &[ast::Expr]| {
         exprs
             .iter()
             .map(|expr| match position(expr, items, "LIMIT BY")? {
@@ -234,9 +234,9 @@ impl Resolved {
 
     fn unnest_calls(&mut self, mut plan: LogicalPlan, now: impl Fn(Option<&Expr>, &Unnest) -> bool) -> Result<LogicalPlan, QueryError> {
         let filter = self.filter.clone();
-        let (due, later) = std::mem::take(&mut self.calls).into_iter().partition(|call| now(filter.as_ref(), call));
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.calls).into_iter().partition(|call| now(filter.as_ref(), call));
         self.calls = later;
-        for unnest in Vec::from(due) {
+        for unnest in due {
             plan = unnest.apply(plan)?;
         }
         Ok(plan)
@@ -329,7 +329,7 @@ impl Resolved {
     fn project(self, plan: LogicalPlan, with_ties: bool) -> Result<(LogicalPlan, Vec<Output>), QueryError> {
         let mut exprs: Vec<Expr> = self.items.iter().enumerate().map(|(at, item)| item.clone().alias(column_name(at))).collect();
         let hidden = exprs.len();
-        let mut place = |expr: &Expr, exprs: &mut Vec<Expr>| -> Result<Expr, QueryError> {
+        let place = |expr: &Expr, exprs: &mut Vec<Expr>| -> Result<Expr, QueryError> {
             if let Some(at) = self.items.iter().position(|item| item == expr) {
                 return Ok(Expr::Column(Column::new_unqualified(column_name(at))));
             }

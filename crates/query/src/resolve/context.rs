@@ -15,6 +15,12 @@ pub trait Definitions: Send + Sync + fmt::Debug {
     fn property_type(&self, project: ProjectId, parent: PropertyParent, group: Option<u8>, name: &str) -> Option<PropertyType>;
 }
 
+impl Definitions for aqueduct_catalog::Catalog {
+    fn property_type(&self, project: ProjectId, parent: PropertyParent, group: Option<u8>, name: &str) -> Option<PropertyType> {
+        aqueduct_catalog::Catalog::property_type(self, project, parent, group, name)
+    }
+}
+
 /// What a query needs to know of its project.
 #[derive(Clone, Debug)]
 pub struct ProjectFacts {

@@ -83,7 +83,7 @@ impl ScalarUDFImpl for JsonPath {
         let texts = cast(&texts, &DataType::Utf8)?;
         let mut out = StringBuilder::with_capacity(texts.len(), texts.len() * 8);
         for text in texts.as_string::<i32>() {
-            out.append_option(text.and_then(|text| follow(text, &steps)).and_then(|raw| shown(raw)));
+            out.append_option(text.and_then(|text| follow(text, &steps)).and_then(shown));
         }
         Ok(ColumnarValue::Array(Arc::new(out.finish())))
     }

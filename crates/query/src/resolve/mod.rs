@@ -34,4 +34,4 @@ pub(crate) use relation::{Output, Relation, Source, column_name};
 pub(crate) use rows::{compile_rows, constant};
 pub(crate) use scope::{CteEnv, Scope};
 pub(crate) use tables::{KnownTable, known_table};
-pub(crate) use types::{Class, Note, Type, Value};
+pub(crate) use types::{Note, Type, Value};

@@ -1,6 +1,6 @@
 //! What HogQL reads out of an elements chain: `elements_chain_href`, `_texts`, `_ids`, `_elements`.
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, ListBuilder, StringArray, StringBuilder};
+use arrow::array::{ArrayRef, AsArray, DictionaryArray, ListBuilder, StringArray, StringBuilder};
 use arrow::compute::take;
 use arrow::datatypes::Int32Type;
 use arrow::error::ArrowError;

@@ -183,25 +183,9 @@ impl RowProgram {
         Self { context, exprs }
     }
 
-    /// The columns of a part, to be shared by several evaluations.
-    pub(crate) fn columns(&self, part: &Arc<dyn Part>) -> PartColumns {
-        PartColumns::new(&self.context, part)
-    }
-
     /// The value of each expression for every row of the part. Text may come as a dictionary.
     pub(crate) fn evaluate(&self, part: &Arc<dyn Part>) -> Result<Vec<ArrayRef>, QueryError> {
         let mut columns = PartColumns::new(&self.context, part);
         self.exprs.iter().map(|expr| expr.evaluate_encoded(&mut columns)).collect()
-    }
-
-    /// The rows for which all expressions, taken as conditions, hold; `None` when all do. Cheap conditions run first,
-    /// expensive ones see only what is left.
-    pub(crate) fn filter(&self, part: &Arc<dyn Part>) -> Result<Option<UInt32Array>, QueryError> {
-        RowFilter::new(self.exprs.clone()).rows(&mut PartColumns::new(&self.context, part))
-    }
-
-    /// One expression as a mask over every row of the part; NULL is `false`.
-    pub(crate) fn mask(&self, index: usize, columns: &mut PartColumns) -> Result<BooleanBuffer, QueryError> {
-        to_mask(&self.exprs[index].evaluate(columns)?)
     }
 }

@@ -4,7 +4,7 @@ use super::column::{text_type, time_type, uuid_type};
 use super::persons::{as_dictionary, group_column, person_column, uuids};
 use super::{GroupField, PersonField, ScanContext, SessionField};
 use crate::error::QueryError;
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow::array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;

@@ -1,6 +1,7 @@
 //! What the crate claims: one file per claim, and cases as data (`cases/*.case`).
 
 mod answers_cases;
+mod answers_have_posthogs_shape;
 mod isolates_projects;
 mod stops_what_takes_too_long;
 mod world;
