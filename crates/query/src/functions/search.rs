@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::datum::Datum;
 use super::registry::{RowDef, row};
 use super::text::{list, n, t};
-use super::types::Returns::{Count, Flag, Float, Int, Ints, Of, Text, Texts};
+use super::types::Returns::{Count, Flag, Float, Ints, Of, Text, Texts};
 use super::types::list_of;
 use arrow::datatypes::DataType;
 

@@ -30,11 +30,8 @@ pub(super) enum Returns {
     Interval,
     Texts,
     Ints,
-    Floats,
     /// The type of that argument.
     Same(usize),
-    /// The item type of that array.
-    Item(usize),
     /// An array of that argument's type.
     ListOf(usize),
     /// The common type of the arguments from that one on.
@@ -59,9 +56,7 @@ impl Returns {
             Returns::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Returns::Texts => list_of(DataType::Utf8),
             Returns::Ints => list_of(DataType::Int64),
-            Returns::Floats => list_of(DataType::Float64),
             Returns::Same(place) => arg(place),
-            Returns::Item(place) => item_of(&arg(place)),
             Returns::ListOf(place) => list_of(arg(place)),
             Returns::Common(from) => common(args.get(from..).unwrap_or_default()),
             Returns::Of(rule) => rule(args),

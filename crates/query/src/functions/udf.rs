@@ -27,20 +27,12 @@ pub(super) struct Env {
     /// Zone of the first argument that is a time: the project's, unless `toTimeZone` set another.
     pub(super) time_zone: TimeZone,
     pub(super) week_start: WeekStart,
-    pub(super) now_micros: i64,
 }
 
 impl Env {
     /// Where nothing depends on types or zones.
     pub(super) fn plain() -> Self {
-        Env {
-            types: Vec::new(),
-            returns: DataType::Null,
-            zone: TimeZone::UTC,
-            time_zone: TimeZone::UTC,
-            week_start: WeekStart::Sunday,
-            now_micros: 0,
-        }
+        Env { types: Vec::new(), returns: DataType::Null, zone: TimeZone::UTC, time_zone: TimeZone::UTC, week_start: WeekStart::Sunday }
     }
 
     pub(super) fn new(types: Vec<DataType>, returns: DataType, context: &FunctionContext) -> Self {
@@ -50,7 +42,7 @@ impl Env {
             _ => None,
         });
         let time_zone = named.filter(|named| *named != "UTC").and_then(zone_named).unwrap_or_else(|| zone.clone());
-        Env { types, returns, zone, time_zone, week_start: context.week_start, now_micros: context.now_micros }
+        Env { types, returns, zone, time_zone, week_start: context.week_start }
     }
 }
 
@@ -135,9 +127,15 @@ impl ScalarUDFImpl for RowFunction {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
-        if let (Some(fast), [ColumnarValue::Array(array)]) = (self.fast, args.args.as_slice())
-            && let Some(column) = fast.run(array, &self.env)
-        {
+        let column = match (self.fast, args.args.as_slice()) {
+            (Some(fast), [ColumnarValue::Array(array)]) => fast.run(array, &self.env),
+            // `toStartOfWeek(time, mode)`
+            (Some(fast), [ColumnarValue::Array(array), ColumnarValue::Scalar(ScalarValue::Int64(Some(mode)))]) => {
+                fast.with_mode(*mode).and_then(|fast| fast.run(array, &self.env))
+            }
+            _ => None,
+        };
+        if let Some(column) = column {
             return Ok(ColumnarValue::Array(column));
         }
         let all_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));

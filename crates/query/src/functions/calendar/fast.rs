@@ -125,6 +125,12 @@ fn start_day(day: i32, unit: Unit) -> i32 {
 }
 
 impl Fast {
+    /// With ClickHouse's mode of weeks; `None` for a function that has no modes.
+    pub(in crate::functions) fn with_mode(self, mode: i64) -> Option<Fast> {
+        let start = super::week_start_of(mode);
+        matches!(self, Fast::StartWeek).then_some(Fast::StartDate(Unit::Week(start)))
+    }
+
     /// The column computed; `None` where the arguments are not one column of instants.
     pub(in crate::functions) fn run(self, array: &ArrayRef, env: &Env) -> Option<ArrayRef> {
         let zone = &env.time_zone;

@@ -335,9 +335,13 @@ fn day_of_week<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
 fn week_start(args: &[Datum<'_>], env: &Env) -> WeekStart {
     match args.get(1).and_then(Datum::as_int) {
         None => env.week_start,
-        Some(mode) if mode % 2 == 0 => WeekStart::Sunday,
-        Some(_) => WeekStart::Monday,
+        Some(mode) => week_start_of(mode),
     }
+}
+
+/// Odd modes begin weeks on Monday.
+fn week_start_of(mode: i64) -> WeekStart {
+    if mode % 2 == 0 { WeekStart::Sunday } else { WeekStart::Monday }
 }
 
 fn constant(scalar: ScalarValue) -> Built {

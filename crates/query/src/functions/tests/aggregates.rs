@@ -160,5 +160,6 @@ fn parts_are_merged() {
     });
     expect![[r#"
         "x" 3.5 {"x":9.5} 1.5 ["a"] 1
-        "y" 2.5 {"y":2.5} 2.5 ["b"] 1"#]].assert_eq(&rows.join("\n"));
+        "y" 2.5 {"y":2.5} 2.5 ["b"] 1"#]]
+    .assert_eq(&rows.join("\n"));
 }

@@ -200,14 +200,7 @@ impl Parser {
     fn apply(&mut self, infix: Infix, left: Expr) -> Result<ExprKind, SyntaxError> {
         Ok(match infix {
             Infix::Alias => {
-                let alias = match self.peek() {
-                    Token::Text(text) => {
-                        let text = text.clone();
-                        self.advance();
-                        text
-                    }
-                    _ => self.name()?,
-                };
+                let alias = self.alias()?;
                 ExprKind::Alias { expr: Box::new(left), alias }
             }
             Infix::Ternary => {

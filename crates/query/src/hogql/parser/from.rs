@@ -50,7 +50,7 @@ impl Parser {
                 return self.fail(format!("{} is not supported", unsupported.to_ascii_uppercase()), self.span());
             }
         }
-        table.alias = if self.accept_kw("as") { Some(self.name()?) } else { self.table_alias() };
+        table.alias = if self.accept_kw("as") { Some(self.alias()?) } else { self.table_alias() };
         if table.alias.is_some() && self.is_sym("(") {
             table.column_aliases = self.names_in_parens()?;
         }

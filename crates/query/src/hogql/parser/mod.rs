@@ -287,6 +287,28 @@ impl Parser {
         Ok(names)
     }
 
+    /// A name after `AS`; some names must keep their meaning.
+    fn alias(&mut self) -> Result<String, SyntaxError> {
+        let span = self.span();
+        let alias = match self.peek() {
+            Token::Text(text) => {
+                let text = text.clone();
+                self.advance();
+                text
+            }
+            _ => self.name()?,
+        };
+        self.refuse_reserved(&alias, span)?;
+        Ok(alias)
+    }
+
+    fn refuse_reserved(&self, alias: &str, span: Span) -> Result<(), SyntaxError> {
+        if is_one_of(alias, &["true", "false", "null", "team_id"]) {
+            return self.fail(format!("\"{alias}\" cannot be an alias or identifier, as it's a reserved keyword"), span);
+        }
+        Ok(())
+    }
+
     /// A name that can follow an expression or a table without `AS`.
     fn implicit_alias(&mut self) -> Option<String> {
         let alias = match self.peek() {

@@ -188,14 +188,18 @@ impl Parser {
     fn select_item(&mut self) -> Result<Expr, SyntaxError> {
         let start = self.span();
         if matches!(self.peek(), Token::Word(_) | Token::Quoted(_)) && self.is_sym_at(1, ":") {
-            let alias = self.name()?;
+            let alias = self.alias()?;
             self.advance();
             let expr = Box::new(self.expr()?);
             return Ok(Expr { kind: ExprKind::Alias { expr, alias }, span: self.span_since(start) });
         }
         let expr = self.expr()?;
+        let alias_span = self.span();
         Ok(match self.implicit_alias() {
-            Some(alias) => Expr { kind: ExprKind::Alias { expr: Box::new(expr), alias }, span: self.span_since(start) },
+            Some(alias) => {
+                self.refuse_reserved(&alias, alias_span)?;
+                Expr { kind: ExprKind::Alias { expr: Box::new(expr), alias }, span: self.span_since(start) }
+            }
             None => expr,
         })
     }

@@ -133,6 +133,8 @@ fn precedence() {
         a as b
         (1 as b) as `🍄`
         1 as 'text'
+        1 as team_id
+        1 as `NULL`
         1 < 2 = 3
         ",
         expect![[r#"
@@ -165,6 +167,8 @@ fn precedence() {
             a AS b
             1 AS b AS `🍄`
             1 AS text
+            error 5..12: "team_id" cannot be an alias or identifier, as it's a reserved keyword
+            error 5..11: "NULL" cannot be an alias or identifier, as it's a reserved keyword
             1 < 2 = 3
         "#]],
     );
@@ -701,7 +705,8 @@ fn expr() -> impl Strategy<Value = Expr> {
             (boxed.clone(), any::<bool>())
                 .prop_map(|(expr, try_cast)| { ExprKind::Cast { expr, type_name: "Nullable(Int64)".to_owned(), try_cast }.into() }),
             inner.clone().prop_map(|expr| ExprKind::Placeholder(Box::new(expr)).into()),
-            (inner.clone(), name()).prop_map(|(expr, name)| expr.alias(name)),
+            (inner.clone(), name().prop_filter("refused", |name| !name.eq_ignore_ascii_case("null")))
+                .prop_map(|(expr, name)| expr.alias(name)),
             (prop::collection::vec(name(), 0..3), inner.clone()).prop_map(|(params, body)| lambda(params, body)),
             (name(), list, ordered, any::<bool>(), prop::option::of(boxed))
                 .prop_filter("one form of position", |(name, ..)| !name.eq_ignore_ascii_case("position"))
