@@ -3,8 +3,8 @@
 mod events;
 
 use aqueduct_store::{EmbeddedStore, Store, StoreConfig};
-use criterion::measurement::WallTime;
-use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use events::cpu::{CpuTime, rows};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ impl Dirs {
 
 /// Measures `act` on what `prepare` makes; neither making nor dropping it is measured.
 fn measure<T>(
-    group: &mut BenchmarkGroup<'_, WallTime>,
+    group: &mut BenchmarkGroup<'_, CpuTime>,
     name: &str,
     mut prepare: impl FnMut() -> T,
     mut act: impl FnMut(T) -> EmbeddedStore,
@@ -39,16 +39,16 @@ fn measure<T>(
     group.bench_function(name, |b| b.iter_batched(&mut prepare, &mut act, BatchSize::PerIteration));
 }
 
-fn ingest(c: &mut Criterion) {
+fn ingest(c: &mut Criterion<CpuTime>) {
     let all = events::events(200_000, 42);
     let dirs = Dirs { dir: tempfile::tempdir().expect("a temporary directory"), number: Cell::new(0) };
     let mut group = c.benchmark_group("ingest");
     group.sample_size(10);
-    group.throughput(Throughput::Elements(COMMIT_ROWS as u64));
+    group.throughput(rows(COMMIT_ROWS));
     group.bench_function("push", |b| b.iter(|| black_box(events::rows(&all[..COMMIT_ROWS]))));
     let one = || (dirs.store(), vec![events::commit(events::rows(&all[..COMMIT_ROWS]), 1)]);
     measure(&mut group, "commit_one", one, commit_each);
-    group.throughput(Throughput::Elements(all.len() as u64));
+    group.throughput(rows(all.len()));
     let many = || (dirs.store(), all.chunks(COMMIT_ROWS).map(|some| events::commit(events::rows(some), 1)).collect());
     measure(&mut group, "commit_and_merge", many, commit_each);
     let filled = || {
@@ -82,5 +82,5 @@ fn commit_each((store, commits): (EmbeddedStore, Vec<aqueduct_store::Commit>)) -
     store
 }
 
-criterion_group!(benches, ingest);
+criterion_group!(name = benches; config = Criterion::default().with_measurement(CpuTime); targets = ingest);
 criterion_main!(benches);

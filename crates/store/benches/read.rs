@@ -4,9 +4,10 @@ mod events;
 
 use aqueduct_event::ProjectId;
 use aqueduct_store::{EmbeddedStore, EventColumn, Store, StoreConfig};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
+use events::cpu::{CpuTime, rows};
 
-fn read(c: &mut Criterion) {
+fn read(c: &mut Criterion<CpuTime>) {
     let all = events::events(200_000, 42);
     let dir = tempfile::tempdir().expect("a temporary directory");
     let cached = events::open(&dir.path().join("cached"), StoreConfig::default());
@@ -25,7 +26,7 @@ fn read(c: &mut Criterion) {
     let memory = events::open(&dir.path().join("memory"), StoreConfig::default());
     events::commit_all(&memory, &all, 4_000);
     let mut group = c.benchmark_group("read");
-    group.sample_size(20).throughput(Throughput::Elements(all.len() as u64));
+    group.sample_size(20).throughput(rows(all.len()));
     for (name, store) in [("decode", &uncached), ("cache", &cached), ("memory", &memory)] {
         for column in [EventColumn::Timestamp, EventColumn::Event, EventColumn::PersonId] {
             group.bench_function(format!("{name}/{column:?}"), |b| b.iter(|| fixed(store, column)));
@@ -56,5 +57,5 @@ fn objects(store: &EmbeddedStore) -> usize {
     parts(store).iter().map(|part| part.properties_json(None).expect("objects").len()).sum()
 }
 
-criterion_group!(benches, read);
+criterion_group!(name = benches; config = Criterion::default().with_measurement(CpuTime); targets = read);
 criterion_main!(benches);

@@ -1,5 +1,7 @@
 //! A seeded generator of events as they come from a browser: 27 properties, about 700 bytes of JSON, persons with sessions.
 
+pub(crate) mod cpu;
+
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, PropertyValue, SystemClock, UnixMicros};
 use aqueduct_store::{Commit, EmbeddedStore, EventRow, EventRows, PersonMode, Store, StoreConfig};
 use std::path::Path;
