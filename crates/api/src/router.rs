@@ -18,6 +18,7 @@ use axum::routing::{MethodRouter, get, patch, post};
 use axum::{Json, Router};
 use http::{HeaderMap, Method, Uri};
 use tower_http::CompressionLevel;
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 
@@ -87,6 +88,7 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(async |method: Method| ApiError::Method(method))
         .fallback(fallback)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(|_| ApiError::Panic.into_response()))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(state)
 }

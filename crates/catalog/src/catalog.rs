@@ -5,7 +5,7 @@ use crate::keys::Keys;
 use crate::projects::Projects;
 use crate::users::Users;
 use crate::warnings::Warnings;
-use crate::{CatalogError, OpenError, Organization, bootstrap, database, keys, projects, salts, secret, users};
+use crate::{CatalogError, OpenError, Organization, bootstrap, database, keys, metrics, projects, salts, secret, users};
 use aqueduct_event::{Clock, UnixMicros};
 use parking_lot::RwLock;
 use sqlx::SqlitePool;
@@ -44,6 +44,7 @@ impl Catalog {
     /// # Errors
     /// [`OpenError`] when the file is damaged, newer than this program, or cannot be opened.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+        metrics::describe();
         let pool = database::open(path).await?;
         let load = |failure| match failure {
             CatalogError::Row(row) => OpenError::Row(row),

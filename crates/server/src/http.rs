@@ -7,6 +7,7 @@
 
 mod activity;
 
+use crate::metrics;
 use activity::{Activity, Timed, Tracked};
 use axum::Router;
 use axum::body::Body;
@@ -79,7 +80,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpS
         Ok((stream, peer)) => {
             // Answers are small: they must not wait for more to send.
             let _ = stream.set_nodelay(true);
-            metrics::counter!("aqueduct_server_connections_total").increment(1);
+            metrics::connection();
             Some((stream, peer, place))
         }
         Err(failure) => {

@@ -34,7 +34,7 @@ impl Readiness {
 /// Starts counting. Once per process.
 pub(crate) fn install_metrics() -> Result<PrometheusHandle, Fatal> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS);
-    let handle = builder.and_then(PrometheusBuilder::install_recorder);
+    let handle = builder.and_then(PrometheusBuilder::install_recorder).inspect(|_| crate::metrics::describe());
     handle.map_err(|error| Fatal::failure("cannot start metrics", error, "report this"))
 }
 

@@ -6,7 +6,7 @@ use crate::error::Fatal;
 use crate::http::{self, Limits};
 use crate::ops::{self, Readiness};
 use crate::wire::{self, Parts, World};
-use crate::{log, runtime};
+use crate::{limits, log, runtime};
 use aqueduct_catalog::Bootstrap;
 use aqueduct_journal::Journal;
 use std::io::Write;
@@ -16,6 +16,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+/// Open files that are kept for journal, store and catalog.
+const FILES_KEPT: u64 = 512;
+/// Connections that are taken however low the limit of open files is.
+const CONNECTIONS_MIN: usize = 16;
 /// Connections of the operator's listener.
 const OPS_CONNECTIONS_MAX: usize = 64;
 
@@ -37,7 +41,8 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
     let config = Config::load(arguments)?;
     log::start(&config.log)?;
     Config::warn_of_strange_variables();
-    let metrics = ops::install_metrics()?;
+    let recorder = ops::install_metrics()?;
+    let files = limits::raise_open_files();
     runtime()?.block_on(async {
         let listener = listen("listen", config.listen).await?;
         let ops_listener = listen("ops_listen", config.ops_listen).await?;
@@ -48,11 +53,12 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
         let parts = wire::open(&config, world).await?;
 
         let (address, ops_address) = (address_of(&listener)?, address_of(&ops_listener)?);
-        let served = tokio::spawn(http::serve(listener, parts.router.clone(), limits(&config), stopping.clone()));
-        let ops_limits = Limits { connections_max: OPS_CONNECTIONS_MAX, drain_timeout: Duration::from_secs(1), ..limits(&config) };
-        let ops_router = ops::router(metrics.clone(), readiness.clone());
+        let limits = limits_of(&config, files);
+        let served = tokio::spawn(http::serve(listener, parts.router.clone(), limits, stopping.clone()));
+        let ops_limits = Limits { connections_max: OPS_CONNECTIONS_MAX, drain_timeout: Duration::from_secs(1), ..limits };
+        let ops_router = ops::router(recorder.clone(), readiness.clone());
         let ops_served = tokio::spawn(http::serve(ops_listener, ops_router, ops_limits, stopping));
-        tokio::spawn(ops::upkeep(metrics));
+        tokio::spawn(ops::upkeep(recorder));
         let mut signals = Signals::new()?;
         readiness.set(true);
         announce(address, ops_address, &parts);
@@ -77,9 +83,14 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
     })
 }
 
-fn limits(config: &Config) -> Limits {
+fn limits_of(config: &Config, files: u64) -> Limits {
+    // Journal, store and catalog need files as well, and must never fail for want of them because clients hold all.
+    let connections = usize::try_from(files.saturating_sub(FILES_KEPT)).unwrap_or(usize::MAX).max(CONNECTIONS_MIN);
+    if connections < config.http.connections_max {
+        tracing::warn!(connections, files, "fewer connections than http.connections_max: the limit of open files (ulimit -n) is low");
+    }
     Limits {
-        connections_max: config.http.connections_max,
+        connections_max: config.http.connections_max.min(connections),
         head_timeout: Duration::from_millis(config.capture.head_timeout_ms),
         keep_alive: Duration::from_millis(config.http.keep_alive_ms),
         drain_timeout: Duration::from_millis(config.http.drain_timeout_ms),
@@ -107,6 +118,8 @@ fn announce(address: SocketAddr, ops: SocketAddr, parts: &Parts) {
     }
     if let Some(secret) = parts.catalog.setup_secret() {
         text.push_str(&format!("make the first user at http://{address}/setup?token={secret}\n"));
+    } else {
+        text.push_str(&format!("sign in at http://{address}/\n"));
     }
     if made.token_ignored {
         tracing::warn!("AQUEDUCT_BOOTSTRAP_PROJECT_TOKEN is left out: this is not the first start, and project 1 has another token");

@@ -18,6 +18,21 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 
 const THREADS_REMEDY: &str = "raise the limit of processes (ulimit -u)";
 
+/// Tells that a thread died by a fault of ours: without it the server would take events and show none.
+struct Alarm {
+    fatal: mpsc::UnboundedSender<Fatal>,
+    what: &'static str,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let remedy = "start again, nothing that was acknowledged is lost, and report what stands above";
+            let _ = self.fatal.send(Fatal::failure(self.what, "a thread died by a fault of the program", remedy));
+        }
+    }
+}
+
 /// Threads that process, and how to stop them.
 #[derive(Debug)]
 pub(crate) struct Processing {
@@ -33,6 +48,7 @@ impl Processing {
         for pipeline in pipelines {
             let (heard, fatal) = (heard.clone(), fatal.clone());
             let work = move || {
+                let _alarm = Alarm { fatal: fatal.clone(), what: "processing" };
                 if let Err(failure) = pipeline.run(heard) {
                     // Nobody listens any more when the process is stopping anyway.
                     let _ = fatal.send(Fatal::failure("processing stopped", failure, "start again; if it comes back, check the disk"));
@@ -61,12 +77,14 @@ pub(crate) struct StoreWork {
 }
 
 impl StoreWork {
-    pub(crate) fn start(store: &Arc<dyn Store>) -> Result<Self, Fatal> {
+    pub(crate) fn start(store: &Arc<dyn Store>, fatal: &mpsc::UnboundedSender<Fatal>) -> Result<Self, Fatal> {
         let (mut stop, mut threads) = (Vec::new(), Vec::new());
         for _ in 0..STORE_THREADS {
             let store = Arc::clone(store);
             let (sender, heard) = channel::<()>();
+            let alarm = Alarm { fatal: fatal.clone(), what: "the store" };
             let work = move || {
+                let _alarm = alarm;
                 loop {
                     let wait = match store.work() {
                         Ok(true) => Duration::ZERO,

@@ -57,7 +57,7 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     let bridge = Bridge(Arc::clone(&catalog));
     let as_store: Arc<dyn Store> = Arc::<EmbeddedStore>::clone(&store);
     let as_journal: Arc<dyn Journal> = Arc::<WalJournal>::clone(&journal);
-    let store_work = StoreWork::start(&as_store)?;
+    let store_work = StoreWork::start(&as_store, &world.fatal)?;
     let processing = if config.roles.has(Role::Process) {
         let mut pipelines = Vec::new();
         for partition in as_journal.partitions() {

@@ -1,7 +1,7 @@
 //! The first line says where; the first start makes what is needed; stopping is clean; a directory has one server.
 
 use crate::process::{Server, aqueduct, ask};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -25,6 +25,17 @@ fn first_start_prints_what_it_made_and_the_next_does_not() {
     assert!(again.line().starts_with("make the first user at"), "nothing is made a second time, and there is no user yet");
     again.signal("INT");
     assert_eq!(again.wait().code(), Some(0));
+}
+
+#[test]
+fn automation_may_make_the_first_user() {
+    let directory = tempfile::tempdir().expect("directory");
+    let user = [("AQUEDUCT_BOOTSTRAP_USER_EMAIL", "ann@example.com"), ("AQUEDUCT_BOOTSTRAP_USER_PASSWORD", "open sesame")];
+    let mut server = Server::start_with(directory.path(), |command| command.envs(user));
+    assert_eq!(server.line(), format!("project 1: token {}", crate::process::TOKEN));
+    assert_eq!(server.line(), format!("sign in at http://{}/", server.address));
+    let (status, body) = ask(&server.address, "POST", "/api/login/", Some(&json!({"email": "ann@example.com", "password": "open sesame"})));
+    assert_eq!(status, 200, "{body}");
 }
 
 #[test]
