@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
+/// Trees of expressions are walked by recursion; the parser bounds their depth, this bounds what a level may cost.
+const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// Answers queries. Cheap to share: clone the `Arc` around it.
 #[derive(Debug)]
 pub struct QueryEngine {
@@ -71,6 +74,7 @@ impl QueryEngine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.threads())
             .thread_name("query")
+            .thread_stack_size(THREAD_STACK_BYTES)
             .enable_time()
             .build()
             .map_err(|error| QueryError::Internal(format!("cannot start query threads: {error}")))?;

@@ -1,5 +1,6 @@
 //! `events` as a DataFusion table whose columns are the virtual columns of one query.
 
+use super::compact::compact;
 use super::program::{Compiled, RowFilter};
 use super::{PartColumns, ScanContext, VirtualColumn};
 use crate::error::QueryError;
@@ -255,7 +256,7 @@ impl Current {
         let arrays = match &self.rows {
             Some(rows) => {
                 let rows = rows.slice(start, length);
-                columns.iter().map(|column| self.part.get_rows(column, &rows)).collect::<Result<Vec<_>, _>>()?
+                columns.iter().map(|column| Ok(compact(self.part.get_rows(column, &rows)?)?)).collect::<Result<Vec<_>, QueryError>>()?
             }
             None => columns
                 .iter()
@@ -265,9 +266,9 @@ impl Current {
                         let rows = UInt32Array::from_iter_values(u32::try_from(start).unwrap_or(u32::MAX)..end);
                         return self.part.get_rows(column, &rows);
                     }
-                    Ok(self.part.get(column)?.slice(start, length))
+                    Ok(compact(self.part.get(column)?.slice(start, length))?)
                 })
-                .collect::<Result<Vec<_>, _>>()?,
+                .collect::<Result<Vec<_>, QueryError>>()?,
         };
         let options = RecordBatchOptions::new().with_row_count(Some(length));
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)

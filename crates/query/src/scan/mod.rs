@@ -11,6 +11,7 @@
 //! Read next: `column.rs` (what columns there are), `part.rs` (how they are computed), `program.rs` (expressions over them), `events.rs`.
 
 mod column;
+mod compact;
 mod context;
 mod elements;
 mod events;

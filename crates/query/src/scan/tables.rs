@@ -1,6 +1,7 @@
 //! The other tables: persons, person_distinct_ids, groups, sessions, numbers, and those that are still empty.
 
 use super::column::{text_type, time_type, uuid_type};
+use super::compact::compact;
 use super::persons::{as_dictionary, group_column, person_column, uuids};
 use super::{GroupField, PersonField, ScanContext, SessionField};
 use crate::error::QueryError;
@@ -224,12 +225,18 @@ impl PartitionStream for Whole {
         let slices = match self.batch() {
             Ok(batch) => (0..batch.num_rows())
                 .step_by(BATCH_ROWS)
-                .map(|start| Ok(batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start))))
+                .map(|start| compacted(&batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start))))
                 .collect(),
             Err(error) => vec![Err(error.into_datafusion())],
         };
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::iter(slices)))
     }
+}
+
+fn compacted(batch: &RecordBatch) -> DfResult<RecordBatch> {
+    let columns = batch.columns().iter().map(|column| compact(Arc::clone(column))).collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 
 /// `numbers(start, count)`: one column `number`.

@@ -3,5 +3,6 @@
 mod answers_cases;
 mod answers_have_posthogs_shape;
 mod isolates_projects;
+mod reads_many_batches;
 mod stops_what_takes_too_long;
 mod world;
