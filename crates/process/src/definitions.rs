@@ -151,7 +151,7 @@ impl Definitions {
         if sighting.event == "$groupidentify" {
             let owner = sighting.group_type.map(PropertyOwner::Group);
             for member in owner.and(sighting.group_set()).map(members).into_iter().flatten().map_while(Result::ok) {
-                let (Some(owner), Ok(value)) = (owner, classify(member.raw)) else { continue };
+                let (Some(owner), Ok(value)) = (owner, member.value()) else { continue };
                 self.property(sighting, owner, &member.key, &value, &mut observed);
             }
             return observed;

@@ -6,7 +6,7 @@
 //! - A key stands in a draft at most once; of a repeated key the last value counts, as every JSON reader has it.
 //! - The order is the sender's; what processing adds comes last.
 
-use crate::json::{Malformed, Value, classify, members};
+use crate::json::{Malformed, Value, members};
 use crate::keys::{KEYS, KeyId, Keys, Name};
 use aqueduct_event::PropertyValue;
 use std::borrow::Cow;
@@ -55,7 +55,7 @@ impl<'a> Draft<'a> {
         for member in members(text) {
             let member = member?;
             let hash = keys.hash(&member.key);
-            let value = classify(member.raw)?;
+            let value = member.value()?;
             self.put(keys, Property { key: member.key, hash, raw: member.raw, value, is_removed: false });
         }
         Ok(())

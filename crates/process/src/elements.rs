@@ -56,7 +56,7 @@ fn write_element(raw: &str, chain: &mut String) {
     let mut tag = String::new();
     let mut classes = Vec::new();
     for member in members(raw).map_while(Result::ok) {
-        let Ok(value) = classify(member.raw) else { continue };
+        let Ok(value) = member.value() else { continue };
         if member.raw == "null" {
             continue;
         }

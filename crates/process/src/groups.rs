@@ -28,7 +28,7 @@ pub(crate) fn add_columns(draft: &mut Draft<'_>, keys: &Keys, state: &mut State,
         return Ok(());
     };
     for member in members(groups).map_while(Result::ok) {
-        let Ok(value) = json::classify(member.raw) else { continue };
+        let Ok(value) = member.value() else { continue };
         // A group without a key is none.
         if member.raw == "null" {
             continue;

@@ -12,7 +12,7 @@
 mod scan;
 
 use aqueduct_event::PropertyValue;
-use scan::Scanner;
+use scan::{RawString, Scanner};
 use std::borrow::Cow;
 use thiserror::Error;
 
@@ -56,6 +56,19 @@ enum Reading {
 pub(crate) struct Member<'a> {
     pub(crate) key: Cow<'a, str>,
     pub(crate) raw: &'a str,
+    /// What stands between the quotes, if the value is a string.
+    string: Option<RawString<'a>>,
+}
+
+impl<'a> Member<'a> {
+    /// The value in its narrowest form. What was learned in passing is not looked for again.
+    pub(crate) fn value(&self) -> Result<Value<'a>, Malformed> {
+        match self.string {
+            None => scalar(self.raw),
+            Some(string) if !string.has_escapes => Ok(Value::Str(Cow::Borrowed(string.text))),
+            Some(_) => classify(self.raw),
+        }
+    }
 }
 
 /// The members of `text`; none when it is empty (absent).
@@ -93,7 +106,8 @@ impl<'a> Members<'a> {
         }
         let key = self.scanner.key()?;
         let key = if key.has_escapes { Cow::Owned(unescaped(key.text)?) } else { Cow::Borrowed(key.text) };
-        Some(Some(Member { key, raw: self.scanner.value()? }))
+        let (raw, string) = self.scanner.value_or_string()?;
+        Some(Some(Member { key, raw, string }))
     }
 }
 
@@ -205,10 +219,10 @@ fn scalar(raw: &str) -> Result<Value<'_>, Malformed> {
 }
 
 fn number(raw: &str) -> Value<'_> {
-    if let Ok(number) = raw.parse::<i64>() {
+    let is_float = raw.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+    if !is_float && let Ok(number) = raw.parse::<i64>() {
         return Value::Int(number);
     }
-    let is_float = raw.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
     match raw.parse::<f64>() {
         Ok(number) if is_float && number.is_finite() && (number != 0.0 || is_zero(raw)) => Value::Float(number),
         _ => Value::Json(Cow::Borrowed(raw)),

@@ -132,8 +132,9 @@ impl<'w> Plan<'w> {
     /// Compares the wishes with what is stored.
     pub(crate) fn new(keys: &Keys, wishes: &'w Wishes<'_>, stored: &Properties) -> Self {
         let mut plan = Self::default();
+        let mut near = 0;
         for item in &wishes.set {
-            let found = stored.get(item.hash, &item.key);
+            let found = stored.get_near(&mut near, item.hash, &item.key);
             if found.is_some_and(|value| json::same_value(value, item.raw)) {
                 continue;
             }
@@ -145,8 +146,9 @@ impl<'w> Plan<'w> {
             plan.writes = false;
             return plan;
         }
+        near = 0;
         for item in &wishes.once {
-            let is_open = stored.get(item.hash, &item.key).is_none_or(|value| value == "null" && item.raw != "null");
+            let is_open = stored.get_near(&mut near, item.hash, &item.key).is_none_or(|value| value == "null" && item.raw != "null");
             if is_open && !has(&wishes.set, item.hash, &item.key) {
                 plan.writes |= wishes.writes_always || !keys.is_noisy_first(&item.key);
                 plan.changes.push(item.change());
@@ -173,9 +175,10 @@ impl<'w> Plan<'w> {
         if now.text().len() > OVERLAID_BYTES_MAX {
             return Arc::clone(now.text());
         }
+        let mut near = 0;
         let overlay: Vec<Change<'_>> = self.changes[..self.set]
             .iter()
-            .filter(|change| now.get(change.hash, change.key).is_none_or(|value| change.value != Some(value)))
+            .filter(|change| now.get_near(&mut near, change.hash, change.key).is_none_or(|value| change.value != Some(value)))
             .copied()
             .collect();
         if overlay.is_empty() { Arc::clone(now.text()) } else { now.text_with(&overlay) }

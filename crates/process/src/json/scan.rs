@@ -112,6 +112,16 @@ impl<'a> Scanner<'a> {
         Some(&self.text[start..self.at])
     }
 
+    /// As [`Self::value`]; of a string it also says what stands between the quotes.
+    pub(crate) fn value_or_string(&mut self) -> Option<(&'a str, Option<RawString<'a>>)> {
+        if self.peek()? != b'"' {
+            return self.value().map(|raw| (raw, None));
+        }
+        let start = self.at;
+        let string = self.string()?;
+        Some((&self.text[start..self.at], Some(string)))
+    }
+
     fn scalar(&mut self) -> Option<()> {
         match self.peek()? {
             b'"' => self.string().map(|_| ()),
