@@ -119,9 +119,7 @@ fn build(query: &EventsQuery, context: &QueryContext) -> Result<(SelectQuery, Ve
                 Cell::Person(place)
             }
             "person_display_name" => {
-                let mut names: Vec<Expr> = NAME_PROPERTIES.iter().map(|name| text_property(name)).collect();
-                names.push(Expr::field(["distinct_id"]));
-                columns.extend([call("coalesce", names), Expr::field(["person", "id"]), Expr::field(["distinct_id"])]);
+                columns.extend([display_name(), Expr::field(["person", "id"]), Expr::field(["distinct_id"])]);
                 Cell::DisplayName(place)
             }
             expression => {
@@ -156,6 +154,23 @@ fn build(query: &EventsQuery, context: &QueryContext) -> Result<(SelectQuery, Ve
 /// `expr -- Label` is `expr`.
 fn without_label(text: &str) -> &str {
     text.split_once("--").map_or(text, |(expression, _)| expression).trim()
+}
+
+/// What a person is called: a property, else the distinct id.
+fn display_name() -> Expr {
+    let mut names: Vec<Expr> = NAME_PROPERTIES.iter().map(|name| text_property(name)).collect();
+    names.push(Expr::field(["distinct_id"]));
+    call("coalesce", names)
+}
+
+/// A key of ORDER BY; the direction may stand behind the label.
+fn order_key(text: &str) -> Result<OrderExpr, QueryError> {
+    let expression = without_label(text);
+    if expression.split_whitespace().next() == Some("person_display_name") {
+        let descending = text.split_whitespace().next_back().is_some_and(|last| last.eq_ignore_ascii_case("desc"));
+        return Ok(if descending { desc(display_name()) } else { asc(display_name()) });
+    }
+    Ok(parse_order_expr(expression)?)
 }
 
 /// A person's property as text, whatever its definition says, NULL when empty.
@@ -202,7 +217,7 @@ fn conditions(query: &EventsQuery, context: &QueryContext) -> Result<Vec<Expr>, 
 /// As asked; else by count, by the first aggregate, by time, by the first column.
 fn order(query: &EventsQuery, columns: &[Expr], aggregated: bool) -> Result<Vec<OrderExpr>, QueryError> {
     if let Some(asked) = query.order_by.as_ref().filter(|asked| !asked.is_empty()) {
-        return asked.iter().map(|text| Ok(parse_order_expr(without_label(text))?)).collect();
+        return asked.iter().map(|text| order_key(text)).collect();
     }
     let selected = |name: &str| query.select.iter().any(|text| without_label(text) == name);
     if selected("count()") {

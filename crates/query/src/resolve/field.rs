@@ -128,6 +128,10 @@ impl Scope<'_> {
         let Some((key, rest)) = key_of(rest)? else {
             return Ok(as_json(self.relations[relation].event_column(VirtualColumn::PropertiesJson)?));
         };
+        // ingestion takes the chain out of the properties; filters still name it so
+        if key == "$elements_chain" && rest.is_empty() {
+            return self.relations[relation].event_column(VirtualColumn::Base(EventColumn::ElementsChain));
+        }
         let kind = self.kind(PropertyParent::Event, None, &key, rest);
         let value = self.relations[relation].event_column(VirtualColumn::Property(key, kind))?;
         self.path(as_property(value), rest)
