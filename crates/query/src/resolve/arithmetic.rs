@@ -27,6 +27,13 @@ impl Scope<'_> {
         }
         let (left, right) = (number(left), number(right));
         let nullable = left.ty.nullable || right.ty.nullable;
+        // asking DataFusion would walk the whole tree again at each operator
+        let known = match (&left.ty.data, &right.ty.data) {
+            _ if op == ArithmeticOp::Div => Some(DataType::Float64),
+            (DataType::Int64, DataType::Int64) => Some(DataType::Int64),
+            (DataType::Float64, DataType::Int64 | DataType::Float64) | (DataType::Int64, DataType::Float64) => Some(DataType::Float64),
+            _ => None,
+        };
         let (operator, float) = match op {
             ArithmeticOp::Add => (Operator::Plus, false),
             ArithmeticOp::Sub => (Operator::Minus, false),
@@ -39,9 +46,14 @@ impl Scope<'_> {
         let signed = |value: Value| if value.ty.data.is_unsigned_integer() { cast(value.expr, DataType::Int64) } else { value.expr };
         let expr =
             if float { binary_expr(as_float(left), operator, as_float(right)) } else { binary_expr(signed(left), operator, signed(right)) };
-        let mut value = self.typed(expr)?;
-        value.ty.nullable = nullable;
-        Ok(value)
+        match known {
+            Some(data) => Ok(Value::new(expr, Type::new(data, nullable))),
+            None => {
+                let mut value = self.typed(expr)?;
+                value.ty.nullable = nullable;
+                Ok(value)
+            }
+        }
     }
 }
 
