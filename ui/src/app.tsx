@@ -23,8 +23,9 @@ export function App() {
   }
   const leave = async () => {
     await api.signOut();
-    client.clear();
-    await client.invalidateQueries({ queryKey: ["me"] });
+    // Back to "not asked yet", so that the sign-in form comes and nothing of the session stays.
+    client.removeQueries({ predicate: (query) => query.queryKey[0] !== "me" });
+    await client.resetQueries({ queryKey: ["me"] });
   };
   const team = me.data.team;
   return (

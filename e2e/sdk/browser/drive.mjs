@@ -16,7 +16,7 @@ const server = createServer(async (request, response) => {
     const body = await readFile(file);
     response.writeHead(200, { "Content-Type": types[extname(file)] ?? "application/octet-stream" }).end(body);
   } catch {
-    response.writeHead(path === "/elsewhere.html" ? 200 : 404, { "Content-Type": "text/html" }).end("<!doctype html><title>elsewhere</title>");
+    response.writeHead(path === "/elsewhere.html" ? 200 : 404, { "Content-Type": "text/html" }).end('<!doctype html><link rel="icon" href="data:,"><title>elsewhere</title>');
   }
 });
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));

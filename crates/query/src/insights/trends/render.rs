@@ -1,6 +1,6 @@
 //! Numbers as PostHog's result items.
 
-use super::labels::{NULL_LABEL, OTHER_LABEL};
+use super::labels::OTHER_LABEL;
 use crate::dates::{Interval, QueryRange};
 use crate::insights::model::Series;
 use serde_json::{Map, Value, json};
@@ -95,7 +95,7 @@ pub(super) fn series_item(line: &Line, series: &Series, order: usize, frame: Fra
 
 /// The item of a formula.
 pub(super) fn formula_item(line: &Line, label: &str, frame: Frame<'_>) -> Value {
-    item(line, label, Value::Null, Frame { many_series: false, ..frame })
+    item(line, label, Value::Null, frame)
 }
 
 fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
@@ -114,8 +114,13 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
     }
     let mut label = label.to_owned();
     if !line.texts.is_empty() {
-        let shown = line.texts.iter().map(|text| shown(text)).collect::<Vec<_>>().join("::");
-        label = if frame.many_series { format!("{label} - {shown}") } else { shown_or(&label, &shown, action.is_null(), frame) };
+        let shown = line.texts.join("::");
+        // A formula keeps its own name; a single series is named by its breakdown value alone.
+        label = match (frame.many_series, action.is_null()) {
+            (_, true) => label,
+            (true, false) => format!("{label} - {shown}"),
+            (false, false) => shown,
+        };
         let value = if frame.breakdown_is_list { json!(line.texts) } else { json!(line.texts[0]) };
         item.insert("breakdown_value".to_owned(), value);
     }
@@ -127,19 +132,6 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
         item.insert("compare_label".to_owned(), json!(compare_label));
     }
     Value::Object(item)
-}
-
-/// A formula keeps its own name; a single series is named by its breakdown value alone.
-fn shown_or(label: &str, shown: &str, is_formula: bool, _frame: Frame<'_>) -> String {
-    if is_formula { label.to_owned() } else { shown.to_owned() }
-}
-
-fn shown(text: &str) -> &str {
-    match text {
-        NULL_LABEL => "None (i.e. no value)",
-        OTHER_LABEL => "Other (i.e. all remaining values)",
-        text => text,
-    }
 }
 
 fn day_starts(frame: Frame<'_>) -> Value {

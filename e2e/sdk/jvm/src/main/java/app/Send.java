@@ -35,7 +35,7 @@ public final class Send {
     client.group(ann, "company", "acme", Map.of("name", "Acme", "size", 12));
     client.capture(ann, "invited", null, null, null, Map.of("company", "acme"), null, false);
     client.flush();
-    Thread.sleep(1500);
+    Thread.sleep(4000);
     client.close();
     System.exit(0);
   }
