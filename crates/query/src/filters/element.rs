@@ -26,10 +26,8 @@ pub(super) fn condition(key: &str, value: &Value, operator: &str) -> Result<Opti
 
 fn chain(key: &str, values: &[String], operator: &str) -> Result<Expr, QueryError> {
     let pattern = if key == "tag_name" { tag_pattern } else { selector_pattern };
-    let any = or(values
-        .iter()
-        .map(|value| compare(CompareOp::Regex, Expr::field(["elements_chain"]), Expr::lit(pattern(value))))
-        .collect());
+    let any =
+        or(values.iter().map(|value| compare(CompareOp::Regex, Expr::field(["elements_chain"]), Expr::lit(pattern(value)))).collect());
     match operator {
         "exact" => Ok(any),
         "is_not" => Ok(not(any)),

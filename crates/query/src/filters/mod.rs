@@ -23,20 +23,19 @@ use serde_json::Value;
 pub(crate) enum Scope {
     /// Rows of `events`.
     Event,
-    /// Rows of `persons`.
-    Person,
-    /// Rows of `groups`.
-    Group,
     /// Rows of `sessions`.
     Session,
 }
+
+/// The kind of a property's values: (type of the filter, group type index, key).
+pub(crate) type TypeOf<'a> = &'a dyn Fn(&str, Option<u8>, &str) -> Option<PropertyType>;
 
 /// What the translation has to know of the project.
 pub(crate) struct FilterContext<'a> {
     /// The present in the project's zone, for relative dates.
     pub(crate) now: &'a Zoned,
-    /// The kind of a property's values: (type of the filter, group type index, key).
-    pub(crate) type_of: &'a dyn Fn(&str, Option<u8>, &str) -> Option<PropertyType>,
+    /// Types of properties.
+    pub(crate) type_of: TypeOf<'a>,
 }
 
 /// The condition that a list or a group of filters stands for; `None` when it says nothing.
@@ -105,9 +104,7 @@ fn field(kind: &str, key: &str, group_index: Option<u8>, scope: Scope) -> Result
         ("event", _) => vec!["properties".into(), key.into()],
         ("feature", _) => vec!["properties".into(), format!("$feature/{}", key.trim_start_matches("$feature/"))],
         ("event_metadata", _) => vec![key.into()],
-        ("person", Scope::Person) | ("group", Scope::Group) => vec!["properties".into(), key.into()],
         ("person", _) => vec!["person".into(), "properties".into(), key.into()],
-        ("person_metadata", Scope::Person) => vec![key.into()],
         ("person_metadata", _) => vec!["person".into(), key.into()],
         ("group", _) => vec![format!("group_{}", group_index.unwrap_or(0)), "properties".into(), key.into()],
         ("session", Scope::Session) => vec![key.into()],

@@ -9,7 +9,15 @@ use serde_json::Value;
 
 /// Operators that say what a value is *not*: over a list, none of its values may match.
 const NEGATIVE: &[&str] = &[
-    "is_not", "not_icontains", "not_icontains_multi", "not_starts_with", "not_ends_with", "not_regex", "not_in", "not_between", "semver_neq",
+    "is_not",
+    "not_icontains",
+    "not_icontains_multi",
+    "not_starts_with",
+    "not_ends_with",
+    "not_regex",
+    "not_in",
+    "not_between",
+    "semver_neq",
 ];
 
 /// `field operator value`; `None` when the value says nothing.

@@ -112,6 +112,4 @@ pub(crate) struct TrendsQuery {
     pub(crate) compare_filter: Option<CompareFilter>,
     #[serde(default, rename = "trendsFilter")]
     pub(crate) trends_filter: Option<TrendsFilter>,
-    #[serde(default, rename = "aggregation_group_type_index")]
-    pub(crate) aggregation_group_type_index: Option<u8>,
 }

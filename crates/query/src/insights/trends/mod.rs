@@ -201,16 +201,13 @@ fn operator(
     let mut exprs = if splits { vec![plan.event.clone(), plan.condition()] } else { vec![plan.condition()] };
     let conditions = exprs.len();
     exprs.extend(breakdowns.exprs.iter().map(|each| each.expr.clone()));
-    let mut operands = 0;
     if matches!(math, Math::SessionDuration(_)) {
         exprs.push(crate::hogql::ast::Expr::field(["$session_id"]));
-        operands += 1;
     }
     if let Some(operand) = &plan.operand {
         exprs.push(operand.clone());
-        operands += 1;
     }
-    let layout = Layout { conditions, breakdowns: breakdowns.exprs.len(), operands };
+    let layout = Layout { conditions, breakdowns: breakdowns.exprs.len() };
     let bins = bins(plan, breakdowns, &buckets, context)?;
     let first_bucket_only = display == Display::Cumulative && matches!(math, Math::Persons);
     Ok(Operator { math, program: context.compile(&exprs)?, layout, buckets, bins, first_bucket_only, windows })
@@ -238,7 +235,7 @@ fn bins(
             continue;
         };
         let program = context.compile(&[plan.condition(), call("toFloat", vec![each.expr.clone()])])?;
-        let layout = Layout { conditions: 1, breakdowns: 0, operands: 1 };
+        let layout = Layout { conditions: 1, breakdowns: 0 };
         let ends = context.over_shards(|parts| {
             let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
             for part in parts {

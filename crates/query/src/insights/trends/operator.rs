@@ -7,7 +7,7 @@ use super::buckets::Buckets;
 use super::labels::Bins;
 use super::math::{Math, Statistic};
 use super::rows::{Layout, NO_CELL, Rows};
-use super::tally::Tally;
+use super::tally::{Lines, Tally};
 use crate::error::QueryError;
 use crate::insights::InsightContext;
 use crate::insights::people::{Merged, Piece, walk_merged, walk_shard};
@@ -43,7 +43,7 @@ impl Operator {
     ///
     /// # Errors
     /// What reading and evaluating answers.
-    pub(super) fn run(&self, context: &InsightContext<'_>) -> Result<Vec<(Vec<String>, Vec<f64>)>, QueryError> {
+    pub(super) fn run(&self, context: &InsightContext<'_>) -> Result<Lines, QueryError> {
         let merged = Merged::of(context.view().as_ref());
         let width = self.buckets.len();
         let halves = context.over_shards(|parts| self.shard(parts, &merged, context))?;
@@ -141,10 +141,9 @@ impl Operator {
                         tally.key(rows.label(row) * width + bucket, key);
                     }
                 }
-                Math::SessionDuration(statistic) if *cell != NO_CELL => {
-                    if tally.key(*cell, key) && !durations[row].is_nan() {
-                        tally.number(*cell, durations[row], statistic);
-                    }
+                // A session counts once per cell.
+                Math::SessionDuration(statistic) if *cell != NO_CELL && tally.key(*cell, key) && !durations[row].is_nan() => {
+                    tally.number(*cell, durations[row], statistic);
                 }
                 Math::Keys if *cell != NO_CELL => {
                     tally.key(*cell, key);

@@ -19,10 +19,8 @@ pub(super) const NO_CELL: u32 = u32::MAX;
 pub(super) struct Layout {
     /// Conditions come first: one, or the event's and the filter's apart.
     pub(super) conditions: usize,
-    /// Then the breakdowns.
+    /// Then the breakdowns, and last the operands.
     pub(super) breakdowns: usize,
-    /// Then the operands.
-    pub(super) operands: usize,
 }
 
 /// What the operator reads of a part.

@@ -6,6 +6,9 @@ use super::rows::{NO_CELL, Rows};
 use hashbrown::HashMap;
 use rustc_hash::FxHashSet;
 
+/// For each combination of breakdown values its texts, and the value of each bucket.
+pub(super) type Lines = Vec<(Vec<String>, Vec<f64>)>;
+
 /// Numbers of one cell: enough for the statistic.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Numbers {
@@ -153,7 +156,7 @@ impl Tally {
     }
 
     /// The value of each bucket of each label that has rows that count, in order of appearance. Without breakdowns there is one, without texts.
-    pub(super) fn finish(mut self, width: usize, math: Math) -> Vec<(Vec<String>, Vec<f64>)> {
+    pub(super) fn finish(mut self, width: usize, math: Math) -> Lines {
         if matches!(math, Math::Keys | Math::ActiveKeys { .. }) {
             for (cell, _) in &self.keyed {
                 self.counts[*cell as usize] += 1.0;
