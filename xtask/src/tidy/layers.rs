@@ -18,8 +18,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("server", &["event", "catalog", "journal", "store", "capture", "process", "query", "api"]),
     // aside: uses nothing of ours
     ("book", &[]),
-    // aside: tests alone
-    ("testkit", &["event", "journal", "store"]),
 ];
 
 /// Who may link DataFusion: it costs minutes of build time.

@@ -1,3 +1,5 @@
+//! What the scanner reads, refuses and writes.
+
 use super::*;
 use proptest::prelude::*;
 
