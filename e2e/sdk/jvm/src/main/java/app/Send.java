@@ -34,8 +34,12 @@ public final class Send {
     client.alias(ann, "jvm-anon");
     client.group(ann, "company", "acme", Map.of("name", "Acme", "size", 12));
     client.capture(ann, "invited", null, null, null, Map.of("company", "acme"), null, false);
-    client.flush();
-    Thread.sleep(4000);
+    // Calls hand events to a queue of the SDK's own thread; a flush takes what has got there.
+    for (int i = 0; i < 4; i++) {
+      Thread.sleep(500);
+      client.flush();
+    }
+    Thread.sleep(2000);
     client.close();
     System.exit(0);
   }
