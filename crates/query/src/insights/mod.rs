@@ -22,7 +22,6 @@ use aqueduct_catalog::{PropertyParent, PropertyType};
 use aqueduct_store::{Part, ProjectView};
 use jiff::Timestamp;
 use jiff::civil::Weekday;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,7 +56,7 @@ pub(crate) fn knows(kind: &str) -> bool {
 /// # Errors
 /// [`QueryError`] as named there.
 pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext, stop: &AtomicBool) -> Result<InsightResult, QueryError> {
-    let context = InsightContext::new(context, stop)?;
+    let context = InsightContext::new(context, stop);
     match kind {
         "TrendsQuery" => trends::run(&parsed(query)?, &context),
         other => Err(QueryError::unsupported(format!("queries of kind '{other}' are not supported here"))),
@@ -70,13 +69,11 @@ fn parsed<T: serde::de::DeserializeOwned>(query: &Value) -> Result<T, QueryError
 }
 
 impl<'a> InsightContext<'a> {
-    fn new(query: &'a QueryContext, stop: &'a AtomicBool) -> Result<Self, QueryError> {
-        let zone = TimeZone::get(&query.project.timezone)
-            .map_err(|error| QueryError::Internal(format!("time zone '{}': {error}", query.project.timezone)))?;
-        let now = Timestamp::from_microsecond(query.now.0).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone);
+    fn new(query: &'a QueryContext, stop: &'a AtomicBool) -> Self {
+        let now = Timestamp::from_microsecond(query.now.0).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(query.scan.zone().clone());
         let week_start = if query.project.week_start_day == 1 { Weekday::Monday } else { Weekday::Sunday };
         let earliest_micros = query.scan.view().shards().iter().flatten().map(|part| part.time_range().0).min();
-        Ok(Self { query, calendar: Calendar { now, week_start, earliest_micros }, stop })
+        Self { query, calendar: Calendar { now, week_start, earliest_micros }, stop }
     }
 
     fn view(&self) -> &Arc<dyn ProjectView> {

@@ -23,7 +23,7 @@ use crate::hogql::build::call;
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
-use buckets::{Buckets, NO_BUCKET};
+use buckets::Buckets;
 use formula::Formula;
 use jiff::ToSpan;
 use labels::Bins;
@@ -31,7 +31,7 @@ use math::Math;
 use operator::Operator;
 use plan::{Breakdowns, SeriesPlan};
 use render::{Frame, Line};
-use rows::{Layout, Rows};
+use rows::{Layout, NO_CELL, Rows};
 use serde_json::Value;
 
 /// How the result is shown decides what is computed.
@@ -243,7 +243,7 @@ fn bins(
                 let values = cast(&rows.operands[0], &DataType::Float64)?;
                 let values = values.as_primitive::<Float64Type>();
                 for (cell, value) in rows.cells.iter().zip(values) {
-                    if let Some(value) = value.filter(|_| *cell != NO_BUCKET) {
+                    if let Some(value) = value.filter(|_| *cell != NO_CELL) {
                         min = min.min(value);
                         max = max.max(value);
                     }
