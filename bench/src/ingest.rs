@@ -118,7 +118,7 @@ pub(crate) fn measure(args: &IngestArgs, runtime: &tokio::runtime::Runtime) -> a
 
 fn measure_in(data_dir: &Path, args: &IngestArgs, runtime: &tokio::runtime::Runtime) -> anyhow::Result<Report> {
     std::fs::create_dir(data_dir)?;
-    let launch = Launch { binary: &args.server, data_dir, token: TOKEN, key: KEY };
+    let launch = Launch::new(&args.server, data_dir, TOKEN, KEY);
     let mut report = Report::new(Machine::find(disk::measure_sync(data_dir)?));
     let server = if args.address.is_none() { Some(Server::start(&launch)?) } else { None };
     report.start_ms = server.as_ref().map(|server| server.start_time.as_secs_f64() * 1000.0);
@@ -137,12 +137,12 @@ fn measure_in(data_dir: &Path, args: &IngestArgs, runtime: &tokio::runtime::Runt
         report.phases.push(("half", run.phase(runtime, Rate::Events(half_rate), events, Duration::from_secs(args.half_seconds))?));
     }
     report.peak_bytes = run.usage()?.map(|usage| usage.resident_peak_bytes);
-    let Some(server) = server else { return Ok(report) };
+    let Some(mut server) = server else { return Ok(report) };
 
     report.storage = Some(Storage::of(disk::wait_until_quiet(data_dir, QUIET, QUIET_PATIENCE)?, run.acknowledged));
     report.quiet_bytes = run.usage()?.map(|usage| usage.resident_bytes);
     let stop = server.stop()?;
-    let server = Server::start(&launch)?;
+    let mut server = Server::start(&launch)?;
     run.target.address.clone_from(&server.address);
     runtime.block_on(probe::wait_for_count(&run.target, run.acknowledged, VISIBLE_PATIENCE)).context("after a restart")?;
     report.restart = Some(Restart { stop_ms: stop.as_secs_f64() * 1000.0, start_ms: server.start_time.as_secs_f64() * 1000.0 });

@@ -1,13 +1,16 @@
-//! The benchmark kit: `bench ingest` drives a server end to end over HTTP and prints one table; `bench generate` writes the same events for other engines.
+//! The benchmark kit: `bench ingest` drives a server end to end over HTTP and prints one table; `bench overload` offers it too much; `bench crash` kills and starves a server and checks that nothing
+//! was lost; `bench generate` writes the same events for other engines.
 //!
 //! It links none of the product's crates: what it measures is what any client would see. How to read the table: `bench/README.md`.
 
 mod batches;
+mod crash;
 mod disk;
 mod generator;
 mod http;
 mod ingest;
 mod load;
+mod overload;
 mod probe;
 mod process;
 mod report;
@@ -35,6 +38,10 @@ struct Cli {
 enum Command {
     /// Start a server on an empty directory, load it over HTTP, print one table.
     Ingest(ingest::IngestArgs),
+    /// Offer a server several times of what it can do, print what it still does.
+    Overload(overload::OverloadArgs),
+    /// Kill, freeze and starve a server under load, then compare what is there with what clients were told.
+    Crash(crash::CrashArgs),
     /// Write events as NDJSON.
     Generate(GenerateArgs),
 }
@@ -64,6 +71,8 @@ struct GenerateArgs {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Ingest(args) => ingest::run(&args),
+        Command::Overload(args) => overload::run(&args),
+        Command::Crash(args) => crash::run(&args),
         Command::Generate(args) => generate(&args),
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Server {
     child: Child,
     /// Host and port.
     pub(crate) address: String,
+    /// Host and port of the operator's listener; empty when it did not say.
+    pub(crate) ops_address: String,
     /// From the start of the process until it answered a request.
     pub(crate) start_time: Duration,
 }
@@ -27,25 +29,50 @@ pub(crate) struct Launch<'a> {
     pub(crate) data_dir: &'a Path,
     pub(crate) token: &'a str,
     pub(crate) key: &'a str,
+    /// Host and port to listen on; port 0 takes a free one.
+    pub(crate) listen: &'a str,
+    /// Settings as environment variables.
+    pub(crate) settings: &'a [(&'a str, String)],
+}
+
+impl<'a> Launch<'a> {
+    /// On a free port, with the defaults.
+    pub(crate) fn new(binary: &'a Path, data_dir: &'a Path, token: &'a str, key: &'a str) -> Self {
+        Self { binary, data_dir, token, key, listen: "127.0.0.1:0", settings: &[] }
+    }
+}
+
+/// Starts a server and kills it after a while, whatever it has come to.
+pub(crate) fn start_and_kill(launch: &Launch<'_>, after: Duration) -> anyhow::Result<()> {
+    let mut child = spawn(launch)?;
+    std::thread::sleep(after);
+    child.kill()?;
+    child.wait()?;
+    Ok(())
+}
+
+fn spawn(launch: &Launch<'_>) -> anyhow::Result<Child> {
+    let log = fs::OpenOptions::new().create(true).append(true).open(log_of(launch.data_dir))?;
+    Command::new(launch.binary)
+        .args(["serve", "--listen", launch.listen, "--ops-listen", "127.0.0.1:0", "--data-dir"])
+        .arg(launch.data_dir)
+        .envs(launch.settings.iter().map(|(name, value)| (name, value)))
+        .env("AQUEDUCT_BOOTSTRAP_PROJECT_TOKEN", launch.token)
+        .env("AQUEDUCT_BOOTSTRAP_PERSONAL_API_KEY", launch.key)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("cannot start {}", launch.binary.display()))
 }
 
 impl Server {
-    /// Starts a server on free ports and waits until it answers.
+    /// Starts a server and waits until it answers.
     pub(crate) fn start(launch: &Launch<'_>) -> anyhow::Result<Self> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(log_of(launch.data_dir))?;
         let started = Instant::now();
-        let mut child = Command::new(launch.binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data-dir"])
-            .arg(launch.data_dir)
-            .env("AQUEDUCT_BOOTSTRAP_PROJECT_TOKEN", launch.token)
-            .env("AQUEDUCT_BOOTSTRAP_PERSONAL_API_KEY", launch.key)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("cannot start {}", launch.binary.display()))?;
+        let mut child = spawn(launch)?;
         let stdout = child.stdout.take().context("the server has no stdout")?;
-        let mut server = Self { child, address: String::new(), start_time: Duration::ZERO };
+        let mut server = Self { child, address: String::new(), ops_address: String::new(), start_time: Duration::ZERO };
         let mut stdout = BufReader::new(stdout);
         let mut line = String::new();
         stdout.read_line(&mut line)?;
@@ -56,6 +83,9 @@ impl Server {
                 fs::read_to_string(log).unwrap_or_default()
             )
         })?;
+        line.clear();
+        stdout.read_line(&mut line)?;
+        server.ops_address = address_in(&line).unwrap_or_default();
         // Nobody reads the rest, but a full pipe would stop the server.
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         server.wait_until_it_answers(started)?;
@@ -82,8 +112,29 @@ impl Server {
         self.child.id()
     }
 
+    /// Ends it at once, as a power cut would for the process.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Whether it has ended by itself, and how.
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<std::process::ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Stops it for a while, as a machine that stalls does.
+    pub(crate) fn freeze(&self, time: Duration) -> anyhow::Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP)?;
+        std::thread::sleep(time);
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT)?;
+        Ok(())
+    }
+
     /// Asks it to stop and waits. The answer is how long it took.
-    pub(crate) fn stop(mut self) -> anyhow::Result<Duration> {
+    pub(crate) fn stop(&mut self) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;

@@ -181,16 +181,16 @@ fn starts_and_stops_a_process() {
     let dir = tempfile::tempdir().unwrap();
     let binary = dir.path().join("server");
     let script = format!(
-        "#!/bin/sh\n[ \"$AQUEDUCT_BOOTSTRAP_PROJECT_TOKEN\" = phc_x ] || exit 3\necho \"listening on http://{address}\"\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n"
+        "#!/bin/sh\n[ \"$AQUEDUCT_BOOTSTRAP_PROJECT_TOKEN\" = phc_x ] || exit 3\necho \"listening on http://{address}\"\necho \"ops on http://{address}\"\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n"
     );
     std::fs::write(&binary, script).unwrap();
     std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let data_dir = dir.path().join("data");
-    let server = Server::start(&Launch { binary: &binary, data_dir: &data_dir, token: "phc_x", key: "phx_x" }).unwrap();
+    let mut server = Server::start(&Launch::new(&binary, &data_dir, "phc_x", "phx_x")).unwrap();
     assert_eq!(server.address, address);
     assert!(Usage::of(server.pid()).unwrap().resident_bytes > 0);
     assert!(server.stop().unwrap() < Duration::from_secs(5));
-    let refused = Server::start(&Launch { binary: &binary, data_dir: &data_dir, token: "wrong", key: "phx_x" }).map(|_| ());
+    let refused = Server::start(&Launch::new(&binary, &data_dir, "wrong", "phx_x")).map(|_| ());
     assert!(refused.unwrap_err().to_string().starts_with("an address was expected"));
 }
 

@@ -1,0 +1,80 @@
+//! What a run did and found, for people and for programs.
+
+use super::client::Traffic;
+use crate::stats::Percentiles;
+use serde::Serialize;
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+
+/// All scenarios.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Report {
+    pub(crate) scenarios: Vec<Scenario>,
+    /// What could not be done here, and why.
+    pub(crate) skipped: Vec<String>,
+}
+
+/// One scenario in which nothing was lost, twice or invented.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) kills: u32,
+    pub(crate) killed_by_kernel: u32,
+    pub(crate) freezes: u32,
+    /// Events that were acknowledged; all are there, once.
+    pub(crate) acknowledged: u64,
+    /// Events that were sent, never acknowledged, and are there, once.
+    pub(crate) unacknowledged: u64,
+    pub(crate) checks: u32,
+    pub(crate) requests: u64,
+    pub(crate) refused: u64,
+    pub(crate) broken: u64,
+    pub(crate) lost_answers: u64,
+    pub(crate) repeated: u64,
+    /// From starting the process to its first answer.
+    pub(crate) starts: Option<Percentiles>,
+    /// From the end of the pressure until every client was acknowledged something new.
+    pub(crate) recovery_ms: Option<f64>,
+}
+
+impl Scenario {
+    pub(crate) fn traffic(&mut self, traffic: &Traffic) {
+        self.requests = traffic.requests.load(Ordering::Relaxed);
+        self.refused = traffic.refused.load(Ordering::Relaxed);
+        self.broken = traffic.broken.load(Ordering::Relaxed);
+        self.lost_answers = traffic.lost_answers.load(Ordering::Relaxed);
+        self.repeated = traffic.repeated.load(Ordering::Relaxed);
+    }
+}
+
+impl Report {
+    pub(crate) fn lines(&self) -> String {
+        let mut out = String::new();
+        // INVARIANT: writing to a string cannot fail.
+        for scenario in &self.scenarios {
+            let s = scenario;
+            let _ = writeln!(out, "{}: {} kills, {} by the kernel, {} freezes", s.name, s.kills, s.killed_by_kernel, s.freezes);
+            let _ = writeln!(out, "  acknowledged {}: 0 lost, 0 twice, 0 invented, order kept ({} checks)", s.acknowledged, s.checks);
+            let _ = writeln!(out, "  there without an acknowledgement: {}", s.unacknowledged);
+            let _ = writeln!(
+                out,
+                "  {} requests, {} refused, {} broken, {} answers lost, {} old batches sent again",
+                s.requests, s.refused, s.broken, s.lost_answers, s.repeated
+            );
+            if let Some(starts) = &s.starts {
+                let _ = writeln!(
+                    out,
+                    "  start to first answer: p50 {:.0}  p99 {:.0}  max {:.0} ms (n={})",
+                    starts.p50_ms, starts.p99_ms, starts.max_ms, starts.count
+                );
+            }
+            if let Some(recovery) = s.recovery_ms {
+                let _ = writeln!(out, "  all clients acknowledged again {recovery:.0} ms after the pressure");
+            }
+        }
+        for skipped in &self.skipped {
+            let _ = writeln!(out, "SKIPPED {skipped}");
+        }
+        out
+    }
+}

@@ -1,0 +1,307 @@
+//! `bench overload`: what is left of a server when clients want several times what it can do.
+//!
+//! - The most it can do: closed loop, until everything acknowledged can be queried.
+//! - The same clients at 5 and at 40 times that rate, as an open loop: a batch that is refused goes back to the others and is offered again, as by a client
+//!   that retries. Goodput is what was acknowledged and can be queried, divided by the time of the phase.
+//! - After each: half of the maximum again, until a second passes in which nothing is refused and marked events are visible at once.
+//!
+//! The driver runs on the same cores. What it could really offer is in the table; it is less than asked where the machine is small.
+
+use crate::batches::{self, EVENTS_PER_BATCH};
+use crate::generator::Plan;
+use crate::http::Connection;
+use crate::load::{self, Rate};
+use crate::probe::{self, Target};
+use crate::process::{Launch, Server, Usage};
+use crate::stats::Percentiles;
+use crate::{DAY_MILLIS, process};
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+const TOKEN: &str = "phc_bench0000000000000000000000000000000000000";
+const KEY: &str = "phx_bench0000000000000000000000000000000000000";
+const VISIBLE_PATIENCE: Duration = Duration::from_secs(120);
+const PROBE_PAUSE: Duration = Duration::from_millis(200);
+/// A marked event that is visible within this time was not held up by a backlog.
+const NORMAL_FRESHNESS: Duration = Duration::from_secs(1);
+/// Marked events in a row that have to be so.
+const NORMAL_PROBES: u32 = 5;
+
+/// What to measure.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct OverloadArgs {
+    /// The server's binary.
+    #[arg(long, default_value = "target/release/aqueduct")]
+    pub(crate) server: PathBuf,
+    /// Length of each overload.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) seconds: u64,
+    /// Length of the phase that finds the maximum.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) max_seconds: u64,
+    /// Multiples of the maximum.
+    #[arg(long, value_delimiter = ',', default_value = "5,40")]
+    pub(crate) times: Vec<u32>,
+    /// Kept connections of the overload.
+    #[arg(long, default_value_t = 256)]
+    pub(crate) connections: usize,
+    /// Most events that the server is thought to take per second; so many are made beforehand.
+    #[arg(long, default_value_t = 90_000)]
+    pub(crate) made_per_second: u64,
+    /// Settings of the server, NAME=VALUE as environment variables.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) settings: Vec<String>,
+    /// Same seed, same events.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// Where the server's data goes. Default: the system's place for temporary files.
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// One phase of too much.
+#[derive(Clone, Debug, Serialize)]
+struct Overload {
+    times: u32,
+    /// Events per second that the driver could offer.
+    offered_per_second: f64,
+    goodput_per_second: f64,
+    acknowledged: u64,
+    refused_requests: u64,
+    broken_requests: u64,
+    visible: Option<Percentiles>,
+    /// From the end of the phase until everything acknowledged was in the count.
+    all_visible_ms: f64,
+    /// From the end of the phase until marked events are visible at once again.
+    normal_ms: f64,
+    resident_peak_bytes: u64,
+}
+
+/// Runs all phases and prints a table.
+pub(crate) fn run(args: &OverloadArgs) -> anyhow::Result<()> {
+    let root = args.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let root = tempfile::Builder::new().prefix("aqueduct-overload-").tempdir_in(&root)?;
+    let data_dir = root.path().join("data");
+    let measured = measure(args, &data_dir);
+    measured.map_err(|error| match process::log_tail(&data_dir) {
+        Some(log) => error.context(format!("the run failed; the server's log ends with\n{log}")),
+        None => error,
+    })
+}
+
+fn measure(args: &OverloadArgs, data_dir: &Path) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    std::fs::create_dir(data_dir)?;
+    let settings: Vec<_> = args
+        .settings
+        .iter()
+        .map(|setting| setting.split_once('=').map(|(name, value)| (name, value.to_owned())).context("--set NAME=VALUE expected"))
+        .collect::<Result<_, _>>()?;
+    let mut server = Server::start(&Launch { settings: &settings, ..Launch::new(&args.server, data_dir, TOKEN, KEY) })?;
+    let target = Target { address: server.address.clone(), token: TOKEN.to_owned(), key: KEY.to_owned(), project: 1 };
+    let mut run = Run { args, target, pid: server.pid(), acknowledged: 0, streams: 0, probes: Arc::default() };
+
+    let maximum = run.maximum(&runtime)?;
+    println!("maximum: {maximum:.0} events/s accepted and queryable");
+    for times in &args.times {
+        let overload = run.overload(&runtime, maximum, *times)?;
+        print_overload(&overload, maximum);
+    }
+    server.stop()?;
+    Ok(())
+}
+
+fn print_overload(of: &Overload, maximum: f64) {
+    println!("{} times: offered {:.0} events/s ({:.1} times)", of.times, of.offered_per_second, of.offered_per_second / maximum);
+    println!(
+        "  goodput {:.0} events/s = {:.0} % of the maximum; {} acknowledged, all there; {} requests refused, {} broken",
+        of.goodput_per_second,
+        of.goodput_per_second / maximum * 100.0,
+        of.acknowledged,
+        of.refused_requests,
+        of.broken_requests
+    );
+    if let Some(visible) = &of.visible {
+        println!(
+            "  marked events visible: p50 {:.0}  p99 {:.0}  max {:.0} ms (n={})",
+            visible.p50_ms, visible.p99_ms, visible.max_ms, visible.count
+        );
+    }
+    println!(
+        "  all visible {:.0} ms after the end, normal after {:.0} ms; peak memory {:.0} MiB",
+        of.all_visible_ms,
+        of.normal_ms,
+        of.resident_peak_bytes as f64 / f64::from(1 << 20)
+    );
+}
+
+#[derive(Debug)]
+struct Run<'a> {
+    args: &'a OverloadArgs,
+    target: Target,
+    pid: u32,
+    acknowledged: u64,
+    streams: u64,
+    probes: Arc<AtomicU64>,
+}
+
+impl Run<'_> {
+    fn make(&mut self, seconds: u64) -> anyhow::Result<Vec<Bytes>> {
+        let events = self.args.made_per_second * seconds;
+        let now = jiff::Timestamp::now().as_millisecond();
+        let plan = Plan {
+            seed: self.args.seed,
+            stream: self.streams,
+            events,
+            persons: events / 50,
+            start_millis: now - DAY_MILLIS,
+            span_millis: DAY_MILLIS,
+        };
+        self.streams += 1;
+        eprintln!("making {events} events");
+        batches::make(plan, events / EVENTS_PER_BATCH, &self.target.token)
+    }
+
+    /// Events per second that are accepted and can be queried, when each connection waits for its answer.
+    fn maximum(&mut self, runtime: &Runtime) -> anyhow::Result<f64> {
+        let batches = Arc::new(self.make(self.args.max_seconds * 2)?);
+        let started = Instant::now();
+        let time = Duration::from_secs(self.args.max_seconds);
+        let outcome = runtime.block_on(load::run(&self.target.address, batches, 16, Rate::Max, time))?;
+        self.acknowledged += outcome.events;
+        runtime.block_on(probe::wait_for_count(&self.target, self.acknowledged, VISIBLE_PATIENCE))?;
+        Ok(outcome.events as f64 / started.elapsed().as_secs_f64())
+    }
+
+    fn overload(&mut self, runtime: &Runtime, maximum: f64, times: u32) -> anyhow::Result<Overload> {
+        let offer = Arc::new(Offer {
+            address: self.target.address.clone(),
+            batches: Mutex::new(self.make(self.args.seconds)?),
+            gap: Duration::from_secs_f64(EVENTS_PER_BATCH as f64 / (maximum * f64::from(times))),
+            started: Instant::now(),
+            time: Duration::from_secs(self.args.seconds),
+            slot: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            broken: AtomicU64::new(0),
+        });
+        eprintln!("offering {times} times the maximum");
+        let stop = Arc::new(AtomicBool::new(false));
+        let (target, numbers) = (self.target.clone(), Arc::clone(&self.probes));
+        let probing = runtime.spawn(probe_patiently(target, numbers, Arc::clone(&stop)));
+        let senders: Vec<_> = (0..self.args.connections).map(|_| runtime.spawn(Arc::clone(&offer).send())).collect();
+        for sender in senders {
+            runtime.block_on(sender)?;
+        }
+        let ended = Instant::now();
+        let seconds = (ended - offer.started).as_secs_f64();
+        stop.store(true, Ordering::Relaxed);
+        let acknowledged = offer.acknowledged.load(Ordering::Relaxed);
+        ensure!(!offer.batches().is_empty(), "the server took all that was made: raise --made-per-second");
+        self.acknowledged += acknowledged;
+        let visible = runtime.block_on(probing)??;
+        let all_visible = runtime.block_on(probe::wait_for_count(&self.target, self.acknowledged, VISIBLE_PATIENCE))?;
+        let all_visible = all_visible.max(ended.elapsed());
+        runtime.block_on(self.until_normal())?;
+        let refused = offer.refused.load(Ordering::Relaxed);
+        let broken = offer.broken.load(Ordering::Relaxed);
+        Ok(Overload {
+            times,
+            offered_per_second: ((refused + broken) * EVENTS_PER_BATCH + acknowledged) as f64 / seconds,
+            goodput_per_second: acknowledged as f64 / (seconds + all_visible.as_secs_f64()),
+            acknowledged,
+            refused_requests: refused,
+            broken_requests: broken,
+            visible,
+            all_visible_ms: all_visible.as_secs_f64() * 1000.0,
+            normal_ms: ended.elapsed().as_secs_f64() * 1000.0,
+            resident_peak_bytes: Usage::of(self.pid)?.resident_peak_bytes,
+        })
+    }
+
+    /// Waits until some marked events in a row are taken at once and visible at once.
+    async fn until_normal(&self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let mut good = 0;
+        while good < NORMAL_PROBES {
+            ensure!(started.elapsed() < VISIBLE_PATIENCE, "the server did not come back to normal within {VISIBLE_PATIENCE:?}");
+            let one = Instant::now();
+            let seen = probe::run(self.target.clone(), Arc::clone(&self.probes), 1, Duration::ZERO, Arc::default()).await;
+            good = if seen.is_ok() && one.elapsed() < NORMAL_FRESHNESS { good + 1 } else { 0 };
+        }
+        Ok(())
+    }
+}
+
+/// Marks events one after the other; one that is refused is tried again after a pause, as clients do.
+async fn probe_patiently(target: Target, numbers: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> anyhow::Result<Option<Percentiles>> {
+    let mut all = crate::stats::Durations::default();
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok(probes) = probe::run(target.clone(), Arc::clone(&numbers), 1, Duration::ZERO, Arc::default()).await {
+            all.extend(probes.visible);
+        }
+        tokio::time::sleep(PROBE_PAUSE).await;
+    }
+    Ok(all.percentiles())
+}
+
+/// What is offered, and what came of it.
+#[derive(Debug)]
+struct Offer {
+    address: String,
+    /// Those that are not acknowledged.
+    batches: Mutex<Vec<Bytes>>,
+    /// Time between two requests.
+    gap: Duration,
+    started: Instant,
+    time: Duration,
+    slot: AtomicU64,
+    acknowledged: AtomicU64,
+    refused: AtomicU64,
+    broken: AtomicU64,
+}
+
+impl Offer {
+    fn batches(&self) -> std::sync::MutexGuard<'_, Vec<Bytes>> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send(self: Arc<Self>) {
+        let mut connection = None;
+        loop {
+            let slot = self.slot.fetch_add(1, Ordering::Relaxed);
+            let due = self.started + self.gap.mul_f64(slot as f64);
+            if due.duration_since(self.started) >= self.time || self.started.elapsed() >= self.time {
+                return;
+            }
+            tokio::time::sleep_until(due.into()).await;
+            let Some(batch) = self.batches().pop() else { return };
+            match attempt(&self.address, &mut connection, &batch).await {
+                Ok(200) => {
+                    self.acknowledged.fetch_add(EVENTS_PER_BATCH, Ordering::Relaxed);
+                }
+                refused => {
+                    let counter = if refused.is_ok() { &self.refused } else { &self.broken };
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    self.batches().push(batch);
+                }
+            }
+        }
+    }
+}
+
+async fn attempt(address: &str, connection: &mut Option<Connection>, batch: &Bytes) -> anyhow::Result<u16> {
+    let mut open = match connection.take() {
+        Some(open) => open,
+        None => Connection::open(address).await?,
+    };
+    let answer = open.send(batch).await?;
+    *connection = Some(open);
+    Ok(answer.status)
+}
