@@ -3,9 +3,11 @@
 //! In: paths below `src`. Out: for each page, the name beside it (or below `images/`), and what to copy where.
 //! Nothing is copied from outside `src`, nor through a symbolic link.
 
-use crate::options::{MediaPlace, Options};
+use crate::options::{MediaPlace, Options, Unserved};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// Why a file cannot be copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,16 +40,23 @@ pub(crate) fn is_served(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, ending)| SERVED.contains(&ending.to_ascii_lowercase().as_str()))
 }
 
+/// What to copy: a path below `src`, and whether into an archive of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) zipped: bool,
+}
+
 /// All copies of a book.
 #[derive(Debug)]
 pub(crate) struct Media {
     src: PathBuf,
-    /// Path in the tree to path below `src`.
-    pub(crate) copies: BTreeMap<String, String>,
+    /// By their path in the tree.
+    pub(crate) copies: BTreeMap<String, Source>,
     checked: HashMap<String, Result<(), Lost>>,
-    page: HashMap<String, String>,
+    page: HashMap<Source, String>,
     names: HashSet<String>,
-    shared: HashMap<String, String>,
+    shared: HashMap<Source, String>,
     shared_names: HashSet<String>,
 }
 
@@ -76,29 +85,32 @@ impl Media {
         self.src.join(path)
     }
 
-    /// Notes a copy for the page in `folder` and returns its place in the tree.
-    pub(crate) fn copy(&mut self, path: &str, folder: &str, options: &Options) -> Result<String, Lost> {
+    /// Notes a copy for the page in `folder` and returns its place in the tree. What is only linked to, not shown, may go into an archive.
+    pub(crate) fn copy(&mut self, path: &str, folder: &str, linked: bool, options: &Options) -> Result<String, Lost> {
         self.check(path)?;
+        let zipped = linked && options.unserved == Unserved::Zip && !is_served(path);
+        let ending = if zipped { ".zip" } else { "" };
+        let source = Source { path: path.to_owned(), zipped };
         let place = match options.media {
             MediaPlace::Page => {
-                if let Some(name) = self.page.get(path) {
+                if let Some(name) = self.page.get(&source) {
                     return Ok(format!("{folder}/{name}"));
                 }
-                let name = unique(&clean(path.rsplit('/').next().unwrap_or(path)), &mut self.names);
-                self.page.insert(path.to_owned(), name.clone());
+                let name = unique(&(clean(path.rsplit('/').next().unwrap_or(path)) + ending), &mut self.names);
+                self.page.insert(source.clone(), name.clone());
                 format!("{folder}/{name}")
             }
             MediaPlace::Shared => {
-                if let Some(place) = self.shared.get(path) {
+                if let Some(place) = self.shared.get(&source) {
                     return Ok(place.clone());
                 }
                 let parts: Vec<String> = path.split('/').map(clean).collect();
-                let place = format!("images/{}", unique(&parts.join("/"), &mut self.shared_names));
-                self.shared.insert(path.to_owned(), place.clone());
+                let place = format!("images/{}", unique(&(parts.join("/") + ending), &mut self.shared_names));
+                self.shared.insert(source.clone(), place.clone());
                 place
             }
         };
-        self.copies.insert(place.clone(), path.to_owned());
+        self.copies.insert(place.clone(), source);
         Ok(place)
     }
 
@@ -120,6 +132,15 @@ impl Media {
         self.checked.insert(path.to_owned(), found);
         found
     }
+}
+
+/// An archive with one file. The same file gives the same bytes: no time is written.
+pub(crate) fn zip(source: &Path) -> io::Result<Vec<u8>> {
+    let name = source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    archive.start_file(name, SimpleFileOptions::default().unix_permissions(0o644))?;
+    archive.write_all(&std::fs::read(source)?)?;
+    Ok(archive.finish()?.into_inner())
 }
 
 /// A name that Grav takes for a plain file: no `@2x`, no signs that end a path in an address.

@@ -29,6 +29,15 @@ pub(crate) enum MediaPlace {
     Shared,
 }
 
+/// What becomes of files that Grav does not serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unserved {
+    /// Copied like others, with a word about it.
+    Copy,
+    /// Each in an archive of its own, which Grav serves.
+    Zip,
+}
+
 /// How `> [!NOTE]` is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Notes {
@@ -36,6 +45,8 @@ pub(crate) enum Notes {
     Quote,
     /// Boxes of the plugin `markdown-notices`.
     Notices,
+    /// Boxes of the plugin `shortcode-core`: `[notice=…]`.
+    Shortcodes,
     /// As it is, for a Grav that reads it.
     Keep,
 }
@@ -57,6 +68,8 @@ pub(crate) struct Options {
     pub(crate) home: Home,
     /// Default: `page`.
     pub(crate) media: MediaPlace,
+    /// Default: `copy`.
+    pub(crate) unserved: Unserved,
     /// Wraps each part in a folder. Default: false.
     pub(crate) part_folders: bool,
     /// Keeps the hidden lines of code. Default: false.
@@ -123,6 +136,7 @@ impl Options {
             base: String::new(),
             home: Home::Auto,
             media: MediaPlace::Page,
+            unserved: Unserved::Copy,
             part_folders: false,
             hidden_lines: false,
             task_signs: true,
@@ -186,6 +200,7 @@ const NAMES: &[&str] = &[
     "strict",
     "task-lists",
     "template",
+    "unserved",
 ];
 
 /// Sets one option; false when there is none of that name.
@@ -233,9 +248,13 @@ fn set(options: &mut Options, name: &str, value: &Value, toml: &str) -> Result<b
             let known = [("page", MediaPlace::Page), ("shared", MediaPlace::Shared)];
             options.media = choose(value, &known).ok_or_else(|| wrong("\"page\" or \"shared\""))?;
         }
+        "unserved" => {
+            let known = [("copy", Unserved::Copy), ("zip", Unserved::Zip)];
+            options.unserved = choose(value, &known).ok_or_else(|| wrong("\"copy\" or \"zip\""))?;
+        }
         "notes" => {
-            let known = [("quote", Notes::Quote), ("notices", Notes::Notices), ("keep", Notes::Keep)];
-            options.notes = choose(value, &known).ok_or_else(|| wrong("\"quote\", \"notices\" or \"keep\""))?;
+            let known = [("quote", Notes::Quote), ("notices", Notes::Notices), ("shortcodes", Notes::Shortcodes), ("keep", Notes::Keep)];
+            options.notes = choose(value, &known).ok_or_else(|| wrong("\"quote\", \"notices\", \"shortcodes\" or \"keep\""))?;
         }
         "task-lists" => {
             options.task_signs =

@@ -127,7 +127,7 @@ impl PageLinks<'_> {
     fn file(&mut self, path: &str, rest: &str, written: &str, used: Use, at: usize) -> Option<String> {
         let site = self.site;
         let node = &site.plan.nodes[self.number];
-        match self.media.copy(path, &node.folder, &site.options) {
+        match self.media.copy(path, &node.folder, used == Use::Link, &site.options) {
             Ok(place) => {
                 self.count += usize::from(used != Use::Link);
                 if !is_served(&place) {

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::front::{Own, split};
 use crate::index::Index;
 use crate::input::{Book, Chapter, Span, Spool, load, read_context};
-use crate::media::Media;
+use crate::media::{Media, zip};
 use crate::options::Options;
 use crate::plan::{Aliases, Plan, Role, aliases, plan};
 use crate::report::{Kind, Report};
@@ -221,17 +221,17 @@ fn write_all(
     let manifest = Manifest { route: options.route.clone(), base: options.base.clone(), outside, ..Manifest::default() };
     let mut tree = Tree::open(destination, manifest)?;
     let mut copies = Vec::new();
-    for (place, path) in &media.copies {
-        let source = media.source(path);
-        let hash = hash_file(&source).map_err(Error::io("read", &source))?;
-        copies.push((place, source, hash));
+    for (place, copied) in &media.copies {
+        let source = media.source(&copied.path);
+        let hash = if copied.zipped { zip(&source).map(|archive| hash_bytes(&archive)) } else { hash_file(&source) };
+        copies.push((place, copied.zipped, hash.map_err(Error::io("read", &source))?, source));
     }
     let snippet = redirect_snippet(site);
     let snippet_hash = snippet.as_ref().map(|text| hash_bytes(text.as_bytes()));
     for page in pages {
         tree.look(&page.file, &page.hash)?;
     }
-    for (place, _, hash) in &copies {
+    for (place, _, hash, _) in &copies {
         tree.look(place, hash)?;
     }
     if let Some(hash) = &snippet_hash {
@@ -241,8 +241,13 @@ fn write_all(
         let text = read(spool, page.text)?;
         tree.put(&page.file, &page.hash, &Content::Bytes(text.as_bytes()), report)?;
     }
-    for (place, source, hash) in &copies {
-        tree.put(place, hash, &Content::File(source), report)?;
+    for (place, zipped, hash, source) in &copies {
+        if *zipped {
+            let archive = zip(source).map_err(Error::io("read", source))?;
+            tree.put(place, hash, &Content::Bytes(&archive), report)?;
+        } else {
+            tree.put(place, hash, &Content::File(source), report)?;
+        }
     }
     if let (Some(text), Some(hash)) = (&snippet, &snippet_hash) {
         tree.put(SNIPPET, hash, &Content::Bytes(text.as_bytes()), report)?;

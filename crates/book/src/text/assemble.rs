@@ -18,9 +18,17 @@ pub(crate) struct Frame {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FrameKind {
     List,
-    Item { marker: String },
-    Quote { sign: &'static str },
-    Note { label: String },
+    Item {
+        marker: String,
+    },
+    Quote {
+        sign: &'static str,
+    },
+    /// Between the two lines of a shortcode, which need no marks on the lines within.
+    Box,
+    Note {
+        label: String,
+    },
     Terms,
     Meaning,
 }
@@ -31,6 +39,8 @@ pub(crate) enum Leaf {
     Text,
     Table,
     Definition,
+    /// A line that has to stand alone.
+    Alone,
     Other,
 }
 
@@ -43,7 +53,7 @@ pub(crate) struct Assembler {
 impl Frame {
     fn first(&self) -> String {
         match &self.kind {
-            FrameKind::List | FrameKind::Terms => String::new(),
+            FrameKind::List | FrameKind::Terms | FrameKind::Box => String::new(),
             FrameKind::Item { marker } => format!("{marker} "),
             FrameKind::Quote { sign } => format!("{sign} "),
             FrameKind::Note { label } => format!("[^{label}]: "),
@@ -53,7 +63,7 @@ impl Frame {
 
     fn next(&self) -> String {
         match &self.kind {
-            FrameKind::List | FrameKind::Terms => String::new(),
+            FrameKind::List | FrameKind::Terms | FrameKind::Box => String::new(),
             FrameKind::Quote { sign } => format!("{sign} "),
             _ => "    ".into(),
         }
@@ -97,9 +107,11 @@ impl Assembler {
             | (Some(FrameKind::Meaning), Some(FrameKind::Meaning))
             | (None, Some(FrameKind::Meaning)) => (false, false),
             (Some(FrameKind::List), Some(FrameKind::List)) | (Some(FrameKind::Quote { .. }), Some(FrameKind::Quote { .. })) => (true, true),
-            (Some(_), _) | (None, Some(FrameKind::Note { .. })) => (true, false),
-            (None, Some(_)) => (*before_leaf == Leaf::Table, false),
-            (None, None) => (*before_leaf == Leaf::Table || (*before_leaf == Leaf::Text && leaf != Leaf::Other), false),
+            (Some(_), _) | (None, Some(FrameKind::Note { .. } | FrameKind::Box)) => (true, false),
+            (None, Some(_)) => (matches!(before_leaf, Leaf::Table | Leaf::Alone), false),
+            (None, None) => {
+                (matches!(before_leaf, Leaf::Table | Leaf::Alone) || (*before_leaf == Leaf::Text && leaf != Leaf::Other), false)
+            }
         };
         let prefix = next_prefix(&stack[..common]);
         let empty = format!("{}\n", prefix.trim_end());

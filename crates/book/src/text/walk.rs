@@ -282,7 +282,7 @@ impl Walker<'_, '_> {
 
     /// Lines without the marks of the quotes around them.
     fn lines(&self, text: &str) -> Vec<String> {
-        let quotes = self.stack.iter().filter(|frame| matches!(frame.kind, FrameKind::Quote { .. })).count();
+        let quotes = self.stack.iter().filter(|frame| matches!(frame.kind, FrameKind::Quote { .. } | FrameKind::Box)).count();
         let strip = |(at, line): (usize, &str)| {
             let mut line = line;
             for _ in 0..if at == 0 { 0 } else { quotes } {
@@ -336,20 +336,27 @@ impl Walker<'_, '_> {
     }
 
     fn open_note(&mut self, kind: BlockQuoteKind, range: &Range<usize>) {
-        let (name, sign) = match kind {
-            BlockQuoteKind::Note => ("Note", "!!!"),
-            BlockQuoteKind::Tip => ("Tip", "!!!!"),
-            BlockQuoteKind::Important => ("Important", "!"),
-            BlockQuoteKind::Warning => ("Warning", "!"),
-            BlockQuoteKind::Caution => ("Caution", "!!"),
+        // The boxes of Markdown Notices are counted in signs, those of Shortcode Core have names.
+        let (name, sign, box_name) = match kind {
+            BlockQuoteKind::Note => ("Note", "!!!", "note"),
+            BlockQuoteKind::Tip => ("Tip", "!!!!", "tip"),
+            BlockQuoteKind::Important => ("Important", "!", "info"),
+            BlockQuoteKind::Warning => ("Warning", "!", "warning"),
+            BlockQuoteKind::Caution => ("Caution", "!!", "warning"),
         };
-        let sign = if self.making.options.notes == Notes::Notices { sign } else { ">" };
-        self.push(FrameKind::Quote { sign });
-        let lines = match self.making.options.notes {
-            Notes::Keep => vec![format!("[!{}]", name.to_uppercase())],
-            _ => vec![format!("**{name}**"), String::new()],
-        };
-        self.emit(Leaf::Other, range.start..range.start, lines);
+        let start = range.start..range.start;
+        let title = vec![format!("**{name}**"), String::new()];
+        match self.making.options.notes {
+            Notes::Shortcodes => {
+                self.push(FrameKind::Box);
+                self.emit(Leaf::Alone, start.clone(), vec![format!("[notice={box_name}]")]);
+                self.emit(Leaf::Other, start, title);
+            }
+            notes => {
+                self.push(FrameKind::Quote { sign: if notes == Notes::Notices { sign } else { ">" } });
+                self.emit(Leaf::Other, start, if notes == Notes::Keep { vec![format!("[!{}]", name.to_uppercase())] } else { title });
+            }
+        }
         let line = self.body[range.clone()].find('\n').unwrap_or(range.len());
         self.last_end = range.start + line + 1;
     }
@@ -365,7 +372,9 @@ impl Walker<'_, '_> {
         if matches!(tag, TagEnd::List(_)) {
             self.code_lists.pop();
         }
-        self.stack.pop();
+        if self.stack.pop().is_some_and(|frame| frame.kind == FrameKind::Box) {
+            self.emit(Leaf::Alone, range.end..range.end, vec!["[/notice]".to_owned()]);
+        }
     }
 
     /// A bullet as written; a number with the point that Parsedown wants.

@@ -36,6 +36,27 @@ fn or_one_copy_below_images() {
     assert!(book.read("02.b/default.md").ends_with("![](/d/images/img/x.png)\n"));
 }
 
+#[test]
+fn what_grav_does_not_serve_may_go_into_an_archive() {
+    let book = Book::new(&[
+        ("book.toml", "[output.grav]\nunserved = \"zip\"\n"),
+        ("SUMMARY.md", SUMMARY),
+        ("dir/a.md", "[f](../data.csv) [t](../notes.txt)\n"),
+        ("b.md", "B\n"),
+        ("data.csv", "a,b\n1,2\n"),
+        ("notes.txt", "n"),
+    ]);
+    let (_, findings) = book.convert();
+    assert_eq!(findings, Vec::<String>::new());
+    assert!(book.read("01.a/default.md").ends_with("[f](/a/data.csv.zip) [t](/a/notes.txt)\n"));
+    let archive = std::fs::File::open(book.out().join("01.a/data.csv.zip")).unwrap();
+    let mut archive = zip::ZipArchive::new(archive).unwrap();
+    let text = std::io::read_to_string(archive.by_name("data.csv").unwrap()).unwrap();
+    assert_eq!((archive.len(), text.as_str()), (1, "a,b\n1,2\n"));
+    let (again, _) = book.convert();
+    assert_eq!((again.written, again.unchanged), (0, 4));
+}
+
 #[cfg(unix)]
 #[test]
 fn nothing_is_copied_through_a_link_or_from_outside() {

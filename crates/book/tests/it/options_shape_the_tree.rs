@@ -61,3 +61,17 @@ fn with_everything_else() {
     assert!(book.read("003.part-two/001.own-slug/docs.md").ends_with("“Quoted” – text\n\n```rust\nhidden\nshown\n```\n"));
     assert!(!book.read("004.end/docs.md").contains("aliases"));
 }
+
+#[test]
+fn notes_as_shortcodes_stand_on_lines_of_their_own() {
+    let book = Book::new(&[
+        ("book.toml", "[output.grav]\nnotes = \"shortcodes\"\n"),
+        ("SUMMARY.md", "- [A](a.md)\n"),
+        ("a.md", "before\n> [!CAUTION]\n> careful\n> now\n>\n> - one\n> - two\n\nafter\n\n- item\n\n  > [!NOTE]\n  > within\n"),
+    ]);
+    book.convert();
+    let text = "before\n\n[notice=warning]\n\n**Caution**\n\ncareful\nnow\n\n- one\n- two\n\n[/notice]\n\nafter\n\n\
+                - item\n\n    [notice=note]\n\n    **Note**\n\n    within\n\n    [/notice]\n";
+    let page = book.read("01.a/default.md");
+    assert!(page.ends_with(text), "{page}");
+}
