@@ -3,19 +3,25 @@
 //! In: nothing. Out: types and pure functions. No IO, no async; what can go wrong is a value.
 //!
 //! # Invariants
-//! - Nothing here knows HTTP, files, SQL or a backend.
+//! - Nothing here knows HTTP, SQL or a backend, or touches a file.
 //! - [`RawBatch`] is what `capture` makes durable and `process` reads back; its bytes are specified in [`raw`] and versioned.
 //!
 //! Read next: [`raw`] (what lies in the journal), [`property`] (what a property value is), [`limits`].
 
+pub mod check;
 pub mod ids;
 pub mod limits;
 pub mod property;
 pub mod raw;
+pub mod space;
+pub mod sums;
 pub mod time;
 pub mod timestamp;
 
+pub use check::{Fault, FileCheck};
 pub use ids::{JournalPosition, PartitionId, PersonId, ProjectId, person_id_of};
 pub use property::PropertyValue;
 pub use raw::{RawBatch, RawBatchError, RawEvent};
+pub use space::Space;
+pub use sums::{PageDamage, PageSums};
 pub use time::{Clock, ManualClock, SystemClock, UnixMicros};

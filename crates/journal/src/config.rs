@@ -22,8 +22,10 @@ pub struct WalConfig {
     /// High-water mark: bytes that the journal may hold before appends are refused as full. Default: 8 GiB.
     pub bytes_max: u64,
     /// Appends are refused as full when less than this would stay free on the file system.
-    /// On a small file system a tenth of its size counts instead. Default: 512 MiB.
+    /// On a small file system a tenth of its size counts instead, but never less than what the store still has to write out. Default: 1 GiB.
     pub disk_free_min_bytes: u64,
+    /// The same as a share of the file system, in percent; the larger of both counts. Default: 2.
+    pub disk_free_min_percent: u8,
     /// Memory for recent records that no reader has taken yet; older ones are read from the files. Default: 64 MiB.
     pub read_cache_bytes: u64,
     /// Memory for records that wait for their sync; further appends wait for room. At least one record of the largest size. Default: 128 MiB.
@@ -37,7 +39,8 @@ impl Default for WalConfig {
             segment_bytes: 128 * MIB,
             group_commit_wait_micros: 300,
             bytes_max: 8 * 1024 * MIB,
-            disk_free_min_bytes: 512 * MIB,
+            disk_free_min_bytes: 1024 * MIB,
+            disk_free_min_percent: 2,
             read_cache_bytes: 64 * MIB,
             queue_bytes_max: 128 * MIB,
         }

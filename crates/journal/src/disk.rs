@@ -19,14 +19,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Room on a file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Space {
-    /// Bytes that this process may still write.
-    pub free_bytes: u64,
-    /// Bytes of the whole file system.
-    pub total_bytes: u64,
-}
+pub use aqueduct_event::Space;
 
 /// A file system with one kind of caller: one process that owns its directory.
 pub trait Disk: Send + Sync + Debug {

@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, Error)]
 pub enum AppendError {
     /// No room: the high-water mark is reached. Try again when the store has caught up.
-    #[error("journal is full: {used_bytes} of {limit_bytes} bytes used, {free_bytes} bytes free on the disk")]
+    #[error("journal is full: {used_bytes} of {limit_bytes} bytes used, {free_bytes} bytes free on the disk, {reserve_bytes} kept free")]
     Full {
         /// Bytes that the journal holds.
         used_bytes: u64,
@@ -16,6 +16,8 @@ pub enum AppendError {
         limit_bytes: u64,
         /// Bytes left on the file system.
         free_bytes: u64,
+        /// Bytes that appends leave free there.
+        reserve_bytes: u64,
     },
     /// A sync or write failed before; the journal acknowledges nothing any more and the process must restart.
     #[error("journal is poisoned by an earlier failure: {cause}")]
@@ -64,6 +66,18 @@ pub enum OpenError {
         found: u32,
         /// What is understood.
         expected: u32,
+    },
+    /// The journal ends before what the store has confirmed: it was lost, or is of another time than the store.
+    #[error(
+        "the journal in {path} ends at position {end}, yet the store has confirmed all before {confirmed}: records between and after may be lost"
+    )]
+    Behind {
+        /// The directory.
+        path: PathBuf,
+        /// One past its last record.
+        end: JournalPosition,
+        /// What the store has confirmed.
+        confirmed: JournalPosition,
     },
     /// Bytes before the end of the journal are damaged; nothing is skipped in silence.
     #[error("{path} is damaged from byte {from} to byte {to}: {what}; {positions}")]

@@ -26,7 +26,7 @@ pub use disk::{Disk, DiskFile, DiskLock, RealDisk, Space};
 pub use disk::{FaultyDisk, Op};
 pub use error::{AppendError, OpenError, ReadError, TrimError};
 pub use memory::MemoryJournal;
-pub use wal::{WalArgs, WalJournal};
+pub use wal::{JournalCheck, RepairError, Repaired, TrimHold, WalArgs, WalJournal, check, repair};
 
 use aqueduct_event::{JournalPosition, PartitionId};
 use bytes::Bytes;

@@ -11,6 +11,9 @@ const RECORDS: &str = "aqueduct_journal_records_total";
 const SEGMENTS: &str = "aqueduct_journal_segments";
 const USED_BYTES: &str = "aqueduct_journal_used_bytes";
 const FULL_REFUSALS: &str = "aqueduct_journal_full_refusals_total";
+const DISK_FREE: &str = "aqueduct_journal_disk_free_bytes";
+const DISK_RESERVE: &str = "aqueduct_journal_disk_reserve_bytes";
+const FULL: &str = "aqueduct_journal_full";
 const CUT_BYTES: &str = "aqueduct_journal_recovery_cut_bytes_total";
 
 /// Handles of one journal.
@@ -24,6 +27,9 @@ pub(crate) struct Metrics {
     pub(crate) segments: Gauge,
     pub(crate) used_bytes: Gauge,
     pub(crate) full_refusals: Counter,
+    pub(crate) disk_free_bytes: Gauge,
+    pub(crate) disk_reserve_bytes: Gauge,
+    pub(crate) full: Gauge,
     pub(crate) cut_bytes: Counter,
 }
 
@@ -37,6 +43,13 @@ impl Metrics {
         describe_gauge!(SEGMENTS, Unit::Count, "segment files");
         describe_gauge!(USED_BYTES, Unit::Bytes, "bytes that the journal holds");
         describe_counter!(FULL_REFUSALS, Unit::Count, "appends refused because the journal or the disk was full");
+        describe_gauge!(DISK_FREE, Unit::Bytes, "bytes free on the file system of the journal");
+        describe_gauge!(
+            DISK_RESERVE,
+            Unit::Bytes,
+            "bytes that appends leave free there, so that the store can always write out what was accepted"
+        );
+        describe_gauge!(FULL, Unit::Count, "1 while appends are refused for want of room, otherwise 0");
         describe_counter!(CUT_BYTES, Unit::Bytes, "bytes of a torn tail cut off at opening; none of them was acknowledged");
         Self {
             append_seconds: histogram!(APPEND_SECONDS),
@@ -47,6 +60,9 @@ impl Metrics {
             segments: gauge!(SEGMENTS),
             used_bytes: gauge!(USED_BYTES),
             full_refusals: counter!(FULL_REFUSALS),
+            disk_free_bytes: gauge!(DISK_FREE),
+            disk_reserve_bytes: gauge!(DISK_RESERVE),
+            full: gauge!(FULL),
             cut_bytes: counter!(CUT_BYTES),
         }
     }

@@ -41,7 +41,7 @@ impl Journal for MemoryJournal {
         Box::pin(async move {
             match self.behaviour {
                 Behaviour::Works => {}
-                Behaviour::Full => return Err(AppendError::Full { used_bytes: 9, limit_bytes: 9, free_bytes: 0 }),
+                Behaviour::Full => return Err(AppendError::Full { used_bytes: 9, limit_bytes: 9, free_bytes: 0, reserve_bytes: 0 }),
                 Behaviour::Poisoned => return Err(AppendError::Poisoned { cause: "sync failed".to_owned() }),
                 Behaviour::Closed => return Err(AppendError::Closed),
                 Behaviour::Hangs => std::future::pending().await,

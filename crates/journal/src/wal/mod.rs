@@ -48,14 +48,22 @@
 //! They count up by one. After a start that found no seal at the end they skip ahead by 65,536, more than one group can hold,
 //! so that no position which a crash took back is ever given out again, not even when the disk lied about a sync.
 
+mod backup;
+mod check;
 mod format;
 mod queue;
 mod reader;
 mod recent;
 mod recovery;
+mod repair;
+mod room;
 mod segment;
 mod shared;
 mod writer;
+
+pub use backup::TrimHold;
+pub use check::{JournalCheck, check};
+pub use repair::{RepairError, Repaired, repair};
 
 use crate::config::WalConfig;
 use crate::disk::{Disk, DiskLock, RealDisk};
@@ -94,8 +102,8 @@ pub struct WalArgs {
     pub disk: Arc<dyn Disk>,
     /// For the creation time in segment headers.
     pub clock: Arc<dyn Clock>,
-    /// No new record gets a lower position. Pass what the store has confirmed: should the journal's directory have been lost,
-    /// new records would otherwise have positions that the store takes for known ones.
+    /// What the store has confirmed: all before it was acknowledged once. A journal that ends before it was lost or is of another time, and is
+    /// refused; a broken group before it is damage, never a torn tail.
     pub floor: JournalPosition,
 }
 
@@ -105,6 +113,7 @@ pub struct WalJournal {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
     room: Arc<Semaphore>,
+    config: WalConfig,
     writer: Option<JoinHandle<()>>,
     /// Given back last, when the writer has ended.
     _lock: Box<dyn DiskLock>,
@@ -131,14 +140,15 @@ impl WalJournal {
     ///
     /// # Errors
     /// [`OpenError::Locked`] when another process has the directory; [`OpenError::Damaged`] when acknowledged records are damaged;
+    /// [`OpenError::Behind`] when it ends before what the store has confirmed;
     /// [`OpenError::Version`] for files of a newer program; [`OpenError::Io`] when the file system says no.
     pub fn open_with(args: WalArgs) -> Result<Self, OpenError> {
         let WalArgs { config, disk, clock, floor } = args;
         let lock = prepare_dir(disk.as_ref(), &config.dir)?;
         let started = Instant::now();
-        let recovered = recovery::recover(disk.as_ref(), &config.dir)?;
+        let recovered = recovery::recover(disk.as_ref(), &config.dir, floor.0)?;
         let cut_bytes = recovered.cut_bytes;
-        let (state, active) = begin(disk.as_ref(), clock.as_ref(), &config, recovered, floor)?;
+        let (state, active) = begin(disk.as_ref(), clock.as_ref(), &config, recovered)?;
         let (end, next, segments) = (active.end(), state.next, state.segments.len());
         tracing::info!(dir = %config.dir.display(), end, next, segments, millis = started.elapsed().as_millis(), "journal is open");
 
@@ -148,16 +158,25 @@ impl WalJournal {
         let room = usize::try_from(config.queue_bytes_effective()).unwrap_or(usize::MAX) / ROOM_UNIT_BYTES;
         let room = Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS)));
         let dir = config.dir.clone();
-        let writer = Writer { shared: Arc::clone(&shared), queue: Arc::clone(&queue), config, clock, active, sealed: false };
+        let shown = config.clone();
+        let writer =
+            Writer { shared: Arc::clone(&shared), queue: Arc::clone(&queue), config, clock, active, sealed: false, seal_is_synced: false };
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { action: "cannot start the writer of", path: dir, source })?;
-        Ok(Self { shared, queue, room, writer: Some(thread), _lock: lock })
+        Ok(Self { shared, queue, room, config: shown, writer: Some(thread), _lock: lock })
     }
 
     /// Bytes that the journal holds on the disk.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
         self.shared.used_bytes()
+    }
+
+    /// Why appends are refused for want of room now; `None` while there is room. Looks at the disk.
+    #[must_use]
+    pub fn full(&self) -> Option<AppendError> {
+        let room = self.shared.room(&self.config);
+        room.is_full().then(|| room.full(&self.config))
     }
 
     async fn append_record(&self, payload: Bytes) -> Result<Receipt, AppendError> {
@@ -206,16 +225,9 @@ fn prepare_dir(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskLock>, OpenErr
 }
 
 /// Decides which segment new records go to.
-fn begin(
-    disk: &dyn Disk,
-    clock: &dyn Clock,
-    config: &WalConfig,
-    recovered: Recovered,
-    floor: JournalPosition,
-) -> Result<(State, Arc<Segment>), OpenError> {
-    let Recovered { mut segments, end, next: recovered_next, reuse_last, .. } = recovered;
-    let next = recovered_next.max(floor.0);
-    let reused = segments.back().filter(|_| reuse_last && next == recovered_next).map(Arc::clone);
+fn begin(disk: &dyn Disk, clock: &dyn Clock, config: &WalConfig, recovered: Recovered) -> Result<(State, Arc<Segment>), OpenError> {
+    let Recovered { mut segments, end, next, reuse_last, .. } = recovered;
+    let reused = segments.back().filter(|_| reuse_last).map(Arc::clone);
     let active = match reused {
         Some(active) => active,
         None => {
@@ -233,7 +245,7 @@ fn begin(
         }
     };
     let recent = Recent::new(config.read_cache_bytes, active.end());
-    Ok((State { segments, recent, confirmed: 0, next }, active))
+    Ok((State { segments, recent, confirmed: 0, next, holds: 0 }, active))
 }
 
 impl Journal for WalJournal {

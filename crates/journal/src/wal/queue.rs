@@ -8,7 +8,7 @@ use crate::error::AppendError;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// One append that waits.
@@ -55,6 +55,7 @@ struct QueueState {
 pub(super) enum Wake {
     Pending,
     Nudged,
+    Idle,
     Closed,
 }
 
@@ -100,9 +101,10 @@ impl Queue {
         state.pending.drain(..count).collect()
     }
 
-    /// Sleeps until there is something to take.
-    pub(super) fn wait(&self) -> Wake {
+    /// Sleeps until there is something to take, or until `idle_after`, if given, is over.
+    pub(super) fn wait(&self, idle_after: Option<Duration>) -> Wake {
         let mut state = self.state.lock();
+        let until = idle_after.map(|time| Instant::now() + time);
         loop {
             if !state.pending.is_empty() {
                 return Wake::Pending;
@@ -114,7 +116,14 @@ impl Queue {
                 return Wake::Nudged;
             }
             state.wakes_at = Some(1);
-            self.changed.wait(&mut state);
+            match until {
+                None => self.changed.wait(&mut state),
+                Some(until) if self.changed.wait_until(&mut state, until).timed_out() && state.pending.is_empty() => {
+                    state.wakes_at = None;
+                    return Wake::Idle;
+                }
+                Some(_) => {}
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 //!   written after it, and **damage** when anything was: a later group or seal, or a later segment.
 //! - Blocks of an unsynced group reach the disk in any order, so frames behind a torn one may be intact. They prove nothing: only group headers and
 //!   seals are looked for, and an unsynced group has one, at its beginning. Payloads cannot imitate them: the checksums are salted.
+//! - What the store has confirmed was acknowledged: a broken group below that position is damage, and a journal that ends before it is not the store's.
 //! - The last group may be intact and yet unsynced (the process died before, or the kernel gave up on it). It is written again and synced
 //!   before anybody reads it.
 
@@ -15,6 +16,7 @@ use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader, SegmentHeaderError, VER
 use super::segment::{GroupError, Segment, UNFINISHED_ENDING, Window, first_of_name};
 use crate::disk::Disk;
 use crate::error::OpenError;
+use aqueduct_event::JournalPosition;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
@@ -46,21 +48,40 @@ struct Walk {
     torn: Option<String>,
 }
 
-/// Reads and checks every byte of the journal in `dir`, and cuts a torn tail.
-pub(super) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, OpenError> {
+/// Reads and checks every byte of the journal in `dir`, and cuts a torn tail. All before `confirmed` is known to have been acknowledged.
+pub(super) fn recover(disk: &dyn Disk, dir: &Path, confirmed: u64) -> Result<Recovered, OpenError> {
     let headers = open_segments(disk, dir)?;
     let mut recovered = Recovered { segments: VecDeque::new(), end: 0, next: 0, reuse_last: false, cut_bytes: 0 };
     for (at, segment) in headers.iter().enumerate() {
         check_chain(segment, recovered.segments.back())?;
         let follower = headers.get(at + 1).map(|segment| segment.header.follows);
         let walk = walk(segment, follower)?;
+        refuse_torn_below(&walk, segment, confirmed)?;
         recovered.end = walk.end;
         if follower.is_none() {
             finish_tail(segment, &walk, &mut recovered)?;
         }
         recovered.segments.push_back(Arc::clone(segment));
     }
+    let known = recovered.segments.back().map_or(0, |last| last.end().max(last.header.first));
+    if known < confirmed {
+        let (end, confirmed) = (JournalPosition(recovered.end), JournalPosition(confirmed));
+        return Err(OpenError::Behind { path: dir.to_owned(), end, confirmed });
+    }
     Ok(recovered)
+}
+
+/// What the store has confirmed was acknowledged, whatever else proves it or not: a broken group there is damage.
+fn refuse_torn_below(walk: &Walk, segment: &Segment, confirmed: u64) -> Result<(), OpenError> {
+    let lowest = if segment.is_empty() { segment.header.first } else { walk.end };
+    match &walk.torn {
+        Some(torn) if lowest < confirmed => {
+            let (to, what) = (segment.file.len().unwrap_or(walk.offset), torn.clone());
+            let positions = affected(lowest, Some(confirmed));
+            Err(OpenError::Damaged { path: segment.path.clone(), from: walk.offset, to, what, positions })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError + use<> {
@@ -83,7 +104,7 @@ fn open_segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<Arc<Segment>>, OpenE
     firsts.into_iter().map(|(first, path)| open_segment(disk, path, first).map(Arc::new)).collect()
 }
 
-fn open_segment(disk: &dyn Disk, path: PathBuf, first: u64) -> Result<Segment, OpenError> {
+pub(super) fn open_segment(disk: &dyn Disk, path: PathBuf, first: u64) -> Result<Segment, OpenError> {
     let file = disk.open(&path).map_err(io_error("cannot open", &path))?;
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
     let found = file.read_at(&mut bytes, 0).map_err(io_error("cannot read", &path))?;
@@ -177,7 +198,7 @@ fn refuse_groups_behind(window: &mut Window, seal_at: u64, lowest: u64, segment:
     Err(OpenError::Damaged { path: path.clone(), from: seal_at, to, what, positions: affected(lowest, Some(first)) })
 }
 
-fn affected(from: u64, upto: Option<u64>) -> String {
+pub(super) fn affected(from: u64, upto: Option<u64>) -> String {
     match upto {
         Some(upto) if upto == from + 1 => format!("position {from} is affected"),
         Some(upto) if upto > from => format!("positions {from} to {} are affected", upto - 1),
@@ -186,7 +207,7 @@ fn affected(from: u64, upto: Option<u64>) -> String {
 }
 
 /// The group or seal at `at`, all its frames checked.
-fn check_group(window: &mut Window, at: u64, lowest: u64, segment: &Segment) -> Result<GroupHeader, GroupError> {
+pub(super) fn check_group(window: &mut Window, at: u64, lowest: u64, segment: &Segment) -> Result<GroupHeader, GroupError> {
     let seed = segment.header.seed();
     let group = window.group(at, seed)?;
     let end = at + group.total_bytes();
@@ -208,7 +229,7 @@ fn check_group(window: &mut Window, at: u64, lowest: u64, segment: &Segment) -> 
 }
 
 /// Offset and position of the first intact group header or seal at or after `from`.
-fn find_later(window: &mut Window, from: u64, lowest: u64, segment: &Segment) -> io::Result<Option<(u64, u64)>> {
+pub(super) fn find_later(window: &mut Window, from: u64, lowest: u64, segment: &Segment) -> io::Result<Option<(u64, u64)>> {
     const STEP: usize = 256 * 1024;
     let mut at = from;
     while let Some(len) = window.limit().checked_sub(at).filter(|len| *len >= GROUP_HEADER_BYTES as u64) {

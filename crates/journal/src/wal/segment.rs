@@ -78,9 +78,17 @@ impl Segment {
         if index.last().is_none_or(|(_, last)| offset - last >= INDEX_STEP_BYTES) {
             index.push((group.first, offset));
         }
-        drop(index);
         self.end.store(group.end(), Ordering::Release);
         self.durable_bytes.store(offset + group.total_bytes(), Ordering::Release);
+    }
+
+    /// The place of the next group goes into the index when all until now is confirmed: what comes after it can then be counted exactly.
+    pub(super) fn mark_confirmed(&self, confirmed: u64) {
+        let mut index = self.index.lock();
+        let (end, offset) = (self.end(), self.durable_bytes());
+        if !self.is_empty() && confirmed >= end && index.last().is_none_or(|(_, last)| *last < offset) {
+            index.push((end, offset));
+        }
     }
 
     /// Offset of a group at or before the one that holds `position`.

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) confirmed: u64,
     /// The lowest position that the next record may have.
     pub(super) next: u64,
+    /// While there are any, no segment is removed.
+    pub(super) holds: usize,
 }
 
 impl Shared {
@@ -75,6 +77,14 @@ impl Shared {
 
     pub(super) fn active_bytes(&self) -> u64 {
         self.state().segments.back().map_or(0, |active| active.durable_bytes())
+    }
+
+    /// Bytes that the store has not confirmed yet, about: what it still has to write out.
+    pub(super) fn unconfirmed_bytes(&self) -> u64 {
+        let state = self.state();
+        let confirmed = state.confirmed;
+        let open = state.segments.iter().filter(|segment| segment.end() > confirmed);
+        open.map(|segment| segment.durable_bytes() - segment.offset_before(confirmed)).sum()
     }
 
     pub(super) fn show_size(&self) {
@@ -106,8 +116,11 @@ impl Shared {
         {
             let mut state = self.state();
             state.confirmed = state.confirmed.max(upto);
+            if let Some(active) = state.segments.back() {
+                active.mark_confirmed(state.confirmed);
+            }
         }
-        while let Some(oldest) = self.removable(upto) {
+        while let Some(oldest) = self.removable() {
             let failed = |source| TrimError { path: oldest.path.clone(), source };
             match self.disk.remove(&oldest.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -121,9 +134,10 @@ impl Shared {
         Ok(())
     }
 
-    fn removable(&self, upto: u64) -> Option<Arc<Segment>> {
+    fn removable(&self) -> Option<Arc<Segment>> {
         let state = self.state();
-        let oldest = state.segments.front().filter(|oldest| state.segments.len() > 1 && oldest.end() <= upto);
+        let may_go = |oldest: &&Arc<Segment>| state.holds == 0 && state.segments.len() > 1 && oldest.end() <= state.confirmed;
+        let oldest = state.segments.front().filter(may_go);
         oldest.map(Arc::clone)
     }
 }

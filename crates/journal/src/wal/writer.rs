@@ -9,22 +9,25 @@
 //! - One group is unsynced at most. Nothing is written after it before its sync came back.
 //! - A failed write or sync ends the writer. The one exception is a write that found no room and was taken back: cut off and synced.
 
-use super::format::{FrameHeader, GROUP_HEADER_BYTES, GroupHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::format::{FrameHeader, GROUP_HEADER_BYTES, GroupHeader, SegmentHeader};
 use super::queue::{Pending, Queue, Wake};
 use super::recent::entry;
+use super::room::Room;
 use super::segment::Segment;
 use super::shared::Shared;
 use super::{PARTITION, WalConfig};
 use crate::Receipt;
-use crate::disk::Space;
 use crate::error::AppendError;
 use aqueduct_event::{Clock, JournalPosition};
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A confirmed active segment larger than this is given back when the journal is at rest: an idle server does not hold on to what its store has.
 pub(super) const RECYCLE_BYTES: u64 = 1024 * 1024;
+
+/// A pause that lasts so long is used to sync the seal, once. Until then the last group has no proof that survives a power cut.
+const SEAL_SYNC_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -35,6 +38,8 @@ pub(super) struct Writer {
     pub(super) active: Arc<Segment>,
     /// Whether a seal stands at the end of the active segment.
     pub(super) sealed: bool,
+    /// Whether that seal is synced: then what is before it is proven even after a power cut.
+    pub(super) seal_is_synced: bool,
 }
 
 /// Why a group was not made durable.
@@ -44,14 +49,6 @@ enum GroupFailure {
     Full(AppendError),
     /// Nothing can be known any more.
     Poison(String),
-}
-
-/// What may still be written.
-#[derive(Clone, Copy, Debug)]
-struct Room {
-    bytes: u64,
-    used_bytes: u64,
-    space: Space,
 }
 
 impl Writer {
@@ -74,8 +71,14 @@ impl Writer {
             if !idle {
                 continue;
             }
-            match self.queue.wait() {
+            let idle_after = (self.sealed && !self.seal_is_synced).then_some(SEAL_SYNC_AFTER);
+            match self.queue.wait(idle_after) {
                 Wake::Pending => {}
+                Wake::Idle => {
+                    if let Err(cause) = self.sync_seal() {
+                        return self.give_up(cause);
+                    }
+                }
                 Wake::Nudged => {
                     if let Err(GroupFailure::Poison(cause)) = self.recycle(RECYCLE_BYTES) {
                         return self.give_up(cause);
@@ -166,18 +169,11 @@ impl Writer {
     }
 
     fn room(&self) -> Room {
-        let used_bytes = self.shared.used_bytes();
-        // When the system does not tell, its own "no space" is still handled.
-        let space = self.shared.disk.space(&self.shared.dir).unwrap_or(Space { free_bytes: u64::MAX, total_bytes: u64::MAX });
-        let keep_free = self.config.disk_free_min_bytes.min(space.total_bytes / 10);
-        let headers = (SEGMENT_HEADER_BYTES + 2 * GROUP_HEADER_BYTES) as u64;
-        let bytes =
-            self.config.bytes_max.saturating_sub(used_bytes).min(space.free_bytes.saturating_sub(keep_free)).saturating_sub(headers);
-        Room { bytes, used_bytes, space }
+        self.shared.room(&self.config)
     }
 
     fn full(&self, room: Room) -> AppendError {
-        AppendError::Full { used_bytes: room.used_bytes, limit_bytes: self.config.bytes_max, free_bytes: room.space.free_bytes }
+        room.full(&self.config)
     }
 
     /// Closes the active segment and begins another.
@@ -255,7 +251,14 @@ impl Writer {
         self.shared.metrics.used_bytes.set(self.shared.used_bytes() as f64);
     }
 
-    /// Marks the end as acknowledged, for recovery. Not synced: it proves more when it survives and costs nothing when it does not.
+    /// Nothing unsynced is behind the seal, so this is a sync like any other: when it fails nothing is known any more.
+    fn sync_seal(&mut self) -> Result<(), String> {
+        self.active.file.sync().map_err(|error| format!("cannot sync {}: {error}", self.active.path.display()))?;
+        self.seal_is_synced = true;
+        Ok(())
+    }
+
+    /// Marks the end as acknowledged, for recovery. Not synced at once: it proves more when it survives and costs nothing when it does not.
     /// The next group is written over it.
     fn seal(&mut self) -> Result<(), String> {
         if self.sealed {
@@ -264,7 +267,7 @@ impl Writer {
         let seal = GroupHeader { first: self.shared.state().next, count: 0, body_bytes: 0 };
         match self.active.file.write_at(&[&seal.encode(self.active.header.seed())], self.active.durable_bytes()) {
             Ok(()) => {
-                self.sealed = true;
+                (self.sealed, self.seal_is_synced) = (true, false);
                 Ok(())
             }
             Err(error) if no_room(&error) => Ok(()),

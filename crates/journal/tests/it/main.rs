@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod agrees_with_the_suite;
+mod backs_up;
+mod checks_and_repairs;
 mod opens_v1;
 mod poisons;
 mod refuses_when_full;

@@ -53,9 +53,26 @@ fn by_its_own_limit() {
 fn by_the_room_that_must_stay_free() {
     let disk = FaultyDisk::new(1);
     disk.set_capacity(30_000);
-    // A tenth of so small a disk counts.
+    // A tenth of so small a disk counts, and room for writing out what is in the journal.
     fills_and_recovers(&disk, small());
     assert!(disk.paths().iter().map(|path| disk.read(path).unwrap().len()).sum::<usize>() < 27_000);
+}
+
+#[test]
+fn what_the_store_has_not_confirmed_keeps_as_much_free() {
+    let disk = FaultyDisk::new(1);
+    disk.set_capacity(100_000);
+    let journal = open(&disk, small());
+    fill(&journal);
+    let used = journal.used_bytes();
+    assert!((45_000..=50_000).contains(&used), "{used} of 100000 bytes used, nothing confirmed");
+    assert!(matches!(journal.full(), Some(AppendError::Full { free_bytes, reserve_bytes, .. }) if reserve_bytes <= free_bytes));
+    let config = WalConfig { disk_free_min_bytes: 20_000, ..small() };
+    drop(journal);
+    let journal = open(&disk, config);
+    assert!(journal.full().is_none(), "the setting bounds it");
+    fill(&journal);
+    assert!(journal.used_bytes() > 75_000, "{} of 100000 bytes used", journal.used_bytes());
 }
 
 #[test]
@@ -69,7 +86,7 @@ fn by_a_disk_that_has_less_than_it_says() {
 fn even_when_all_is_in_one_segment() {
     let config = WalConfig { segment_bytes: u64::MAX, ..WalConfig::in_dir(DIR) };
     let disk = FaultyDisk::new(1);
-    disk.set_capacity(30_000);
+    disk.set_capacity(60_000);
     fills_and_recovers(&disk, config);
 }
 

@@ -71,15 +71,17 @@ fn files_that_are_not_its_own_are_left_alone() {
 }
 
 #[test]
-fn a_lost_directory_does_not_give_out_positions_that_the_store_knows() {
+fn a_journal_that_ends_before_what_the_store_knows_is_refused() {
     let disk = FaultyDisk::new(1);
-    let journal = WalJournal::open(small(), Arc::new(disk.clone())).unwrap();
+    let at = |floor| WalArgs { config: small(), disk: Arc::new(disk.clone()), clock: Arc::new(SystemClock), floor: JournalPosition(floor) };
+    let journal = WalJournal::open_with(at(0)).unwrap();
+    assert_eq!(crate::append_all(&journal, [vec![1], vec![2]]), [0, 1]);
     let reader = journal.reader(PartitionId(0), JournalPosition(500)).map(|_| ());
     assert!(matches!(reader, Err(ReadError::Beyond { .. })), "{reader:?}");
     drop(journal);
-    let args = WalArgs { config: small(), disk: Arc::new(disk), clock: Arc::new(SystemClock), floor: JournalPosition(500) };
-    let journal = WalJournal::open_with(args).unwrap();
-    assert!(journal.reader(PartitionId(0), JournalPosition(500)).is_ok());
-    assert_eq!(crate::append_all(&journal, [vec![1]]), [500]);
-    assert_eq!(crate::read_all(&journal, 500), [(500, vec![1])]);
+    let refused = WalJournal::open_with(at(500)).map(|_| ()).unwrap_err();
+    let expected =
+        "the journal in /journal ends at position 2, yet the store has confirmed all before 500: records between and after may be lost";
+    assert_eq!(refused.to_string(), expected);
+    drop(WalJournal::open_with(at(2)).unwrap());
 }
