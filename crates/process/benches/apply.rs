@@ -6,10 +6,11 @@
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, RawBatch, RawEvent, UnixMicros};
 use aqueduct_journal::Entry;
 use aqueduct_process::{CookielessMode, Observed, Observer, ProcessConfig, Processor, ProjectFacts, Projects, Warning};
-use aqueduct_store::{Commit, CommitError, DistinctIdRecord, GroupRecord, PersonRecord, ReadError, Store};
+use aqueduct_store::{Commit, CommitError, DistinctIdRecord, GroupRecord, PersonRecord, ReadError, Seen, SeenRule, Store};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 const EVENTS_PER_RECORD: u64 = 100;
@@ -54,6 +55,14 @@ impl Store for NoStore {
 
     fn group_types(&self, _: ProjectId) -> Result<Vec<String>, ReadError> {
         Ok(Vec::new())
+    }
+
+    fn seen_rule(&self) -> SeenRule {
+        SeenRule::new(0, Duration::MAX)
+    }
+
+    fn seen(&self, events: &[Seen]) -> Result<Vec<Option<UnixMicros>>, ReadError> {
+        Ok(vec![None; events.len()])
     }
 }
 

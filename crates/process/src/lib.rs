@@ -16,6 +16,7 @@ mod config;
 mod cookieless;
 mod definitions;
 mod draft;
+mod duplicates;
 mod elements;
 mod error;
 mod groups;

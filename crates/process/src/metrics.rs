@@ -7,6 +7,8 @@ use metrics::{counter, gauge, histogram};
 const EVENTS: &str = "aqueduct_process_events_total";
 /// Events that did not, by `reason`.
 const DROPPED: &str = "aqueduct_process_dropped_events_total";
+/// Events that were stored before.
+const DUPLICATES: &str = "aqueduct_process_duplicate_events_total";
 /// Records whose bytes are no batch of events.
 const UNREADABLE: &str = "aqueduct_process_unreadable_records_total";
 /// Commits that the store took.
@@ -24,6 +26,7 @@ const LAG: &str = "aqueduct_process_lag_records";
 
 pub(crate) fn tally(tally: &Tally) {
     counter!(EVENTS).increment(tally.stored);
+    counter!(DUPLICATES).increment(tally.duplicates);
     for reason in DropReason::ALL {
         let count = tally.dropped[*reason as usize];
         if count > 0 {

@@ -5,6 +5,8 @@
 pub(crate) enum Outcome {
     /// It is a row of the commit.
     Stored,
+    /// It is not: it was stored before.
+    Duplicate,
     /// It is not, for this reason.
     Dropped(DropReason),
 }
@@ -52,6 +54,7 @@ reasons! {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) stored: u64,
+    pub(crate) duplicates: u64,
     pub(crate) dropped: [u64; DropReason::ALL.len()],
 }
 
@@ -59,6 +62,7 @@ impl Tally {
     pub(crate) fn add(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Stored => self.stored += 1,
+            Outcome::Duplicate => self.duplicates += 1,
             Outcome::Dropped(reason) => self.dropped[reason as usize] += 1,
         }
     }

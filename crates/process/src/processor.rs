@@ -1,7 +1,7 @@
 //! The core: journal records in, one commit out. One named step after the other, each event alone, in order.
 //!
 //! ```text
-//! record ─▶ batch ─▶ project ─▶ event ─▶ parse ─▶ tidy ─▶ admit ─▶ person ─▶ groups ─▶ elements ─▶ definitions ─▶ row
+//! record ─▶ batch ─▶ project ─▶ event ─▶ duplicate? ─▶ parse ─▶ tidy ─▶ admit ─▶ person ─▶ groups ─▶ elements ─▶ definitions ─▶ row
 //! ```
 //!
 //! # Invariants
@@ -14,6 +14,7 @@ use crate::config::ProcessConfig;
 use crate::cookieless;
 use crate::definitions::{Definitions, Sighting};
 use crate::draft::{Draft, DraftBuffer};
+use crate::duplicates::Duplicates;
 use crate::elements;
 use crate::error::ProcessError;
 use crate::groups::{self, GroupIdentify};
@@ -28,7 +29,7 @@ use crate::sanitise::{self, Sender, Texts};
 use crate::state::State;
 use crate::warning::{Subject, Warning, WarningKind};
 use aqueduct_event::limits::MIB;
-use aqueduct_event::{JournalPosition, PartitionId, RawBatch, RawEvent, UnixMicros};
+use aqueduct_event::{JournalPosition, PartitionId, RawBatch, RawBatchError, RawEvent, UnixMicros};
 use aqueduct_journal::Entry;
 use aqueduct_store::{Commit, EventRow, EventRows, ReadError, Store};
 use serde_json::{Value as Json, json};
@@ -50,6 +51,7 @@ pub struct Processor {
     definitions: Definitions,
     warnings: Vec<Warning>,
     buffer: DraftBuffer,
+    duplicates: Duplicates,
     /// When the requests applied since the last call of [`Processor::take_received`] were received.
     received: Vec<UnixMicros>,
     /// The event under way: its record and its place there.
@@ -61,10 +63,20 @@ pub struct Processor {
 /// Position of a record, and the place of an event in it.
 type EventPlace = (JournalPosition, usize);
 
+/// A record that can be read, or why not.
+#[derive(Debug)]
+enum Record<'a> {
+    Unreadable(RawBatchError),
+    /// No project has its token.
+    Unknown(RawBatch<'a>),
+    /// Of a project; its first event is at this place among the duplicates.
+    Of(ProjectFacts, RawBatch<'a>, usize),
+}
+
 /// What holds for all events of a record.
 #[derive(Debug)]
 struct Request<'a> {
-    facts: ProjectFacts,
+    facts: &'a ProjectFacts,
     received_at: UnixMicros,
     sender: Sender<'a>,
 }
@@ -87,6 +99,7 @@ impl Processor {
         config: &ProcessConfig,
     ) -> Self {
         let keys = Arc::new(Keys::new());
+        let duplicates = Duplicates::new(store.seen_rule());
         let state = State::new(store, Arc::clone(&keys), config.cache_bytes_max);
         Self {
             partition,
@@ -97,6 +110,7 @@ impl Processor {
             definitions: Definitions::default(),
             warnings: Vec::new(),
             buffer: DraftBuffer::default(),
+            duplicates,
             received: Vec::new(),
             current: None,
             poison: HashSet::new(),
@@ -126,20 +140,12 @@ impl Processor {
 
     fn apply_once(&mut self, entries: &[Entry]) -> Result<Commit, ProcessError> {
         let first = entries.first().ok_or(ProcessError::NoRecords)?.position;
-        let mut commit = Commit {
-            partition: self.partition,
-            upto: first,
-            events: EventRows::default(),
-            persons: Vec::new(),
-            distinct_ids: Vec::new(),
-            groups: Vec::new(),
-            group_types: Vec::new(),
-            overrides: Vec::new(),
-        };
+        let mut commit = Commit::new(self.partition, first);
         let mut tally = Tally::default();
+        let records = self.read(entries)?;
         let mut applied = Ok(());
-        for entry in entries {
-            applied = self.record(entry, &mut commit.events, &mut tally);
+        for (entry, record) in entries.iter().zip(&records) {
+            applied = self.record(entry.position, record, &mut commit.events, &mut tally);
             commit.upto = entry.position.next();
             if applied.is_err() || commit.events.bytes() > COMMIT_ROWS_BYTES_MAX {
                 break;
@@ -149,8 +155,29 @@ impl Processor {
             self.forget();
             return Err(error.into());
         }
+        commit.seen = self.duplicates.take_rows();
         metrics::tally(&tally);
         Ok(commit)
+    }
+
+    /// Decodes records, finds their projects, and looks up which of their events are stored already: all at once, since a look-up waits for memory.
+    fn read<'a>(&mut self, entries: &'a [Entry]) -> Result<Vec<Record<'a>>, ReadError> {
+        self.duplicates.clear();
+        let mut records = Vec::with_capacity(entries.len());
+        for entry in entries {
+            records.push(match RawBatch::decode(&entry.payload) {
+                Err(error) => Record::Unreadable(error),
+                Ok(batch) => match self.projects.project_by_token(batch.token) {
+                    None => Record::Unknown(batch),
+                    Some(facts) => {
+                        let first = self.duplicates.add(facts.id, &batch);
+                        Record::Of(facts, batch, first)
+                    }
+                },
+            });
+        }
+        self.duplicates.look_up(self.state.store())?;
+        Ok(records)
     }
 
     /// Goes back to what the store has.
@@ -166,34 +193,41 @@ impl Processor {
         std::mem::take(&mut self.received)
     }
 
-    fn record(&mut self, entry: &Entry, rows: &mut EventRows, tally: &mut Tally) -> Result<(), ReadError> {
-        let batch = match RawBatch::decode(&entry.payload) {
-            Ok(batch) => batch,
-            Err(error) => {
+    fn record(&mut self, position: JournalPosition, record: &Record<'_>, rows: &mut EventRows, tally: &mut Tally) -> Result<(), ReadError> {
+        let (facts, batch, first) = match record {
+            Record::Of(facts, batch, first) => (facts, batch, *first),
+            Record::Unreadable(error) => {
                 metrics::unreadable_record();
-                tracing::error!(position = entry.position.0, %error, "a journal record is no batch of events; passed over");
+                tracing::error!(position = position.0, %error, "a journal record is no batch of events; passed over");
                 return Ok(());
             }
-        };
-        let Some(facts) = self.projects.project_by_token(batch.token) else {
-            batch.events.iter().for_each(|_| tally.add(Outcome::Dropped(DropReason::UnknownToken)));
-            return Ok(());
+            Record::Unknown(batch) => {
+                batch.events.iter().for_each(|_| tally.add(Outcome::Dropped(DropReason::UnknownToken)));
+                return Ok(());
+            }
         };
         self.received.push(batch.received_at);
         let sent_at = batch.sent_at.map(UnixMicros::to_rfc3339).unwrap_or_default();
         let sender = Sender { client_ip: batch.client_ip, sent_at: &sent_at };
         let request = Request { facts, received_at: batch.received_at, sender };
         for (index, raw) in batch.events.iter().enumerate() {
-            let place = (entry.position, index);
+            let place = (position, index);
             if self.poison.contains(&place) {
                 tally.add(Outcome::Dropped(DropReason::Poison));
+                continue;
+            }
+            if self.duplicates.original(first + index).is_some() {
+                tally.add(Outcome::Duplicate);
                 continue;
             }
             self.current = Some(place);
             let outcome = self.event(&request, raw, rows)?;
             self.current = None;
             if outcome == Outcome::Dropped(DropReason::Malformed) {
-                tracing::warn!(position = entry.position.0, uuid = %raw.uuid, event = raw.event, "the properties of an event cannot be read; passed over");
+                tracing::warn!(position = position.0, uuid = %raw.uuid, event = raw.event, "the properties of an event cannot be read; passed over");
+            }
+            if outcome == Outcome::Stored {
+                self.duplicates.is_row(first + index);
             }
             tally.add(outcome);
         }
@@ -226,7 +260,7 @@ impl Processor {
         sanitise::tidy(draft, &self.keys, request.sender);
         let cookieless_id;
         if raw.cookieless || cookieless::is_asked(draft) {
-            match cookieless::apply(draft, &self.keys, &*self.projects, &request.facts, subject, request.received_at) {
+            match cookieless::apply(draft, &self.keys, &*self.projects, request.facts, subject, request.received_at) {
                 Ok(id) => cookieless_id = id,
                 Err(refusal) => {
                     let warning = refusal.0.map(|kind| Warning::about(kind, request.received_at, &subject, json!({})));

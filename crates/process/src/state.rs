@@ -60,6 +60,11 @@ impl State {
         }
     }
 
+    /// Where it comes from.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
     /// Forgets everything that the store does not have.
     pub(crate) fn forget(&mut self) {
         self.ids.clear();

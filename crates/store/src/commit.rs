@@ -2,6 +2,7 @@
 
 use crate::layout::builder::RowsBuilder;
 use crate::layout::{Table, sorted};
+use crate::seen::Seen;
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, PropertyValue, UnixMicros};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -25,6 +26,26 @@ pub struct Commit {
     pub group_types: Vec<(ProjectId, Arc<str>)>,
     /// Persons that were merged away: rows that carry `from` belong to `to` from now on.
     pub overrides: Vec<PersonOverride>,
+    /// Arrivals of the events that are rows: the same event is known again by them.
+    pub seen: Vec<Seen>,
+}
+
+impl Commit {
+    /// A commit with nothing in it but how far it comes.
+    #[must_use]
+    pub fn new(partition: PartitionId, upto: JournalPosition) -> Self {
+        Self {
+            partition,
+            upto,
+            events: EventRows::default(),
+            persons: Vec::new(),
+            distinct_ids: Vec::new(),
+            groups: Vec::new(),
+            group_types: Vec::new(),
+            overrides: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
 }
 
 /// A person that was merged into another.

@@ -38,6 +38,8 @@ pub struct StoreConfig {
     pub compaction_bytes_max: u64,
     /// Rows that a row group has at most: what a compaction holds in memory of one column. Default: `1048576`.
     pub row_group_rows_max: usize,
+    /// An event that is received again within this time after the one that was stored is dropped as a duplicate, in milliseconds. Default: `604800000` (7 days).
+    pub dedup_window_ms: u64,
 }
 
 impl Default for StoreConfig {
@@ -57,6 +59,7 @@ impl Default for StoreConfig {
             segment_rows_max: 4_000_000,
             compaction_bytes_max: 512 << 20,
             row_group_rows_max: 1 << 20,
+            dedup_window_ms: 7 * 24 * 3_600_000,
         }
     }
 }

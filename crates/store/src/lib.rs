@@ -26,6 +26,7 @@ mod layout;
 mod manifest;
 mod metrics;
 pub mod read;
+mod seen;
 mod segment;
 
 pub use commit::{Commit, DistinctIdRecord, EventRow, EventRows, GroupRecord, PersonMode, PersonOverride, PersonRecord};
@@ -33,8 +34,9 @@ pub use config::StoreConfig;
 pub use embedded::EmbeddedStore;
 pub use error::{CommitError, OpenError, ReadError};
 pub use read::{DistinctIdsTable, EventColumn, GroupsTable, Part, PersonRuns, PersonsTable, ProjectView, PropertyColumn, Snapshot};
+pub use seen::{Seen, SeenRule};
 
-use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId};
+use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, UnixMicros};
 
 /// Where refined events, persons and groups live: the embedded columnar store, or ClickHouse at scale.
 ///
@@ -91,4 +93,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`ReadError`] when the state cannot be read.
     fn group_types(&self, project: ProjectId) -> Result<Vec<String>, ReadError>;
+
+    /// By what an event is known to be one that was stored before. The same for the life of the store, but for the window, which is a setting.
+    fn seen_rule(&self) -> SeenRule;
+
+    /// For each of `events`, when the stored event was received of which it is a duplicate by the rule; `None` for a new one. One call for many events is
+    /// much cheaper than many calls.
+    ///
+    /// # Errors
+    /// [`ReadError`] when what was seen cannot be read.
+    fn seen(&self, events: &[Seen]) -> Result<Vec<Option<UnixMicros>>, ReadError>;
 }

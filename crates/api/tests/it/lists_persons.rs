@@ -2,7 +2,7 @@
 
 use crate::world::{NOON, World};
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, UnixMicros};
-use aqueduct_store::{Commit, DistinctIdRecord, EventRows, GroupRecord, PersonRecord, Store};
+use aqueduct_store::{Commit, DistinctIdRecord, GroupRecord, PersonRecord, Store};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -35,9 +35,6 @@ fn fill(world: &World) {
         updated_at: NOON,
     };
     let commit = Commit {
-        partition: PartitionId(0),
-        upto: JournalPosition(1),
-        events: EventRows::default(),
         persons: vec![
             person(1, r#"{"email":"ann@example.com","name":"Ann"}"#, true),
             person(2, "{}", false),
@@ -46,7 +43,7 @@ fn fill(world: &World) {
         distinct_ids: vec![distinct_id(ANONYMOUS, 1), distinct_id("ann", 1), distinct_id("two", 2), distinct_id("three", 3)],
         groups: vec![group("acme"), group("zenith")],
         group_types: vec![(ProjectId(1), "company".into())],
-        overrides: Vec::new(),
+        ..Commit::new(PartitionId(0), JournalPosition(1))
     };
     world.store.commit(commit).expect("commits");
 }

@@ -135,16 +135,7 @@ impl World {
         };
         let mut events = EventRows::default();
         events.push(&row, [("n", PropertyValue::Int(i64::try_from(number).expect("small")))].into_iter());
-        let commit = Commit {
-            partition: PartitionId(0),
-            upto: JournalPosition(number + 1),
-            events,
-            persons: Vec::new(),
-            distinct_ids: Vec::new(),
-            groups: Vec::new(),
-            group_types: Vec::new(),
-            overrides: Vec::new(),
-        };
+        let commit = Commit { events, ..Commit::new(PartitionId(0), JournalPosition(number + 1)) };
         self.store.commit(commit).expect("commits");
     }
 

@@ -7,6 +7,7 @@ mod admission;
 mod cookieless;
 mod definitions;
 mod elements;
+mod exactly_once;
 mod groups;
 mod merges;
 mod order;

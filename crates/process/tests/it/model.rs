@@ -1,13 +1,18 @@
 //! A store that is a few maps: the obviously right one. It remembers its state at each flush, so that a crash can take back the rest.
 
-use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, SystemClock};
+use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, SystemClock, UnixMicros};
 use aqueduct_store::conformance::{Row, logical_rows};
 use aqueduct_store::{
-    Commit, CommitError, DistinctIdRecord, EmbeddedStore, GroupRecord, PersonOverride, PersonRecord, ReadError, Store, StoreConfig,
+    Commit, CommitError, DistinctIdRecord, EmbeddedStore, GroupRecord, PersonOverride, PersonRecord, ReadError, Seen, SeenRule, Store,
+    StoreConfig,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// The window of duplicates.
+pub(crate) const DEDUP_WINDOW: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Everything that a store keeps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +25,7 @@ pub(crate) struct Kept {
     pub(crate) groups: BTreeMap<(ProjectId, u8, String), GroupRecord>,
     pub(crate) group_types: BTreeMap<ProjectId, Vec<String>>,
     pub(crate) overrides: Vec<(ProjectId, PersonId, PersonId)>,
+    pub(crate) seen: Vec<Seen>,
 }
 
 /// The store.
@@ -96,6 +102,8 @@ impl Store for ModelStore {
             kept.group_types.entry(*project).or_default().push(name.to_string());
         }
         kept.overrides.extend(commit.overrides.iter().map(|PersonOverride { project, from, to }| (*project, *from, *to)));
+        assert_eq!(commit.seen.len(), commit.events.len(), "each row has arrived");
+        kept.seen.extend(&commit.seen);
         if !commit.events.is_empty() {
             let rows = rows_of(commit, &[1, 2, 3].map(ProjectId));
             kept.rows.extend(rows);
@@ -136,5 +144,15 @@ impl Store for ModelStore {
 
     fn group_types(&self, project: ProjectId) -> Result<Vec<String>, ReadError> {
         Ok(self.read()?.group_types.get(&project).cloned().unwrap_or_default())
+    }
+
+    fn seen_rule(&self) -> SeenRule {
+        SeenRule::new(1, DEDUP_WINDOW)
+    }
+
+    fn seen(&self, events: &[Seen]) -> Result<Vec<Option<UnixMicros>>, ReadError> {
+        let (kept, rule) = (self.read()?, self.seen_rule());
+        let stored = |again: &Seen| kept.seen.iter().find(|seen| seen.key == again.key && rule.covers(seen.received_at, again.received_at));
+        Ok(events.iter().map(|again| stored(again).map(|seen| seen.received_at)).collect())
     }
 }

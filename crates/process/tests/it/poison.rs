@@ -142,7 +142,7 @@ fn rows_that_would_take_too_much_memory_are_spread_over_commits() {
         .expect("processed");
     let record = |position: u64| {
         let urls: Vec<String> = (0..100).map(|n| format!(r#"{{"$current_url":"/{position}/{n}","$initial_current_url":1}}"#)).collect();
-        let events = urls.iter().map(|properties| event(u128::from(position), properties, "")).collect();
+        let events = urls.iter().zip(0..).map(|(properties, n)| event(u128::from(position) * 100 + n, properties, "")).collect();
         entry(position, batch(events))
     };
     let entries: Vec<Entry> = (1..=20).map(record).collect();

@@ -202,16 +202,7 @@ fn property<'p>(value: &'p Json, text: &'p str) -> PropertyValue<'p> {
 }
 
 fn empty() -> Commit {
-    Commit {
-        partition: PartitionId(0),
-        upto: JournalPosition::default(),
-        events: EventRows::default(),
-        persons: Vec::new(),
-        distinct_ids: Vec::new(),
-        groups: Vec::new(),
-        group_types: Vec::new(),
-        overrides: Vec::new(),
-    }
+    Commit::new(PartitionId(0), JournalPosition::default())
 }
 
 impl Running {

@@ -149,16 +149,7 @@ pub(crate) fn rows(events: &[Event]) -> EventRows {
 /// A commit of some rows.
 #[allow(dead_code, reason = "each bench uses its part of the generator")]
 pub(crate) fn commit(events: EventRows, upto: u64) -> Commit {
-    Commit {
-        partition: PartitionId(0),
-        upto: JournalPosition(upto),
-        events,
-        persons: Vec::new(),
-        distinct_ids: Vec::new(),
-        groups: Vec::new(),
-        group_types: Vec::new(),
-        overrides: Vec::new(),
-    }
+    Commit { events, ..Commit::new(PartitionId(0), JournalPosition(upto)) }
 }
 
 /// A store in a directory that does no work unless it is asked to.

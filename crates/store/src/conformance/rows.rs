@@ -83,16 +83,7 @@ pub fn commit_of(events: &[Event], upto: u64) -> Commit {
             event.properties.iter().map(|(key, value)| (key, crate::layout::json::parse_value(value.as_str().into()))).collect();
         rows.push(&event.row(), parsed.iter().map(|(key, value)| -> (&str, PropertyValue<'_>) { (key, value.value()) }));
     }
-    Commit {
-        partition: PartitionId(0),
-        upto: JournalPosition(upto),
-        events: rows,
-        persons: Vec::new(),
-        distinct_ids: Vec::new(),
-        groups: Vec::new(),
-        group_types: Vec::new(),
-        overrides: Vec::new(),
-    }
+    Commit { events: rows, ..Commit::new(PartitionId(0), JournalPosition(upto)) }
 }
 
 impl Event {

@@ -19,10 +19,11 @@ use crate::config::StoreConfig;
 use crate::files::Files;
 use crate::manifest::Manifest;
 use crate::read::Snapshot;
+use crate::seen::{Seen, SeenIndex, SeenRule};
 use crate::segment::Segment;
 use crate::{CommitError, ReadError, Store, metrics};
 use aqueduct_event::limits::GROUP_TYPES_MAX;
-use aqueduct_event::{Clock, JournalPosition, PartitionId, PersonId, ProjectId};
+use aqueduct_event::{Clock, JournalPosition, PartitionId, PersonId, ProjectId, UnixMicros};
 use arc_swap::ArcSwap;
 use compact::Compaction;
 use delta::Delta;
@@ -44,6 +45,7 @@ pub struct EmbeddedStore {
     manifest: Manifest,
     cache: Arc<ColumnCache>,
     tables: Arc<Tables>,
+    seen: SeenIndex,
     /// As the store was made, whatever the config says now.
     shards: u16,
     next_segment: AtomicU64,
@@ -114,6 +116,7 @@ impl Store for EmbeddedStore {
 
     fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         let _writer = self.writer_with_room()?;
+        self.seen.insert(&commit.seen);
         let (started, rows) = (Instant::now(), commit.events.len());
         let mut state = State::clone(&self.state.load());
         apply(&mut state, commit, self.shards);
@@ -173,11 +176,19 @@ impl Store for EmbeddedStore {
     fn group_types(&self, project: ProjectId) -> Result<Vec<String>, ReadError> {
         Ok(self.state.load().group_types.get(&project).map(|types| types.to_vec()).unwrap_or_default())
     }
+
+    fn seen_rule(&self) -> SeenRule {
+        self.seen.rule()
+    }
+
+    fn seen(&self, events: &[Seen]) -> Result<Vec<Option<UnixMicros>>, ReadError> {
+        self.seen.find(events)
+    }
 }
 
 /// The state after a commit.
 fn apply(state: &mut State, commit: Commit, shards: u16) {
-    let Commit { partition, upto, events, persons, distinct_ids, groups, group_types, overrides } = commit;
+    let Commit { partition, upto, events, persons, distinct_ids, groups, group_types, overrides, seen: _ } = commit;
     state.seq += 1;
     let seq = state.seq;
     let mut touched: Vec<ProjectId> = Vec::new();

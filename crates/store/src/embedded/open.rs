@@ -9,6 +9,7 @@ use crate::cache::ColumnCache;
 use crate::config::StoreConfig;
 use crate::files::{DirFiles, Files};
 use crate::manifest::{Loaded, Manifest};
+use crate::seen::{SeenIndex, SeenRule};
 use crate::segment::descriptor::is_file_name;
 use crate::segment::{Descriptor, Segment};
 use crate::{OpenError, ReadError, metrics};
@@ -19,6 +20,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 /// Fresh rows never take more, whatever the config says: a dictionary must stay below 2 GiB.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
@@ -49,7 +51,7 @@ impl EmbeddedStore {
                 "a store keeps the number of shards that it was made with"
             );
         }
-        let Loaded { shards, next_segment, seq, segments, positions, seqs, group_types, overrides } = loaded;
+        let Loaded { shards, next_segment, seq, segments, positions, seqs, group_types, overrides, seen_secret } = loaded;
         let segments = segments.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&files)))).collect();
         let overrides = overrides.into_iter().map(|(project, steps)| (project, Arc::new(steps.into_iter().collect::<Overrides>())));
         let overrides = Arc::new(overrides.collect());
@@ -64,6 +66,7 @@ impl EmbeddedStore {
         Ok(Self {
             cache: Arc::new(ColumnCache::new(config.cache_bytes)),
             tables: Arc::new(Tables::new(usize::try_from(config.cache_bytes).unwrap_or(usize::MAX))),
+            seen: SeenIndex::new(SeenRule::new(seen_secret, Duration::from_millis(config.dedup_window_ms))),
             config,
             clock,
             files,

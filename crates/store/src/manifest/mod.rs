@@ -1,13 +1,13 @@
 //! The manifest: a redb database that says which segments there are and holds persons, distinct ids, groups, overrides and journal positions,
 //! so that one transaction makes all of them durable together.
 //!
-//! # Tables, format 1
+//! # Tables, format 2
 //!
 //! Numbers in keys are big-endian, so that a project's records lie together; values are described in [`records`].
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | u64: `format`, `shards`, `next_segment`, `seq` (newest commit), `changes` (newest change) |
+//! | `meta` | name | u64: `format`, `shards`, `next_segment`, `seq` (newest commit), `changes` (newest change), `seen_secret_high` and `seen_secret_low` |
 //! | `positions` | u32 partition | u64: next record of the journal to read |
 //! | `projects` | u32 project | u64: number of the newest commit that touched it |
 //! | `segments` | u64 id | [`Descriptor`] |
@@ -17,6 +17,7 @@
 //! | `groups` | u32 project, u8 type index, key | group |
 //! | `group_types` | u32 project, u8 index | name |
 //! | `overrides` | u32 project, 16 bytes person that rows carry | 16 bytes present person |
+//! | `seen` | u64 id | run of arrivals |
 //!
 //! # Invariants
 //! - An older program refuses a newer format ([`OpenError::Version`]).
@@ -40,6 +41,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use uuid::Uuid;
 
 type Bytes = &'static [u8];
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -53,8 +55,12 @@ const GROUPS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("groups")
 const GROUP_TYPES: TableDefinition<'_, Bytes, &str> = TableDefinition::new("group_types");
 const OVERRIDES: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("overrides");
 
-/// Format that this program writes, and the newest that it reads.
-const FORMAT: u32 = 1;
+const SEEN: TableDefinition<'_, u64, Bytes> = TableDefinition::new("seen");
+
+/// Tables that there are.
+const TABLES: usize = 11;
+/// Format that this program writes, and the newest that it reads. Format 1 had no runs of arrivals.
+const FORMAT: u32 = 2;
 
 /// The manifest of an open store.
 ///
@@ -95,6 +101,8 @@ pub(crate) struct Loaded {
     pub(crate) seqs: FxHashMap<ProjectId, u64>,
     pub(crate) group_types: FxHashMap<ProjectId, Vec<String>>,
     pub(crate) overrides: FxHashMap<ProjectId, Vec<(PersonId, PersonId)>>,
+    /// Under which the keys of events are made; random, as old as the store.
+    pub(crate) seen_secret: u128,
 }
 
 /// redb wants a type of its own as storage; the seam hands out a boxed one.
@@ -236,7 +244,7 @@ fn check_format(db: &Database, path: &Path) -> Result<(), OpenError> {
         }
     };
     match format().map_err(|error| open_error(path, error))? {
-        Some(found) if found != u64::from(FORMAT) => {
+        Some(found) if found > u64::from(FORMAT) => {
             let found = u32::try_from(found).unwrap_or(u32::MAX);
             Err(OpenError::Version { path: path.to_owned(), found, expected: FORMAT })
         }
@@ -244,16 +252,23 @@ fn check_format(db: &Database, path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Makes the tables of a new manifest.
+/// Makes the tables of a new manifest, and what one of an older format does not have.
 fn prepare(db: &Database, shards: u16) -> Result<(), redb::Error> {
-    if db.begin_read()?.open_table(OVERRIDES).is_ok() {
+    if db.begin_read()?.list_tables()?.count() == TABLES {
         return Ok(());
     }
     let change = db.begin_write()?;
     {
         let mut meta = change.open_table(META)?;
         meta.insert("format", u64::from(FORMAT))?;
-        meta.insert("shards", u64::from(shards.max(1)))?;
+        if meta.get("shards")?.is_none() {
+            meta.insert("shards", u64::from(shards.max(1)))?;
+        }
+        if meta.get("seen_secret_low")?.is_none() {
+            let (high, low) = Uuid::new_v4().as_u64_pair();
+            meta.insert("seen_secret_high", high)?;
+            meta.insert("seen_secret_low", low)?;
+        }
         change.open_table(POSITIONS)?;
         change.open_table(PROJECTS)?;
         change.open_table(SEGMENTS)?;
@@ -263,6 +278,7 @@ fn prepare(db: &Database, shards: u16) -> Result<(), redb::Error> {
         change.open_table(GROUPS)?;
         change.open_table(GROUP_TYPES)?;
         change.open_table(OVERRIDES)?;
+        change.open_table(SEEN)?;
     }
     change.commit()?;
     Ok(())
@@ -277,6 +293,7 @@ fn load(db: &Database) -> Result<Option<(Loaded, u64)>, redb::Error> {
         return Ok(None);
     };
     let mut loaded = Loaded { shards, next_segment: number("next_segment")?, seq: number("seq")?, ..Loaded::default() };
+    loaded.seen_secret = (u128::from(number("seen_secret_high")?) << 64) | u128::from(number("seen_secret_low")?);
     for entry in read.open_table(SEGMENTS)?.iter()? {
         match Descriptor::decode(entry?.1.value()) {
             Some(descriptor) => loaded.segments.push(descriptor),

@@ -1,0 +1,182 @@
+//! An event that arrives again is passed over without any effect, and no other event ever is.
+
+use crate::model::DEDUP_WINDOW;
+use crate::world::{RECEIVED_AT, World, new_processor, observed};
+use aqueduct_event::{JournalPosition, RawBatch, RawEvent, UnixMicros};
+use aqueduct_journal::Entry;
+use aqueduct_store::Store;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::slice::from_ref;
+use uuid::Uuid;
+
+const WINDOW: i64 = DEDUP_WINDOW.as_micros() as i64;
+
+/// One event of a request of its own.
+#[derive(Clone, Debug)]
+struct Sent {
+    token: &'static str,
+    uuid: u128,
+    event: &'static str,
+    distinct_id: &'static str,
+    received_at: i64,
+    properties: String,
+}
+
+impl Sent {
+    fn new(uuid: u128) -> Self {
+        Self { token: "plain", uuid, event: "e", distinct_id: "ann", received_at: RECEIVED_AT.0, properties: "{}".to_owned() }
+    }
+}
+
+fn entry(position: u64, sent: &[Sent]) -> Entry {
+    let events = sent.iter().map(|sent| RawEvent {
+        uuid: Uuid::from_u128(sent.uuid),
+        timestamp: RECEIVED_AT,
+        event: sent.event,
+        distinct_id: sent.distinct_id,
+        cookieless: false,
+        properties: &sent.properties,
+        set: "",
+        set_once: "",
+        unset: "",
+    });
+    let batch = RawBatch {
+        token: sent[0].token,
+        received_at: UnixMicros(sent[0].received_at),
+        sent_at: None,
+        historical: false,
+        client_ip: "",
+        user_agent: "",
+        path: "/batch",
+        events: events.collect(),
+    };
+    Entry { position: JournalPosition(position), payload: batch.encode().into() }
+}
+
+/// Sends requests in one commit and answers how many rows there are then.
+fn rows_after(world: &mut World, requests: &[&[Sent]]) -> usize {
+    let first = world.store.kept().position.0;
+    let entries: Vec<Entry> = requests.iter().zip(first..).map(|(sent, position)| entry(position, sent)).collect();
+    let commit = world.processor.apply(&entries).expect("processed");
+    world.store.commit(commit).expect("taken");
+    world.store.kept().rows.len()
+}
+
+#[test]
+fn found_in_one_request_in_one_commit_and_in_an_earlier_one() {
+    let mut world = World::new("plain");
+    let (one, two) = (Sent::new(1), Sent::new(2));
+    assert_eq!(rows_after(&mut world, &[&[one.clone(), one.clone(), two.clone()]]), 2);
+    assert_eq!(rows_after(&mut world, &[&[Sent::new(3)], &[Sent::new(4), Sent::new(3)]]), 4);
+    assert_eq!(rows_after(&mut world, &[&[two.clone(), Sent::new(5)]]), 5);
+    // Nor after a restart of the processor.
+    world.store.flush().expect("flushed");
+    world.processor = new_processor(&world.store, &world.notes, 0);
+    assert_eq!(rows_after(&mut world, &[&[one], &[two]]), 5);
+}
+
+#[test]
+fn any_part_of_the_key_makes_another_event() {
+    let mut world = World::new("plain");
+    let one = Sent::new(1);
+    let others = [
+        Sent { token: "careful", ..one.clone() },
+        Sent { uuid: 2, ..one.clone() },
+        Sent { event: "f", ..one.clone() },
+        Sent { distinct_id: "bob", ..one.clone() },
+    ];
+    assert_eq!(rows_after(&mut world, &[&[one]]), 1);
+    for (other, rows) in others.into_iter().zip(2..) {
+        assert_eq!(rows_after(&mut world, &[&[other]]), rows);
+    }
+}
+
+#[test]
+fn the_edge_of_the_window_is_exact() {
+    for (distance, rows) in [(WINDOW, 1), (WINDOW + 1, 2), (-WINDOW, 1), (-WINDOW - 1, 2)] {
+        let again = Sent { received_at: RECEIVED_AT.0 + distance, ..Sent::new(1) };
+        let mut world = World::new("plain");
+        rows_after(&mut world, &[&[Sent::new(1)]]);
+        assert_eq!(rows_after(&mut world, &[from_ref(&again)]), rows, "{distance} µs, in two commits");
+        let mut world = World::new("plain");
+        assert_eq!(rows_after(&mut world, &[&[Sent::new(1)], &[again]]), rows, "{distance} µs, in one commit");
+    }
+}
+
+#[test]
+fn the_window_begins_with_the_stored_one() {
+    let mut world = World::new("plain");
+    let at = |distance| Sent { received_at: RECEIVED_AT.0 + distance, ..Sent::new(1) };
+    assert_eq!(rows_after(&mut world, &[&[at(0)], &[at(WINDOW)]]), 1);
+    assert_eq!(rows_after(&mut world, &[&[at(WINDOW + 1)]]), 2, "the duplicate between them has moved nothing");
+    assert_eq!(rows_after(&mut world, &[&[at(2 * WINDOW)]]), 2);
+}
+
+#[test]
+fn a_duplicate_has_no_effect() {
+    let mut world = World::new("plain");
+    let identify =
+        Sent { event: "$identify", properties: r#"{"$anon_distinct_id":"x","$set":{"plan":"free"}}"#.to_owned(), ..Sent::new(1) };
+    let group = r#"{"$group_type":"company","$group_key":"acme","$group_set":{"size":1}}"#;
+    let group = Sent { event: "$groupidentify", properties: group.to_owned(), ..Sent::new(2) };
+    rows_after(&mut world, &[from_ref(&identify), from_ref(&group)]);
+    let before = (world.store.kept(), observed(&world.notes));
+    let changed = |sent: Sent, from: &str, to: &str| Sent { properties: sent.properties.replace(from, to), ..sent };
+    let again = [changed(identify, "free", "pro"), changed(group, ":1", ":2,\"new\":3")];
+    rows_after(&mut world, &[&again[..1], &again[1..]]);
+    let mut after = (world.store.kept(), observed(&world.notes));
+    after.0.position = before.0.position;
+    assert_eq!(after, before);
+    assert!(world.notes.warnings.lock().expect("unpoisoned").is_empty());
+}
+
+#[test]
+fn what_was_dropped_may_come_again() {
+    let mut world = World::new("plain");
+    let broken = Sent { properties: "{".to_owned(), ..Sent::new(1) };
+    assert_eq!(rows_after(&mut world, &[&[broken.clone(), Sent::new(1)]]), 1);
+    let personless = Sent { event: "$identify", properties: r#"{"$process_person_profile":false}"#.to_owned(), ..Sent::new(2) };
+    assert_eq!(rows_after(&mut world, &[from_ref(&personless)]), 1);
+    let mended = Sent { properties: "{}".to_owned(), ..personless };
+    assert_eq!(rows_after(&mut world, &[&[mended]]), 2);
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    let tokens = prop_oneof![3 => Just("plain"), 1 => Just("cookieless")];
+    let names = prop_oneof![3 => Just("e"), 1 => Just("f")];
+    let ids = prop_oneof![3 => Just("ann"), 1 => Just("bob")];
+    // In steps of a third of the window, to meet its edges.
+    (tokens, 1..4_u128, names, ids, 0..9_i64, -1..2_i64).prop_map(|(token, uuid, event, distinct_id, thirds, micros)| {
+        let received_at = RECEIVED_AT.0 + thirds * WINDOW / 3 + micros;
+        Sent { token, event, distinct_id, received_at, ..Sent::new(uuid) }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn as_a_map_would_do_it(sent in proptest::collection::vec(sent(), 1..60), sizes in proptest::collection::vec(1..9_usize, 60)) {
+        let mut arrivals: HashMap<_, Vec<i64>> = HashMap::new();
+        let mut expected = 0;
+        for sent in &sent {
+            let of_key = arrivals.entry((sent.token, sent.uuid, sent.event, sent.distinct_id)).or_default();
+            if of_key.iter().all(|earlier| (earlier - sent.received_at).abs() > WINDOW) {
+                of_key.push(sent.received_at);
+                expected += 1;
+            }
+        }
+        let mut world = World::new("plain");
+        let (mut rest, mut rows) = (&sent[..], 0);
+        for size in sizes {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            if !now.is_empty() {
+                let requests: Vec<&[Sent]> = now.chunks(1).collect();
+                rows = rows_after(&mut world, &requests);
+            }
+        }
+        prop_assert_eq!(rows, expected);
+    }
+}
