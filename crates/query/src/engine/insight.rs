@@ -16,7 +16,7 @@ pub(super) fn answer(run: &Run, kind: &str, query: &Json) -> Result<QueryRespons
     // The operators are loops over columns: they hold this thread, and look at the flag to stop.
     let result = tokio::task::block_in_place(|| insights::run(kind, query, &run.context, &run.stop))?;
     let mut body = Map::new();
-    body.insert("results".to_owned(), Json::Array(result.items));
+    body.insert("results".to_owned(), result.results);
     body.insert("hasMore".to_owned(), json!(result.has_more));
     body.insert("timings".to_owned(), json!([{"k": "./operator", "t": began.elapsed().as_secs_f64()}]));
     body.insert("hogql".to_owned(), Json::Null);
@@ -27,5 +27,6 @@ pub(super) fn answer(run: &Run, kind: &str, query: &Json) -> Result<QueryRespons
         let text = |at: &jiff::Zoned| at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
         body.insert("resolved_date_range".to_owned(), json!({"date_from": text(&range.from), "date_to": text(&range.to)}));
     }
+    body.extend(result.more);
     Ok(QueryResponse { body })
 }

@@ -11,6 +11,7 @@
 mod model;
 mod parallel;
 mod people;
+mod statistic;
 mod trends;
 
 use crate::dates::{Calendar, QueryRange};
@@ -22,17 +23,19 @@ use aqueduct_catalog::{PropertyParent, PropertyType};
 use aqueduct_store::{Part, ProjectView};
 use jiff::Timestamp;
 use jiff::civil::Weekday;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What an insight answers.
 #[derive(Debug, Default)]
 pub(crate) struct InsightResult {
-    /// PostHog's `results`.
-    pub(crate) items: Vec<Value>,
+    /// PostHog's `results`: a list of items, for some kinds an object.
+    pub(crate) results: Value,
     /// Whether a limit cut them.
     pub(crate) has_more: bool,
+    /// Other fields of the response.
+    pub(crate) more: Map<String, Value>,
     /// The dates that the query came to mean.
     pub(crate) range: Option<QueryRange>,
 }

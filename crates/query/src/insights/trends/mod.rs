@@ -75,7 +75,7 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
         let previous = compare.compare_to.as_deref().map_or_else(|| current.previous(), |to| current.moved_back(to));
         periods = vec![(current.clone(), Some("current")), (previous, Some("previous"))];
     }
-    let mut answer = InsightResult { range: Some(current), ..InsightResult::default() };
+    let (mut items, mut has_more) = (Vec::new(), false);
     let mut per_formula: Vec<Vec<Value>> = vec![Vec::new(); formulas.len()];
     for (range, compare_label) in &periods {
         let frame = Frame {
@@ -91,7 +91,7 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
             plans.iter().map(|plan| series_lines(plan, &breakdowns, range, display, smoothing, context)).collect::<Result<Vec<_>, _>>()?;
         for (at, (node, formula)) in formulas.iter().enumerate() {
             let (lines, more) = limited(combined(&lines, formula), &breakdowns);
-            answer.has_more |= more;
+            has_more |= more;
             let label = node.custom_name.clone().unwrap_or_else(|| format!("Formula ({})", node.formula));
             per_formula[at].extend(lines.iter().map(|line| render::formula_item(line, &label, frame)));
         }
@@ -99,13 +99,13 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
         if formulas.is_empty() {
             for (order, (plan, lines)) in plans.iter().zip(lines).enumerate() {
                 let (lines, more) = limited(lines, &breakdowns);
-                answer.has_more |= more;
-                answer.items.extend(lines.iter().map(|line| render::series_item(line, &plan.series, order, frame)));
+                has_more |= more;
+                items.extend(lines.iter().map(|line| render::series_item(line, &plan.series, order, frame)));
             }
         }
     }
-    answer.items.extend(per_formula.into_iter().flatten());
-    Ok(answer)
+    items.extend(per_formula.into_iter().flatten());
+    Ok(InsightResult { results: Value::Array(items), has_more, range: Some(current), ..InsightResult::default() })
 }
 
 fn formulas(filter: &super::model::TrendsFilter, series: usize) -> Result<Vec<(FormulaNode, Formula)>, QueryError> {

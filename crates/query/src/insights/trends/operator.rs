@@ -5,12 +5,13 @@
 
 use super::buckets::Buckets;
 use super::labels::Bins;
-use super::math::{Math, Statistic};
+use super::math::Math;
 use super::rows::{Layout, NO_CELL, Rows};
 use super::tally::{Lines, Tally};
 use crate::error::QueryError;
 use crate::insights::InsightContext;
 use crate::insights::people::{Merged, Piece, walk_merged, walk_shard};
+use crate::insights::statistic::Statistic;
 use crate::scan::RowProgram;
 use aqueduct_event::PersonId;
 use aqueduct_store::{Part, PersonRuns};
