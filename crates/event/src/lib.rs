@@ -6,7 +6,7 @@
 //! - Nothing here knows HTTP, SQL or a backend, or touches a file.
 //! - [`RawBatch`] is what `capture` makes durable and `process` reads back; its bytes are specified in [`raw`] and versioned.
 //!
-//! Read next: [`raw`] (what lies in the journal), [`property`] (what a property value is), [`limits`].
+//! Read next: [`raw`] (what lies in the journal), [`property`] (what a property value is), [`verdict`] (what became of an event), [`limits`].
 
 pub mod check;
 pub mod ids;
@@ -17,6 +17,7 @@ pub mod space;
 pub mod sums;
 pub mod time;
 pub mod timestamp;
+pub mod verdict;
 
 pub use check::{Fault, FileCheck};
 pub use ids::{JournalPosition, PartitionId, PersonId, ProjectId, person_id_of};
@@ -25,3 +26,4 @@ pub use raw::{RawBatch, RawBatchError, RawEvent};
 pub use space::Space;
 pub use sums::{PageDamage, PageSums};
 pub use time::{Clock, ManualClock, SystemClock, UnixMicros};
+pub use verdict::{Minute, Tally, TallyKey, Verdict};

@@ -6,7 +6,9 @@
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, RawBatch, RawEvent, UnixMicros};
 use aqueduct_journal::Entry;
 use aqueduct_process::{CookielessMode, Observed, Observer, ProcessConfig, Processor, ProjectFacts, Projects, Warning};
-use aqueduct_store::{Commit, CommitError, DistinctIdRecord, GroupRecord, PersonRecord, ReadError, Seen, SeenRule, Store};
+use aqueduct_store::{
+    Commit, CommitError, DeadLetter, DistinctIdRecord, GroupRecord, LetterId, PersonRecord, ReadError, Seen, SeenRule, Store,
+};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -47,6 +49,10 @@ impl Store for NoStore {
 
     fn distinct_ids_of(&self, _: ProjectId, _: PersonId) -> Result<Vec<String>, ReadError> {
         Ok(Vec::new())
+    }
+
+    fn dead_letter(&self, _: ProjectId, _: LetterId) -> Result<Option<DeadLetter>, ReadError> {
+        Ok(None)
     }
 
     fn group(&self, _: ProjectId, _: u8, _: &str) -> Result<Option<GroupRecord>, ReadError> {

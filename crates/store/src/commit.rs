@@ -1,9 +1,10 @@
 //! What `process` hands over: rows of events and the changes of persons and groups that they caused, with their journal position.
 
+use crate::account::{Fate, LetterChange};
 use crate::layout::builder::RowsBuilder;
 use crate::layout::{Table, sorted};
 use crate::seen::Seen;
-use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, PropertyValue, UnixMicros};
+use aqueduct_event::{JournalPosition, Minute, PartitionId, PersonId, ProjectId, PropertyValue, Tally, UnixMicros};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -28,10 +29,16 @@ pub struct Commit {
     pub overrides: Vec<PersonOverride>,
     /// Arrivals of the events that are rows: the same event is known again by them.
     pub seen: Vec<Seen>,
+    /// Verdicts over the records' events but for [`Visible`](aqueduct_event::Verdict::Visible), which the store counts from `events`.
+    pub verdicts: Tally,
+    /// Events of the records that have no row, in their order.
+    pub fates: Vec<Fate>,
+    /// Dead letters that came or went, in their order.
+    pub dead_letters: Vec<LetterChange>,
 }
 
 impl Commit {
-    /// A commit with nothing in it but how far it comes.
+    /// A commit that changes nothing but the position.
     #[must_use]
     pub fn new(partition: PartitionId, upto: JournalPosition) -> Self {
         Self {
@@ -44,6 +51,9 @@ impl Commit {
             group_types: Vec::new(),
             overrides: Vec::new(),
             seen: Vec::new(),
+            verdicts: Tally::default(),
+            fates: Vec::new(),
+            dead_letters: Vec::new(),
         }
     }
 }
@@ -181,6 +191,21 @@ impl EventRows {
     /// Adds one event. `properties` yields each key once; of a key that comes twice the later value stands.
     pub fn push<'p>(&mut self, row: &EventRow<'_>, properties: impl Iterator<Item = (&'p str, PropertyValue<'p>)>) {
         self.rows.push(row, properties);
+    }
+
+    /// How many rows each project has of each minute of receipt.
+    pub(crate) fn received(&self) -> Vec<(ProjectId, Minute, i64)> {
+        let mut counts: Vec<(ProjectId, Minute, i64)> = Vec::new();
+        let fixed = &self.rows.fixed;
+        for (project, created_at) in fixed.project.iter().zip(&fixed.created_at) {
+            let (project, minute) = (ProjectId(*project), Minute::of(UnixMicros(*created_at)));
+            // Rows of a request follow each other, so the count that grew last is nearly always the one.
+            match counts.iter_mut().rev().find(|(of, at, _)| (*of, *at) == (project, minute)) {
+                Some((.., rows)) => *rows += 1,
+                None => counts.push((project, minute, 1)),
+            }
+        }
+        counts
     }
 
     /// The rows as a sorted table; `seq` is the number of the commit.

@@ -40,6 +40,13 @@ pub struct StoreConfig {
     pub row_group_rows_max: usize,
     /// An event that is received again within this time after the one that was stored is dropped as a duplicate, in milliseconds. Default: `604800000` (7 days).
     pub dedup_window_ms: u64,
+    /// Counts of verdicts are kept by the minute for this many days, and by the hour for ever. Default: `90`.
+    pub verdict_minutes_days: u32,
+    /// Events without a row of which it is kept what became of them, about; the oldest are forgotten first, and only counted. Default: `1000000`.
+    pub fates_max: u64,
+    /// Bytes that dead letters may take. When they do, a further one is counted as `dead_lettered:no_room` and its payload is lost, which is
+    /// logged as an error and shown by the ledger. Default: `1073741824` (1 GiB).
+    pub dead_letters_bytes_max: u64,
 }
 
 impl Default for StoreConfig {
@@ -60,6 +67,9 @@ impl Default for StoreConfig {
             compaction_bytes_max: 512 << 20,
             row_group_rows_max: 1 << 20,
             dedup_window_ms: 7 * 24 * 3_600_000,
+            verdict_minutes_days: 90,
+            fates_max: 1_000_000,
+            dead_letters_bytes_max: 1 << 30,
         }
     }
 }

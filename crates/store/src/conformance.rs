@@ -2,6 +2,7 @@
 //!
 //! A backend's test is one call of [`run`] with a way to make a [`World`]: a store that can be read back, brought to rest, and crashed.
 
+mod account_cases;
 mod cases;
 mod rows;
 mod state_cases;

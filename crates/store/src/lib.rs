@@ -4,7 +4,7 @@
 //! A commit is *visible* when [`Store::commit`] returns and *durable* when [`Store::durable`] has passed its position.
 //!
 //! # Invariants
-//! - One manifest commit makes events, persons, groups, overrides and the journal position durable together, or not at all.
+//! - One manifest commit makes events, persons, groups, overrides, accounts and the journal position durable together, or not at all.
 //!   After a crash the store stands at that position, and `process` reads on from there: replay gives the same state.
 //! - A [`Snapshot`] never changes and never blocks a commit, a flush or a compaction.
 //! - Rows of a part are sorted by (project, person, time, uuid). A person's rows of one part are contiguous.
@@ -14,6 +14,7 @@
 //!
 //! Read next: [`commit`] (what comes in), [`read`] (what goes out), `layout` (columns and files), `conformance`.
 
+mod account;
 mod cache;
 pub mod commit;
 mod config;
@@ -29,6 +30,7 @@ pub mod read;
 mod seen;
 mod segment;
 
+pub use account::{AccountView, Accounts, DeadLetter, Fate, LetterChange, LetterId, UnknownLetterId};
 pub use commit::{Commit, DistinctIdRecord, EventRow, EventRows, GroupRecord, PersonMode, PersonOverride, PersonRecord};
 pub use config::StoreConfig;
 pub use embedded::EmbeddedStore;
@@ -81,6 +83,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`ReadError`] when the state cannot be read.
     fn distinct_ids_of(&self, project: ProjectId, person: PersonId) -> Result<Vec<String>, ReadError>;
+
+    /// A dead letter, durable or not.
+    ///
+    /// # Errors
+    /// [`ReadError`] when it cannot be read.
+    fn dead_letter(&self, project: ProjectId, id: LetterId) -> Result<Option<DeadLetter>, ReadError>;
 
     /// A group by type index and key.
     ///

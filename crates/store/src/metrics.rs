@@ -17,6 +17,8 @@ const FRESH_BYTES: &str = "aqueduct_store_fresh_bytes";
 const CACHE_BYTES: &str = "aqueduct_store_cache_bytes";
 const SEGMENTS: &str = "aqueduct_store_segments";
 const OVERRIDES: &str = "aqueduct_store_overrides";
+const FATES_LEFT_OUT: &str = "aqueduct_store_fates_left_out_total";
+const LETTERS_WITHOUT_ROOM: &str = "aqueduct_store_dead_letters_without_room_total";
 
 /// Tells the exporter what each metric is.
 pub(crate) fn describe() {
@@ -34,6 +36,16 @@ pub(crate) fn describe() {
     describe_gauge!(CACHE_BYTES, Unit::Bytes, "memory of decoded columns");
     describe_gauge!(SEGMENTS, Unit::Count, "segments in the manifest");
     describe_gauge!(OVERRIDES, Unit::Count, "merged persons whose rows are not rewritten yet");
+    describe_counter!(FATES_LEFT_OUT, Unit::Count, "events without a row whose fate is only counted because too many came at once");
+    describe_counter!(LETTERS_WITHOUT_ROOM, Unit::Count, "events whose payload was lost because dead letters had no room");
+}
+
+pub(crate) fn fates_left_out(fates: usize) {
+    counter!(FATES_LEFT_OUT).increment(fates as u64);
+}
+
+pub(crate) fn letter_without_room(events: u32) {
+    counter!(LETTERS_WITHOUT_ROOM).increment(u64::from(events));
 }
 
 pub(crate) fn committed(rows: usize, took: Duration, fresh_bytes: usize) {

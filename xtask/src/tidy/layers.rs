@@ -8,14 +8,15 @@ use std::path::Path;
 /// `capture` sees neither `store` nor `query`, because it accepts events while they are down.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("event", &[]),
+    ("ledger", &["event"]),
     ("catalog", &["event"]),
     ("journal", &["event"]),
     ("store", &["event"]),
-    ("capture", &["event", "catalog", "journal"]),
-    ("process", &["event", "catalog", "journal", "store"]),
+    ("capture", &["event", "ledger", "catalog", "journal"]),
+    ("process", &["event", "ledger", "catalog", "journal", "store"]),
     ("query", &["event", "catalog", "store"]),
-    ("api", &["event", "catalog", "store", "query"]),
-    ("server", &["event", "catalog", "journal", "store", "capture", "process", "query", "api"]),
+    ("api", &["event", "ledger", "catalog", "store", "query"]),
+    ("server", &["event", "ledger", "catalog", "journal", "store", "capture", "process", "query", "api"]),
     // aside: uses nothing of ours
     ("book", &[]),
 ];

@@ -1,10 +1,10 @@
 //! A store that is a few maps: the obviously right one. It remembers its state at each flush, so that a crash can take back the rest.
 
-use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, SystemClock, UnixMicros};
+use aqueduct_event::{JournalPosition, Minute, PartitionId, PersonId, ProjectId, SystemClock, TallyKey, UnixMicros, Verdict};
 use aqueduct_store::conformance::{Row, logical_rows};
 use aqueduct_store::{
-    Commit, CommitError, DistinctIdRecord, EmbeddedStore, GroupRecord, PersonOverride, PersonRecord, ReadError, Seen, SeenRule, Store,
-    StoreConfig,
+    Commit, CommitError, DeadLetter, DistinctIdRecord, EmbeddedStore, Fate, GroupRecord, LetterChange, LetterId, PersonOverride,
+    PersonRecord, ReadError, Seen, SeenRule, Store, StoreConfig,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,6 +26,30 @@ pub(crate) struct Kept {
     pub(crate) group_types: BTreeMap<ProjectId, Vec<String>>,
     pub(crate) overrides: Vec<(ProjectId, PersonId, PersonId)>,
     pub(crate) seen: Vec<Seen>,
+    /// Counts that are not 0.
+    pub(crate) verdicts: BTreeMap<TallyKey, i64>,
+    pub(crate) fates: Vec<Fate>,
+    pub(crate) letters: BTreeMap<(ProjectId, LetterId), DeadLetter>,
+}
+
+impl Kept {
+    fn count(&mut self, key: TallyKey, events: i64) {
+        *self.verdicts.entry(key).or_default() += events;
+        self.verdicts.retain(|_, events| *events != 0);
+    }
+
+    fn post(&mut self, commit: &Commit) {
+        for (key, events) in commit.verdicts.iter() {
+            self.count(key, events);
+        }
+        self.fates.extend(commit.fates.iter().cloned());
+        for change in &commit.dead_letters {
+            match change {
+                LetterChange::Keep(letter) => self.letters.insert((letter.project, letter.id), letter.clone()),
+                LetterChange::Remove { project, id } => self.letters.remove(&(*project, *id)),
+            };
+        }
+    }
 }
 
 /// The store.
@@ -104,8 +128,12 @@ impl Store for ModelStore {
         kept.overrides.extend(commit.overrides.iter().map(|PersonOverride { project, from, to }| (*project, *from, *to)));
         assert_eq!(commit.seen.len(), commit.events.len(), "each row has arrived");
         kept.seen.extend(&commit.seen);
+        kept.post(&commit);
         if !commit.events.is_empty() {
             let rows = rows_of(commit, &[1, 2, 3].map(ProjectId));
+            for (project, row) in &rows {
+                kept.count(TallyKey { minute: Minute::of(UnixMicros(row.created_at)), project: *project, verdict: Verdict::Visible }, 1);
+            }
             kept.rows.extend(rows);
         }
         Ok(())
@@ -136,6 +164,10 @@ impl Store for ModelStore {
             .filter(|id| id.project == project && id.person == person)
             .map(|id| id.distinct_id.to_string())
             .collect())
+    }
+
+    fn dead_letter(&self, project: ProjectId, id: LetterId) -> Result<Option<DeadLetter>, ReadError> {
+        Ok(self.read()?.letters.get(&(project, id)).cloned())
     }
 
     fn group(&self, project: ProjectId, type_index: u8, key: &str) -> Result<Option<GroupRecord>, ReadError> {

@@ -1,16 +1,16 @@
 //! The cases about event rows, and the list of all cases.
 
 use super::rows::{Event, Row, commit_of, logical_rows};
-use super::state_cases;
-use crate::Store;
+use super::{account_cases, state_cases};
 use crate::commit::PersonOverride;
 use crate::read::Snapshot;
+use crate::{Accounts, Store};
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, UnixMicros};
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// A store under test.
-pub trait Backend: Store {
+pub trait Backend: Store + Accounts {
     /// The store as it is now.
     fn snapshot(&self) -> Arc<dyn Snapshot>;
 }
@@ -49,6 +49,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn World>) {
     merged_persons_are_one(&mut *make());
     a_person_that_lives_again_has_its_rows(&mut *make());
     state_cases::run(make);
+    account_cases::run(make);
 }
 
 fn events(count: u32, seed: u32) -> Vec<Event> {

@@ -103,6 +103,7 @@ impl EmbeddedStore {
             add: added.iter().collect(),
             delta: Some(&delta),
             positions: Some(&generation.positions),
+            account: Some((&generation.account, self.account_limits())),
             group_types: changed_group_types(&persisted.group_types, &frozen.group_types),
             overrides: changed_overrides(&persisted.overrides, &frozen.overrides),
             seqs: Some(&generation.seqs()),

@@ -2,6 +2,8 @@
 //!
 //! One writer at a time replaces the [`State`]; readers take the present one and keep it as long as they like.
 
+pub(crate) mod account;
+mod accounts;
 mod compact;
 pub(crate) mod delta;
 mod flush;
@@ -13,6 +15,7 @@ mod snapshot;
 mod state;
 mod tables;
 
+use crate::account::{DeadLetter, LetterId};
 use crate::cache::ColumnCache;
 use crate::commit::{Commit, DistinctIdRecord, GroupRecord, PersonRecord};
 use crate::config::StoreConfig;
@@ -22,6 +25,7 @@ use crate::read::Snapshot;
 use crate::seen::{Seen, SeenIndex, SeenRule};
 use crate::segment::Segment;
 use crate::{CommitError, ReadError, Store, metrics};
+use account::Posting;
 use aqueduct_event::limits::GROUP_TYPES_MAX;
 use aqueduct_event::{Clock, JournalPosition, PartitionId, PersonId, ProjectId, UnixMicros};
 use arc_swap::ArcSwap;
@@ -119,7 +123,7 @@ impl Store for EmbeddedStore {
         self.seen.insert(&commit.seen);
         let (started, rows) = (Instant::now(), commit.events.len());
         let mut state = State::clone(&self.state.load());
-        apply(&mut state, commit, self.shards);
+        apply(&mut state, commit, self.shards, self.config.dead_letters_bytes_max);
         state.active.since.get_or_insert_with(|| self.clock.now());
         metrics::committed(rows, started.elapsed(), state.bytes());
         self.state.store(Arc::new(state));
@@ -169,6 +173,10 @@ impl Store for EmbeddedStore {
         self.state.load().distinct_ids_of(project, person)
     }
 
+    fn dead_letter(&self, project: ProjectId, id: LetterId) -> Result<Option<DeadLetter>, ReadError> {
+        self.state.load().dead_letter(project, id)
+    }
+
     fn group(&self, project: ProjectId, type_index: u8, key: &str) -> Result<Option<GroupRecord>, ReadError> {
         self.state.load().group(project, type_index, key)
     }
@@ -187,8 +195,11 @@ impl Store for EmbeddedStore {
 }
 
 /// The state after a commit.
-fn apply(state: &mut State, commit: Commit, shards: u16) {
-    let Commit { partition, upto, events, persons, distinct_ids, groups, group_types, overrides, seen: _ } = commit;
+fn apply(state: &mut State, commit: Commit, shards: u16, letter_bytes_max: u64) {
+    let Commit { partition, upto, events, persons, distinct_ids, groups, group_types, overrides, verdicts, fates, dead_letters, seen: _ } =
+        commit;
+    let posting = Posting { visible: events.received(), verdicts, fates, letters: dead_letters };
+    account::post(state, posting, letter_bytes_max);
     state.seq += 1;
     let seq = state.seq;
     let mut touched: Vec<ProjectId> = Vec::new();

@@ -51,7 +51,7 @@ impl EmbeddedStore {
                 "a store keeps the number of shards that it was made with"
             );
         }
-        let Loaded { shards, next_segment, seq, segments, positions, seqs, group_types, overrides, seen_secret } = loaded;
+        let Loaded { shards, next_segment, seq, segments, positions, seqs, group_types, overrides, seen_secret, letter_bytes } = loaded;
         let segments = segments.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&files)))).collect();
         let overrides = overrides.into_iter().map(|(project, steps)| (project, Arc::new(steps.into_iter().collect::<Overrides>())));
         let overrides = Arc::new(overrides.collect());
@@ -61,7 +61,7 @@ impl EmbeddedStore {
         let base = Base { segments, view, seqs, positions, overrides: Arc::clone(&overrides), seq, records_changed, recent };
         let group_types = Arc::new(group_types.into_iter().map(|(project, names)| (project, Arc::new(names))).collect());
         let persisted = Persisted { overrides: Arc::clone(&overrides), group_types: Arc::clone(&group_types), pending: None };
-        let state = State { base: Arc::new(base), frozen: None, active: Generation::default(), overrides, group_types, seq };
+        let state = State { base: Arc::new(base), frozen: None, active: Generation::default(), overrides, group_types, seq, letter_bytes };
         let config = StoreConfig { memory_bytes_max: config.memory_bytes_max.min(MEMORY_BYTES_MAX), ..config };
         Ok(Self {
             cache: Arc::new(ColumnCache::new(config.cache_bytes)),

@@ -7,6 +7,7 @@
 //! ```
 //! A look-up asks active, then frozen, then base.
 
+use super::account::Account;
 use super::delta::{Delta, Layers};
 use super::overrides::Overrides;
 use crate::layout::{Table, merge_tables};
@@ -25,6 +26,8 @@ pub(crate) struct Generation {
     pub(crate) layers: Layers,
     /// Where each partition stands after it.
     pub(crate) positions: BTreeMap<PartitionId, JournalPosition>,
+    /// Verdicts, fates and dead letters.
+    pub(crate) account: Arc<Account>,
     /// When its first commit came.
     pub(crate) since: Option<UnixMicros>,
 }
@@ -45,7 +48,7 @@ impl Generation {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.bytes).sum::<usize>() + self.layers.bytes()
+        self.chunks.iter().map(|chunk| chunk.bytes).sum::<usize>() + self.layers.bytes() + self.account.bytes()
     }
 
     /// Adds a chunk and merges those of its size class when there are enough: few parts for a query, each row merged a logarithmic number of times.
@@ -145,6 +148,8 @@ pub(crate) struct State {
     pub(crate) group_types: GroupTypesByProject,
     /// Number of the newest commit; goes on after a restart.
     pub(crate) seq: u64,
+    /// Bytes of all dead letters.
+    pub(crate) letter_bytes: u64,
 }
 
 impl State {

@@ -1,6 +1,8 @@
 //! One change of the manifest, applied in one transaction.
 
+use super::account::{self, AccountLimits};
 use super::{DISTINCT_IDS, GROUP_TYPES, GROUPS, META, OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, POSITIONS, PROJECTS, SEGMENTS, records};
+use crate::embedded::account::Account;
 use crate::embedded::delta::Delta;
 use crate::segment::Descriptor;
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId};
@@ -17,6 +19,8 @@ pub(crate) struct Change<'a> {
     /// Records, merged into one layer.
     pub(crate) delta: Option<&'a Delta>,
     pub(crate) positions: Option<&'a BTreeMap<PartitionId, JournalPosition>>,
+    /// Verdicts, fates and dead letters.
+    pub(crate) account: Option<(&'a Account, AccountLimits)>,
     /// Names per project, all of them.
     pub(crate) group_types: Vec<(ProjectId, Arc<Vec<String>>)>,
     /// Present person, or `None` where an override is over.
@@ -33,6 +37,9 @@ impl Change<'_> {
         self.segments(&transaction)?;
         self.numbers(&transaction, number)?;
         self.small_tables(&transaction)?;
+        if let Some((account, limits)) = self.account {
+            account::write(&transaction, account, limits)?;
+        }
         if let Some(delta) = self.delta {
             persons(&transaction, delta)?;
             distinct_ids(&transaction, delta)?;

@@ -7,7 +7,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | u64: `format`, `shards`, `next_segment`, `seq` (newest commit), `changes` (newest change), `seen_secret_high` and `seen_secret_low` |
+//! | `meta` | name | u64: `format`, `shards`, `next_segment`, `seq` (newest commit), `changes` (newest change), `seen_secret_high` and `seen_secret_low`, `letter_bytes`, `hours_before` (minute), `fates_epoch` (newest), `fates_in_epoch` |
 //! | `positions` | u32 partition | u64: next record of the journal to read |
 //! | `projects` | u32 project | u64: number of the newest commit that touched it |
 //! | `segments` | u64 id | [`Descriptor`] |
@@ -18,15 +18,25 @@
 //! | `group_types` | u32 project, u8 index | name |
 //! | `overrides` | u32 project, 16 bytes person that rows carry | 16 bytes present person |
 //! | `seen` | u64 id | run of arrivals |
+//! | `verdicts` | u32 minute, u32 project, u16 verdict | i64 events; minutes before `hours_before` stand for their hour |
+//! | `verdict_totals` | u32 project, u16 verdict | i64 events of all time |
+//! | `dead_letters` | u32 project, u32 partition, u64 position, u32 place in the record | dead letter |
+//! | `fates_<epoch>` | u32 project, 16 bytes uuid, u64 position, u32 place in the record | fate |
+//! | `fates_by_<epoch>` | u32 project, distinct id, u8 0, u64 position, u32 place in the record, 16 bytes uuid | nothing |
+//!
+//! Format 1 lacks the tables from `seen` on; they are made when it is opened.
 //!
 //! # Invariants
 //! - An older program refuses a newer format ([`OpenError::Version`]).
 //! - A change is one transaction, synced when it returns.
 
+mod account;
+mod account_records;
 mod change;
 pub(crate) mod records;
 mod view;
 
+pub(crate) use account::{AccountLimits, EPOCH_FATES, LetterEdit, bucket};
 pub(crate) use change::Change;
 pub(crate) use view::View;
 
@@ -54,12 +64,12 @@ const PERSON_DISTINCT_IDS: TableDefinition<'_, Bytes, ()> = TableDefinition::new
 const GROUPS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("groups");
 const GROUP_TYPES: TableDefinition<'_, Bytes, &str> = TableDefinition::new("group_types");
 const OVERRIDES: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("overrides");
-
+const VERDICTS: TableDefinition<'_, Bytes, i64> = TableDefinition::new("verdicts");
+const TOTALS: TableDefinition<'_, Bytes, i64> = TableDefinition::new("verdict_totals");
+const LETTERS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("dead_letters");
 const SEEN: TableDefinition<'_, u64, Bytes> = TableDefinition::new("seen");
 
-/// Tables that there are.
-const TABLES: usize = 11;
-/// Format that this program writes, and the newest that it reads. Format 1 had no runs of arrivals.
+/// Format that this program writes, and the newest that it reads. Format 1 had neither arrivals nor accounts.
 const FORMAT: u32 = 2;
 
 /// The manifest of an open store.
@@ -103,6 +113,8 @@ pub(crate) struct Loaded {
     pub(crate) overrides: FxHashMap<ProjectId, Vec<(PersonId, PersonId)>>,
     /// Under which the keys of events are made; random, as old as the store.
     pub(crate) seen_secret: u128,
+    /// Bytes of all dead letters.
+    pub(crate) letter_bytes: u64,
 }
 
 /// redb wants a type of its own as storage; the seam hands out a boxed one.
@@ -188,6 +200,23 @@ impl Manifest {
         }
     }
 
+    /// Makes a change of a dead letter durable.
+    pub(crate) fn edit(&self, edit: &LetterEdit<'_>) -> Result<(), CommitError> {
+        let made = match self.db.read().as_ref() {
+            Some(db) => (|| -> Result<(), redb::Error> {
+                let transaction = db.begin_write()?;
+                edit.write(&transaction)?;
+                Ok(transaction.commit()?)
+            })()
+            .map_err(|error| error.to_string()),
+            None => Err("it is closed after a failure".to_owned()),
+        };
+        made.map_err(|what| {
+            self.failed.store(true, Ordering::SeqCst);
+            CommitError::Manifest { what }
+        })
+    }
+
     /// Whether a change that failed was made all the same. Known once the database is open again.
     pub(crate) fn was_made(&self, number: u64) -> bool {
         self.found.lock().contains(&number)
@@ -254,9 +283,11 @@ fn check_format(db: &Database, path: &Path) -> Result<(), OpenError> {
 
 /// Makes the tables of a new manifest, and what one of an older format does not have.
 fn prepare(db: &Database, shards: u16) -> Result<(), redb::Error> {
-    if db.begin_read()?.list_tables()?.count() == TABLES {
+    let read = db.begin_read()?;
+    if read.open_table(SEEN).is_ok() && read.open_table(LETTERS).is_ok() {
         return Ok(());
     }
+    drop(read);
     let change = db.begin_write()?;
     {
         let mut meta = change.open_table(META)?;
@@ -279,6 +310,9 @@ fn prepare(db: &Database, shards: u16) -> Result<(), redb::Error> {
         change.open_table(GROUP_TYPES)?;
         change.open_table(OVERRIDES)?;
         change.open_table(SEEN)?;
+        change.open_table(VERDICTS)?;
+        change.open_table(TOTALS)?;
+        change.open_table(LETTERS)?;
     }
     change.commit()?;
     Ok(())
@@ -294,6 +328,7 @@ fn load(db: &Database) -> Result<Option<(Loaded, u64)>, redb::Error> {
     };
     let mut loaded = Loaded { shards, next_segment: number("next_segment")?, seq: number("seq")?, ..Loaded::default() };
     loaded.seen_secret = (u128::from(number("seen_secret_high")?) << 64) | u128::from(number("seen_secret_low")?);
+    loaded.letter_bytes = number(account::LETTER_BYTES)?;
     for entry in read.open_table(SEGMENTS)?.iter()? {
         match Descriptor::decode(entry?.1.value()) {
             Some(descriptor) => loaded.segments.push(descriptor),

@@ -5,6 +5,10 @@
 //! | person | u8 version = 1, u8 flags (1 identified, 2 last seen known), i64 created µs, u64 version, i64 last seen µs, JSON text |
 //! | distinct id | u8 version = 1, u8 flags (1 personless), 16 bytes person, u64 version |
 //! | group | u8 version = 1, i64 created µs, i64 updated µs, JSON text |
+//! | fate | u8 version = 1, i64 received µs, u16 verdict, texts: event, distinct id, detail |
+//! | dead letter | u8 version = 1, u8 flags (1 amended), i64 received µs, u16 verdict, u32 events, u32 replays, 16 bytes uuid, texts: event, distinct id, detail, payload |
+//!
+//! Each text of a fate or a dead letter is its length as u32, then UTF-8.
 //!
 //! A person that was deleted or merged away has no record.
 

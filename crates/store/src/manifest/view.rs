@@ -1,11 +1,14 @@
 //! The manifest at one moment: look-ups and scans by project.
 
-use super::{DISTINCT_IDS, GROUPS, PERSON_DISTINCT_IDS, PERSONS, records};
+use super::account::{FATES_EPOCH, HOURS_BEFORE, fate_tables};
+use super::{DISTINCT_IDS, GROUPS, LETTERS, META, PERSON_DISTINCT_IDS, PERSONS, TOTALS, VERDICTS, account_records, records};
 use crate::ReadError;
+use crate::account::{DeadLetter, Fate, LetterId};
 use crate::commit::{DistinctIdRecord, GroupRecord, PersonRecord};
-use aqueduct_event::{PersonId, ProjectId};
-use redb::{Database, ReadOnlyTable, ReadableDatabase, Value};
+use aqueduct_event::{Minute, PersonId, ProjectId, TallyKey, Verdict};
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +20,38 @@ pub(crate) struct View {
     distinct_ids: Records,
     person_distinct_ids: ReadOnlyTable<&'static [u8], ()>,
     groups: Records,
+    verdicts: Counts,
+    totals: Counts,
+    letters: Records,
+    /// The oldest first.
+    fates: Vec<FateEpoch>,
+    hours_before: Minute,
     failed: Arc<AtomicBool>,
+}
+
+type Counts = ReadOnlyTable<&'static [u8], i64>;
+
+struct FateEpoch {
+    by_uuid: Records,
+    by_id: ReadOnlyTable<&'static [u8], ()>,
+}
+
+fn fate_epochs(read: &ReadTransaction, newest: u64) -> Result<Vec<FateEpoch>, redb::Error> {
+    let mut epochs = Vec::new();
+    for epoch in (0..=newest).rev() {
+        let (by_uuid, by_id) = fate_tables(epoch);
+        match read.open_table(TableDefinition::<&[u8], &[u8]>::new(&by_uuid)) {
+            Ok(by_uuid) => {
+                let by_id = read.open_table(TableDefinition::<&[u8], ()>::new(&by_id))?;
+                epochs.push(FateEpoch { by_uuid, by_id });
+            }
+            // Epochs before this one are forgotten.
+            Err(TableError::TableDoesNotExist(_)) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    epochs.reverse();
+    Ok(epochs)
 }
 
 impl fmt::Debug for View {
@@ -33,7 +67,14 @@ fn undecodable() -> ReadError {
 impl View {
     pub(super) fn new(db: &Database, failed: &Arc<AtomicBool>) -> Result<Self, redb::Error> {
         let read = db.begin_read()?;
+        let meta = read.open_table(META)?;
+        let number = |name: &str| -> Result<u64, redb::Error> { Ok(meta.get(name)?.map_or(0, |value| value.value())) };
         Ok(Self {
+            verdicts: read.open_table(VERDICTS)?,
+            totals: read.open_table(TOTALS)?,
+            letters: read.open_table(LETTERS)?,
+            fates: fate_epochs(&read, number(FATES_EPOCH)?)?,
+            hours_before: Minute(number(HOURS_BEFORE)?.try_into().unwrap_or(u32::MAX)),
             persons: read.open_table(PERSONS)?,
             distinct_ids: read.open_table(DISTINCT_IDS)?,
             person_distinct_ids: read.open_table(PERSON_DISTINCT_IDS)?,
@@ -69,6 +110,72 @@ impl View {
 
     pub(crate) fn groups(&self, project: ProjectId) -> Result<Vec<GroupRecord>, ReadError> {
         self.scan(&self.groups, &records::project_key(project), records::decode_group)
+    }
+
+    /// Counts of minutes before this one are kept by the hour.
+    pub(crate) fn hours_before(&self) -> Minute {
+        self.hours_before
+    }
+
+    /// Counts of the minutes, in order of key. Verdicts of a newer program are left out.
+    pub(crate) fn verdicts(&self, minutes: RangeInclusive<Minute>) -> Result<Vec<(TallyKey, i64)>, ReadError> {
+        let from = minutes.start().0.to_be_bytes();
+        let mut rows = Vec::new();
+        for row in self.verdicts.range(&from[..]..).map_err(|error| self.error(&error))? {
+            let (key, events) = row.map_err(|error| self.error(&error))?;
+            let Some(key) = account_records::decode_tally_key(key.value()) else { continue };
+            if key.minute > *minutes.end() {
+                break;
+            }
+            rows.push((key, events.value()));
+        }
+        Ok(rows)
+    }
+
+    /// Counts of all time.
+    pub(crate) fn totals(&self) -> Result<Vec<((ProjectId, Verdict), i64)>, ReadError> {
+        let mut totals = Vec::new();
+        for row in self.totals.range::<&[u8]>(..).map_err(|error| self.error(&error))? {
+            let (key, events) = row.map_err(|error| self.error(&error))?;
+            totals.extend(account_records::decode_total_key(key.value()).map(|key| (key, events.value())));
+        }
+        Ok(totals)
+    }
+
+    pub(crate) fn dead_letter(&self, project: ProjectId, id: LetterId) -> Result<Option<DeadLetter>, ReadError> {
+        self.one(&self.letters, &account_records::letter_key(project, id), account_records::decode_letter)
+    }
+
+    /// A project's dead letters, the oldest first.
+    pub(crate) fn dead_letters(&self, project: ProjectId) -> Result<Vec<DeadLetter>, ReadError> {
+        self.scan(&self.letters, &records::project_key(project), account_records::decode_letter)
+    }
+
+    pub(crate) fn fates_of(&self, project: ProjectId, uuid: uuid::Uuid) -> Result<Vec<Fate>, ReadError> {
+        let prefix = records::key(project, &[uuid.as_bytes()]);
+        let mut fates = Vec::new();
+        for epoch in &self.fates {
+            fates.extend(self.scan(&epoch.by_uuid, &prefix, account_records::decode_fate)?);
+        }
+        Ok(fates)
+    }
+
+    pub(crate) fn fates_by(&self, project: ProjectId, distinct_id: &str, limit: usize) -> Result<Vec<Fate>, ReadError> {
+        let prefix = account_records::fates_by_prefix(project, distinct_id);
+        let mut fates = Vec::new();
+        for epoch in self.fates.iter().rev() {
+            let mut keys = self.scan(&epoch.by_id, &prefix, |key, ()| account_records::fate_key_of(key, prefix.len()))?;
+            let surplus = keys.len().saturating_sub(limit - fates.len());
+            keys.drain(..surplus);
+            for key in keys.iter().rev() {
+                fates.extend(self.one(&epoch.by_uuid, key, account_records::decode_fate)?);
+            }
+            if fates.len() >= limit {
+                break;
+            }
+        }
+        fates.reverse();
+        Ok(fates)
     }
 
     fn error(&self, error: &redb::StorageError) -> ReadError {
