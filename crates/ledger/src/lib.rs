@@ -7,8 +7,9 @@
 //! - The two sides are counted apart from each other: what came in from the journal and the edge, what became of it from the store.
 //! - Nothing here decides anything about an event.
 //!
-//! Read next: [`edge`] (what the edge tells).
+//! Read next: [`edge`] (what the edge tells), [`recorder`] (what is kept so that single events can be traced).
 
 pub mod edge;
+pub mod recorder;
 
 pub use edge::{Edge, Refused, RefusedEvent, SAMPLE_MAX, Unaccounted, Why};

@@ -1,0 +1,124 @@
+use super::*;
+use aqueduct_event::ManualClock;
+use aqueduct_event::verdict::{Refusal, Verdict};
+use uuid::Uuid;
+
+const NOW: i64 = 1_700_000_000_000_000;
+
+#[derive(Debug, Default)]
+struct Tokens(Mutex<Vec<u16>>);
+
+impl Audience for Tokens {
+    fn project_of(&self, token: &str) -> Option<ProjectId> {
+        (token == "phc_the_token_of_project_one").then_some(ProjectId(1))
+    }
+
+    fn remarked(&self, remark: &Remark) {
+        self.0.lock().push(remark.status);
+    }
+}
+
+fn recorder(dir: &std::path::Path) -> (Recorder, Arc<Tokens>) {
+    let files = Arc::new(DirLogFiles::open(dir).expect("opens"));
+    let audience = Arc::new(Tokens::default());
+    let clock = Arc::new(ManualClock::new(UnixMicros(NOW)));
+    let recorder = Recorder::open(&RecorderConfig::default(), files, clock, Arc::<Tokens>::clone(&audience)).expect("opens");
+    (recorder, audience)
+}
+
+fn remark(token: &str, number: u128) -> Remark {
+    Remark {
+        number: 0,
+        at: UnixMicros(NOW),
+        project: ProjectId(0),
+        what: What::Verdict(Verdict::Refused(Refusal::MissingDistinctId)),
+        status: 400,
+        token: token.to_owned(),
+        path: "/batch".to_owned(),
+        agent: String::new(),
+        client_address: "203.0.113.9".to_owned(),
+        detail: "é".repeat(400),
+        uuids: vec![Uuid::from_u128(number)],
+        distinct_ids: Vec::new(),
+        events: Vec::new(),
+    }
+}
+
+#[test]
+fn receipts_are_found_before_and_after_they_are_written_and_after_a_restart() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (first, _) = recorder(directory.path());
+    let receipt = Receipt { client_address: "203.0.113.9".into(), ..receipts::sample(5) };
+    first.received(receipt.clone());
+    first.received(receipts::sample(6));
+    let kept = Receipt { client_address: "203.0.113.0/24".into(), ..receipt.clone() };
+    let expected = Found { receipts: vec![kept], damage: Vec::new() };
+    assert_eq!(first.receipts_at(receipt.received_at).expect("read"), expected);
+    first.work().expect("written");
+    assert_eq!(first.receipts_at(receipt.received_at).expect("read"), expected);
+    drop(first);
+    let (again, _) = recorder(directory.path());
+    assert_eq!(again.receipts_at(receipt.received_at).expect("read"), expected);
+    assert_eq!(again.receipts_at(UnixMicros(NOW - 1)).expect("read"), Found::default());
+}
+
+#[test]
+fn remarks_belong_to_the_project_of_their_token_and_hide_it() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (first, audience) = recorder(directory.path());
+    first.remark(remark("phc_the_token_of_project_one", 1));
+    first.remark(remark("phx_somebodys_secret", 2));
+    let uuids = |recorder: &Recorder, project| -> Vec<u128> {
+        recorder.remarks_of(ProjectId(project), |_| true).iter().map(|remark| remark.uuids[0].as_u128()).collect()
+    };
+    assert_eq!((uuids(&first, 1), uuids(&first, 0)), (vec![1], vec![2]));
+    first.work().expect("written");
+    assert_eq!((uuids(&first, 1), uuids(&first, 0), &audience.0.lock()[..]), (vec![1], vec![2], &[400][..]));
+    drop(first);
+    let (again, _) = recorder(directory.path());
+    assert_eq!((uuids(&again, 1), uuids(&again, 0)), (vec![1], vec![2]));
+    let kept = &again.remarks_of(ProjectId(0), |_| true)[0];
+    assert_eq!((&*kept.token, &*kept.client_address, kept.detail.chars().count()), ("phx_some…cret", "203.0.113.0/24", 301));
+}
+
+#[test]
+fn damage_is_told_and_what_is_before_it_is_read() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (first, _) = recorder(directory.path());
+    for number in [5, 6] {
+        first.received(receipts::sample(number));
+        first.work().expect("written");
+    }
+    let path = std::fs::read_dir(directory.path()).expect("lists").map(|entry| entry.expect("entry").path());
+    let path = path.into_iter().find(|path| path.to_string_lossy().contains("receipts-")).expect("a file");
+    let mut bytes = std::fs::read(&path).expect("read");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&path, &bytes).expect("written");
+    let found = first.receipts_at(receipts::sample(5).received_at).expect("read");
+    assert_eq!(found.receipts, [receipts::sample(5)]);
+    assert!(found.damage[0].contains("checksum"), "{:?}", found.damage);
+    assert!(first.receipts_at(receipts::sample(6).received_at).expect("read").receipts.is_empty());
+}
+
+#[test]
+fn the_files_of_remarks_stay_bounded() {
+    let directory = tempfile::tempdir().expect("directory");
+    let files = Arc::new(DirLogFiles::open(directory.path()).expect("opens"));
+    let clock = Arc::new(ManualClock::new(UnixMicros(NOW)));
+    let config = RecorderConfig { remarks_bytes_max: 20_000, ..RecorderConfig::default() };
+    let recorder = Recorder::open(&config, files, clock, Arc::new(Tokens::default())).expect("opens");
+    for number in 0..500 {
+        recorder.remark(remark("phc_the_token_of_project_one", number));
+        recorder.work().expect("written");
+    }
+    let bytes: u64 =
+        std::fs::read_dir(directory.path()).expect("lists").map(|entry| entry.expect("entry").metadata().expect("size").len()).sum();
+    assert!(bytes < 70_000, "{bytes}");
+    assert!(!recorder.remarks_of(ProjectId(1), |remark| remark.uuids[0] == Uuid::from_u128(499)).is_empty());
+}
+
+#[test]
+fn tokens_lose_their_middle() {
+    assert_eq!(["", "short", "exactly12chr", "phc_0123456789abcdef"].map(shown), ["", "short", "exactly1…", "phc_0123…cdef"]);
+}
