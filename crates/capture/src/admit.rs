@@ -16,20 +16,18 @@ pub(crate) enum Admission {
     AiOnly,
 }
 
-/// Removes the events that are dropped by rule; how many there were.
+/// Takes out the events that are dropped by rule, and gives them back.
 ///
 /// # Errors
 /// [`CaptureError::NotAi`] when a route for AI events got another one.
-pub(crate) fn admit(events: &mut Vec<Draft<'_>>, admission: Admission) -> Result<usize, CaptureError> {
+pub(crate) fn admit<'a>(events: &mut Vec<Draft<'a>>, admission: Admission) -> Result<Vec<Draft<'a>>, CaptureError> {
     if admission == Admission::AiOnly {
         let names = events.iter().filter_map(|draft| draft.event.as_deref());
         if let Some(other) = names.into_iter().find(|name| !AI_EVENTS.contains(name)) {
             return Err(CaptureError::NotAi { event: other.chars().take(200).collect() });
         }
     }
-    let before = events.len();
-    events.retain(|draft| draft.event.as_deref() != Some(PERFORMANCE_EVENT));
-    Ok(before - events.len())
+    Ok(events.extract_if(.., |draft| draft.event.as_deref() == Some(PERFORMANCE_EVENT)).collect())
 }
 
 /// Whether an event of this name is dropped by rule.

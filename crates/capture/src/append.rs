@@ -3,6 +3,8 @@
 use crate::metrics;
 use crate::records::Records;
 use crate::state::CaptureState;
+use aqueduct_event::JournalPosition;
+use aqueduct_event::verdict::Refusal;
 use aqueduct_journal::AppendError;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -16,15 +18,27 @@ pub(crate) enum NotDurable {
     TimedOut(Duration),
 }
 
-/// Appends all records, in order. When this returns `Ok`, all of them survive power loss.
-pub(crate) async fn append(state: &CaptureState, records: Records) -> Result<(), NotDurable> {
+impl NotDurable {
+    pub(crate) fn refusal(&self) -> Refusal {
+        match self {
+            Self::Append(AppendError::Full { .. }) => Refusal::Overloaded,
+            Self::Append(AppendError::Poisoned { .. }) => Refusal::Poisoned,
+            Self::Append(_) | Self::TimedOut(_) => Refusal::NotDurable,
+        }
+    }
+}
+
+/// Appends all records, in order. When this returns `Ok`, all of them survive power loss; the position of the first.
+pub(crate) async fn append(state: &CaptureState, records: &Records) -> Result<Option<JournalPosition>, NotDurable> {
     let started = Instant::now();
     let limit = state.config.append_timeout();
     let all = async {
-        for payload in records.payloads {
-            state.journal.append(records.key, payload).await?;
+        let mut first = None;
+        for payload in &records.payloads {
+            let receipt = state.journal.append(records.key, payload.clone()).await?;
+            first.get_or_insert(receipt.position);
         }
-        Ok(())
+        Ok(first)
     };
     let appended = tokio::time::timeout(limit, all).await.unwrap_or(Err(NotDurable::TimedOut(limit)));
     metrics::appended(started.elapsed());

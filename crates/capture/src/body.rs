@@ -6,6 +6,7 @@
 //!   it writes does not see the 413 by which SDKs learn to split their batch.
 
 use crate::error::{CaptureError, DecodeError};
+use crate::peek::PACKED_MAX;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
@@ -17,15 +18,28 @@ const DISCARD_TIMES_MAX: usize = 4;
 /// Memory reserved on the word of `Content-Length`.
 const RESERVE_BYTES_MAX: usize = 1024 * 1024;
 
+/// A body that could not be read, and how it begins.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub(crate) error: CaptureError,
+    pub(crate) begin: Bytes,
+}
+
+impl From<CaptureError> for Unread {
+    fn from(error: CaptureError) -> Self {
+        Self { error, begin: Bytes::new() }
+    }
+}
+
 /// Reads `body` to its end.
 ///
 /// # Errors
 /// [`CaptureError::BodyTooLarge`] over `bytes_max`, [`CaptureError::BodyStalled`] after a pause of `gap`, a decode error when the connection breaks.
-pub(crate) async fn read(mut body: Body, bytes_max: usize, gap: Duration) -> Result<Bytes, CaptureError> {
+pub(crate) async fn read(mut body: Body, bytes_max: usize, gap: Duration) -> Result<Bytes, Unread> {
     let announced = body.size_hint().lower();
     if announced > bytes_max as u64 {
-        discard(body, bytes_max, gap).await;
-        return Err(CaptureError::BodyTooLarge { limit: bytes_max });
+        let begin = discard(body, bytes_max, gap).await;
+        return Err(Unread { error: CaptureError::BodyTooLarge { limit: bytes_max }, begin });
     }
     let Some(first) = next(&mut body, gap).await? else { return Ok(Bytes::new()) };
     // Most bodies arrive in one piece and are taken as they are.
@@ -36,12 +50,20 @@ pub(crate) async fn read(mut body: Body, bytes_max: usize, gap: Duration) -> Res
     let mut part = Some(first);
     while let Some(bytes) = part {
         if whole.len() + bytes.len() > bytes_max {
+            whole.extend_from_slice(&bytes[..bytes.len().min(PACKED_MAX)]);
+            let begin = Bytes::copy_from_slice(&whole[..whole.len().min(PACKED_MAX)]);
             drop(whole);
             discard(body, bytes_max, gap).await;
-            return Err(CaptureError::BodyTooLarge { limit: bytes_max });
+            return Err(Unread { error: CaptureError::BodyTooLarge { limit: bytes_max }, begin });
         }
         whole.extend_from_slice(&bytes);
-        part = next(&mut body, gap).await?;
+        part = match next(&mut body, gap).await {
+            Ok(part) => part,
+            Err(error) => {
+                whole.truncate(PACKED_MAX);
+                return Err(Unread { error, begin: whole.freeze() });
+            }
+        };
     }
     Ok(whole.freeze())
 }
@@ -62,12 +84,15 @@ async fn next(body: &mut Body, gap: Duration) -> Result<Option<Bytes>, CaptureEr
     }
 }
 
-async fn discard(mut body: Body, bytes_max: usize, gap: Duration) {
+/// Throws the rest of a body away, but for its begin.
+async fn discard(mut body: Body, bytes_max: usize, gap: Duration) -> Bytes {
     let mut left = bytes_max.saturating_mul(DISCARD_TIMES_MAX);
-    while let Ok(Some(bytes)) = next(&mut body, gap).await {
+    let mut begin = BytesMut::new();
+    while left > 0
+        && let Ok(Some(bytes)) = next(&mut body, gap).await
+    {
         left = left.saturating_sub(bytes.len());
-        if left == 0 {
-            return;
-        }
+        begin.extend_from_slice(&bytes[..bytes.len().min(PACKED_MAX - begin.len())]);
     }
+    begin.freeze()
 }

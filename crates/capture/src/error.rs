@@ -2,6 +2,7 @@
 
 use crate::json::JsonError;
 use crate::token::TokenError;
+use aqueduct_event::verdict::Refusal;
 use http::StatusCode;
 use thiserror::Error;
 
@@ -102,25 +103,30 @@ impl CaptureError {
         }
     }
 
+    /// The verdict over the request.
+    pub(crate) fn refusal(&self) -> Refusal {
+        match self {
+            Self::EmptyPayload => Refusal::EmptyPayload,
+            Self::Decode(_) => Refusal::Undecodable,
+            Self::Parse(_) => Refusal::Unparsable,
+            Self::MissingEvent | Self::EmptyEventName => Refusal::MissingEventName,
+            Self::EmptyBatch => Refusal::EmptyBatch,
+            Self::MissingDistinctId => Refusal::MissingDistinctId,
+            Self::InvalidCookielessMode => Refusal::InvalidCookielessMode,
+            Self::NotAi { .. } => Refusal::NotAi,
+            Self::MissingToken => Refusal::MissingToken,
+            Self::InconsistentTokens => Refusal::InconsistentTokens,
+            Self::InvalidToken(_) => Refusal::InvalidToken,
+            Self::BodyStalled => Refusal::BodyStalled,
+            Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } => Refusal::BodyTooLarge,
+            Self::EventTooLarge { .. } => Refusal::EventTooLarge,
+            Self::NotDurable => Refusal::NotDurable,
+            Self::Timeout => Refusal::Timeout,
+        }
+    }
+
     /// The reason as a metric's label: bounded, without the sender's data.
     pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::EmptyPayload => "empty_payload",
-            Self::Decode(_) => "undecodable",
-            Self::Parse(_) => "unparsable",
-            Self::MissingEvent | Self::EmptyEventName => "missing_event_name",
-            Self::EmptyBatch => "empty_batch",
-            Self::MissingDistinctId => "missing_distinct_id",
-            Self::InvalidCookielessMode => "invalid_cookieless_mode",
-            Self::NotAi { .. } => "not_ai",
-            Self::MissingToken => "missing_token",
-            Self::InconsistentTokens => "inconsistent_tokens",
-            Self::InvalidToken(_) => "invalid_token",
-            Self::BodyStalled => "body_stalled",
-            Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } => "body_too_large",
-            Self::EventTooLarge { .. } => "event_too_large",
-            Self::NotDurable => "not_durable",
-            Self::Timeout => "timeout",
-        }
+        self.refusal().code()
     }
 }

@@ -4,21 +4,27 @@
 //! - A success is sent after the journal said that all records of the request are durable, and never otherwise.
 //! - A body that takes long to decode is decoded beside the runtime, so that small requests do not wait for large ones.
 
-use crate::append::append;
-use crate::body;
+use crate::append::{NotDurable, append};
+use crate::body::{self, Unread};
 use crate::decode::{Query, Wrapping, with_text};
 use crate::error::CaptureError;
 use crate::http::Route;
 use crate::json::Cursor;
 use crate::metrics;
+use crate::peek;
+use crate::records::Records;
+use crate::remark::{self, Refused};
 use crate::reply;
 use crate::request::{Arrival, client_ip};
 use crate::state::CaptureState;
 use crate::v0::{self, Dialect};
 use crate::v1::{self, V1Error};
 use aqueduct_event::limits::{BODY_DECODED_BYTES_MAX, BODY_WIRE_BYTES_MAX};
+use aqueduct_ledger::recorder::Receipt;
 use axum::extract::Request;
 use axum::response::Response;
+use http::StatusCode;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Semaphore;
@@ -38,28 +44,54 @@ pub(crate) async fn events(state: Arc<CaptureState>, route: &'static Route, requ
     let beacon = Query::read(request.uri().query().unwrap_or_default()).beacon;
     match take_v0(&state, route, request, dialect).await {
         Ok(()) => reply::accepted(state.journal.durability(), beacon),
-        Err(error) => refused_v0(route, &error),
+        Err(refused) => refused_v0(&state, route, refused),
     }
 }
 
-async fn take_v0(state: &Arc<CaptureState>, route: &'static Route, request: Request, dialect: Dialect) -> Result<(), CaptureError> {
+async fn take_v0(
+    state: &Arc<CaptureState>,
+    route: &'static Route,
+    request: Request,
+    dialect: Dialect,
+) -> Result<(), Refused<CaptureError>> {
     let arrival = arrive(state, route, request, state.config.body_wire_bytes_max).await?;
     let started = Instant::now();
     let (wire_bytes, bytes_max) = (arrival.body.len(), state.config.body_decoded_bytes_max);
     let shared = Arc::clone(state);
-    let work = move |bytes_max| v0::accept(&arrival, dialect, &shared.config, bytes_max);
-    let too_large = |error: &CaptureError| matches!(error, CaptureError::DecodedTooLarge { .. });
-    let accepted = beside_if_large(wire_bytes, bytes_max, work, too_large).await.unwrap_or(Err(CaptureError::NotDurable))?;
+    let work = move |bytes_max| v0::accept(&arrival, dialect, &shared.config, shared.recorder.as_deref(), bytes_max);
+    let too_large = |refused: &Refused<CaptureError>| matches!(refused.error, CaptureError::DecodedTooLarge { .. });
+    let accepted = beside_if_large(wire_bytes, bytes_max, work, too_large).await;
+    let accepted = accepted.unwrap_or_else(|| Err(CaptureError::NotDurable.into()))?;
     metrics::decoded(route.path, wire_bytes, accepted.decoded_bytes, started.elapsed());
     let events = accepted.records.events;
-    append(state, accepted.records).await.map_err(|_| CaptureError::NotDurable)?;
+    let appended = append(state, &accepted.records).await;
+    let position =
+        appended.map_err(|failure| not_durable(state, route, &failure, &accepted.receipt, &accepted.records, CaptureError::NotDurable))?;
+    remark::taken(state, position, accepted.receipt, accepted.remarks);
     metrics::accepted(route.path, events, accepted.dropped);
     Ok(())
 }
 
-fn refused_v0(route: &'static Route, error: &CaptureError) -> Response {
+fn refused_v0(state: &CaptureState, route: &'static Route, refused: Refused<CaptureError>) -> Response {
+    let Refused { error, about } = refused;
     metrics::refused(route.path, error.reason());
-    reply::refusal(error)
+    remark::refused(state, route.path, error.refusal(), error.status(), error.to_string(), about);
+    reply::refusal(&error)
+}
+
+/// Notes why a request is not durable, which its sender is not told; what it is told is `error`.
+fn not_durable<E>(
+    state: &CaptureState,
+    route: &'static Route,
+    failure: &NotDurable,
+    receipt: &Option<Receipt>,
+    records: &Records,
+    error: E,
+) -> Refused<E> {
+    let refusal = failure.refusal();
+    let about = remark::about_records(state.recorder.as_deref(), refusal, receipt.as_ref(), &records.payloads);
+    remark::refused(state, route.path, refusal, StatusCode::SERVICE_UNAVAILABLE, failure.to_string(), about);
+    error.into()
 }
 
 /// Protocol v1.
@@ -67,8 +99,9 @@ pub(crate) async fn events_v1(state: Arc<CaptureState>, route: &'static Route, r
     let headers = request.headers().clone();
     let mut response = match take_v1(&state, route, request).await {
         Ok(results) => reply::durable(v1::success(results), state.journal.durability()),
-        Err(error) => {
+        Err(Refused { error, about }) => {
             metrics::refused(route.path, error.tag());
+            remark::refused(&state, route.path, error.refusal(), error.status(), error.to_string(), about);
             error.response()
         }
     };
@@ -76,19 +109,27 @@ pub(crate) async fn events_v1(state: Arc<CaptureState>, route: &'static Route, r
     response
 }
 
-async fn take_v1(state: &Arc<CaptureState>, route: &'static Route, request: Request) -> Result<String, V1Error> {
+async fn take_v1(state: &Arc<CaptureState>, route: &'static Route, request: Request) -> Result<String, Refused<V1Error>> {
     let (parts, body) = request.into_parts();
-    v1::check_head(&parts)?;
-    let arrival = arrive(state, route, Request::from_parts(parts, body), state.config.v1_body_wire_bytes_max).await?;
+    v1::check_head(&parts).map_err(|error| {
+        let about = remark::about(state.recorder.as_deref(), error.refusal(), &parts, Cow::default);
+        Refused { error, about }
+    })?;
+    let arrival = arrive(state, route, Request::from_parts(parts, body), state.config.v1_body_wire_bytes_max).await;
+    let arrival = arrival.map_err(|refused| refused.map(V1Error::from))?;
     let started = Instant::now();
     let (wire_bytes, bytes_max) = (arrival.body.len(), state.config.v1_body_decoded_bytes_max);
     let shared = Arc::clone(state);
-    let work = move |bytes_max| v1::accept(&arrival, &shared.config, bytes_max);
-    let too_large = |error: &V1Error| matches!(error, V1Error::TooLarge { .. });
-    let accepted = beside_if_large(wire_bytes, bytes_max, work, too_large).await.unwrap_or(Err(V1Error::NotDurable))?;
+    let work = move |bytes_max| v1::accept(&arrival, &shared.config, shared.recorder.as_deref(), bytes_max);
+    let too_large = |refused: &Refused<V1Error>| matches!(refused.error, V1Error::TooLarge { .. });
+    let accepted = beside_if_large(wire_bytes, bytes_max, work, too_large).await;
+    let accepted = accepted.unwrap_or_else(|| Err(V1Error::NotDurable.into()))?;
     metrics::decoded(route.path, wire_bytes, accepted.decoded_bytes, started.elapsed());
     let events = accepted.records.events;
-    append(state, accepted.records).await.map_err(|_| V1Error::NotDurable)?;
+    let appended = append(state, &accepted.records).await;
+    let position =
+        appended.map_err(|failure| not_durable(state, route, &failure, &accepted.receipt, &accepted.records, V1Error::NotDurable))?;
+    remark::taken(state, position, accepted.receipt, accepted.remarks);
     metrics::accepted(route.path, events, accepted.dropped);
     Ok(accepted.results)
 }
@@ -102,12 +143,12 @@ pub(crate) async fn replay(state: Arc<CaptureState>, route: &'static Route, requ
         let bytes_max = wire_bytes_max * REPLAY_DECODED_TIMES_MAX;
         let too_large = |error: &CaptureError| matches!(error, CaptureError::DecodedTooLarge { .. });
         let checked = beside_if_large(arrival.body.len(), bytes_max, move |bytes_max| well_formed(&arrival, bytes_max), too_large).await;
-        checked.unwrap_or(Err(CaptureError::NotDurable))
+        checked.unwrap_or(Err(CaptureError::NotDurable)).map_err(Refused::from)
     };
     match checked.await {
         Ok(()) if beacon => reply::empty(http::StatusCode::NO_CONTENT),
         Ok(()) => reply::ok(),
-        Err(error) => refused_v0(route, &error),
+        Err(refused) => refused_v0(&state, route, refused),
     }
 }
 
@@ -126,9 +167,12 @@ pub(crate) async fn arrive(
     route: &'static Route,
     request: Request,
     wire_bytes_max: usize,
-) -> Result<Arrival, CaptureError> {
+) -> Result<Arrival, Refused<CaptureError>> {
     let (parts, body) = request.into_parts();
-    let body = body::read(body, wire_bytes_max, state.config.body_gap_timeout()).await?;
+    let body = body::read(body, wire_bytes_max, state.config.body_gap_timeout()).await.map_err(|Unread { error, begin }| {
+        let about = remark::about(state.recorder.as_deref(), error.refusal(), &parts, || peek::unpacked(&begin));
+        Refused { error, about }
+    })?;
     let client_ip = client_ip(&parts);
     Ok(Arrival { client_ip, parts, body, received_at: state.clock.now(), path: route.path })
 }

@@ -7,6 +7,7 @@ mod routes;
 use crate::cors::Cors;
 use crate::error::CaptureError;
 use crate::metrics;
+use crate::remark;
 use crate::reply;
 use crate::state::CaptureState;
 use crate::v1::V1Error;
@@ -101,9 +102,11 @@ async fn serve(state: Arc<CaptureState>, route: &'static Route, request: Request
         route.methods.preflight()
     } else {
         let deadline = state.config.request_timeout();
+        let late_state = Arc::clone(&state);
         let answered = tokio::time::timeout(deadline, (route.handler)(state, route, request)).await;
         answered.unwrap_or_else(|_| {
             metrics::refused(route.path, CaptureError::Timeout.reason());
+            remark::late(&late_state, route.path, CaptureError::Timeout.to_string());
             (route.late)()
         })
     };

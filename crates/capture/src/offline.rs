@@ -15,8 +15,8 @@ use http::Request;
 /// The text that the sender would be answered.
 pub fn decode_v0(request: Request<Bytes>, received_at: UnixMicros, config: &CaptureConfig) -> Result<Vec<Bytes>, String> {
     let dialect = Dialect { legacy_base64: true, engage: false, admission: Admission::Any };
-    let accepted = v0::accept(&arrival(request, received_at), dialect, config, config.body_decoded_bytes_max);
-    accepted.map(|accepted| accepted.records.payloads).map_err(|error| error.to_string())
+    let accepted = v0::accept(&arrival(request, received_at), dialect, config, None, config.body_decoded_bytes_max);
+    accepted.map(|accepted| accepted.records.payloads).map_err(|refused| refused.error.to_string())
 }
 
 /// Decodes a request of protocol v1. The records that would be appended, and the results that would be answered.
@@ -24,8 +24,8 @@ pub fn decode_v0(request: Request<Bytes>, received_at: UnixMicros, config: &Capt
 /// # Errors
 /// The description that the sender would be answered.
 pub fn decode_v1(request: Request<Bytes>, received_at: UnixMicros, config: &CaptureConfig) -> Result<(Vec<Bytes>, String), String> {
-    let accepted = v1::accept(&arrival(request, received_at), config, config.v1_body_decoded_bytes_max);
-    accepted.map(|accepted| (accepted.records.payloads, accepted.results)).map_err(|error| error.to_string())
+    let accepted = v1::accept(&arrival(request, received_at), config, None, config.v1_body_decoded_bytes_max);
+    accepted.map(|accepted| (accepted.records.payloads, accepted.results)).map_err(|refused| refused.error.to_string())
 }
 
 fn arrival(request: Request<Bytes>, received_at: UnixMicros) -> Arrival {

@@ -29,8 +29,21 @@ impl Arrival {
     }
 
     pub(crate) fn user_agent(&self) -> &str {
-        // A header that reads as text is ASCII, so every cut is between characters.
-        self.header("user-agent").map_or("", |agent| &agent[..agent.len().min(USER_AGENT_BYTES_MAX)])
+        user_agent(&self.parts)
+    }
+}
+
+fn user_agent(parts: &Parts) -> &str {
+    // A header that reads as text is ASCII, so every cut is between characters.
+    header(parts, "user-agent").map_or("", |agent| &agent[..agent.len().min(USER_AGENT_BYTES_MAX)])
+}
+
+/// Who sends: the name that an SDK gave itself where the protocol has one, then the user agent.
+pub(crate) fn agent_of(parts: &Parts) -> String {
+    let agent = user_agent(parts);
+    match header(parts, "posthog-sdk-info").filter(|sdk| sdk.len() <= USER_AGENT_BYTES_MAX && !agent.contains(sdk)) {
+        Some(sdk) => format!("{sdk} {agent}").trim_end().to_owned(),
+        None => agent.to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::config::CaptureConfig;
 use aqueduct_event::Clock;
 use aqueduct_journal::Journal;
+use aqueduct_ledger::recorder::Recorder;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub struct CaptureState {
     pub projects: Arc<dyn ProjectLookup>,
     /// The time of receipt.
     pub clock: Arc<dyn Clock>,
+    /// Is told what a trace will need; nothing waits for it. `None`: nothing is kept for traces.
+    pub recorder: Option<Arc<Recorder>>,
     /// The settings.
     pub config: CaptureConfig,
 }

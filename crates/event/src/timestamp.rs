@@ -20,6 +20,53 @@ const YEAR_0: i64 = -62_167_219_200 * SECOND;
 /// 10000-01-01T00:00:00Z.
 const YEAR_10000: i64 = 253_402_300_800 * SECOND;
 
+/// Why an event does not have the time that its sender said. The number is what files hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u16)]
+pub enum TimeFault {
+    /// `timestamp` cannot be read; the time of receipt counts.
+    Unreadable = 900,
+    /// It lies more than 23 hours after the receipt; the time of receipt counts.
+    Future = 901,
+    /// It lies outside the years 0 to 9999; the beginning of 1970 counts.
+    OutOfRange = 902,
+}
+
+impl TimeFault {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Unreadable, Self::Future, Self::OutOfRange];
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unreadable => "timestamp_unreadable",
+            Self::Future => "timestamp_in_future",
+            Self::OutOfRange => "timestamp_out_of_range",
+        }
+    }
+
+    /// What happened, in a sentence.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unreadable => "The event's timestamp cannot be read, so it has the time of its receipt.",
+            Self::Future => "The event's timestamp lies more than 23 hours after its receipt, so it has the time of its receipt.",
+            Self::OutOfRange => "The event's timestamp lies outside the years 0 to 9999, so it has the beginning of 1970.",
+        }
+    }
+
+    /// What to do about it, in a sentence.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Unreadable => "Send timestamp as ISO 8601, for instance 2026-03-01T12:00:00Z.",
+            Self::Future => "Set the clock of the device, and send sent_at so that a wrong clock is corrected.",
+            Self::OutOfRange => "Look for a wrong unit: seconds, milliseconds and microseconds are told apart by their size.",
+        }
+    }
+}
+
 /// What a sender says about the time of one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeClaim<'a> {
@@ -37,26 +84,41 @@ impl TimeClaim<'_> {
     /// The time of the event, for a request that arrived at `now`.
     #[must_use]
     pub fn resolve(&self, now: UnixMicros) -> UnixMicros {
+        self.resolve_told(now).0
+    }
+
+    /// As [`TimeClaim::resolve`], and why it is not what the sender said. A clock that was corrected by `sent_at` is no fault.
+    #[must_use]
+    pub fn resolve_told(&self, now: UnixMicros) -> (UnixMicros, Option<TimeFault>) {
         if let Some(offset_ms) = self.offset_ms {
             return bounded(now.0.saturating_sub(offset_ms.saturating_mul(1_000)), now);
         }
-        let Some(timestamp) = self.timestamp.and_then(parse) else { return now };
-        corrected(timestamp, self.sent_at.filter(|_| !self.ignore_sent_at), now)
+        let Some(text) = self.timestamp else { return (now, None) };
+        match parse(text) {
+            Some(timestamp) => corrected_told(timestamp, self.sent_at.filter(|_| !self.ignore_sent_at), now),
+            None => (now, Some(TimeFault::Unreadable)),
+        }
     }
 }
 
 /// A readable `timestamp`, corrected by what the sender's clock was off by when it sent (`sent_at` against `now`), and bounded.
 #[must_use]
 pub fn corrected(timestamp: UnixMicros, sent_at: Option<UnixMicros>, now: UnixMicros) -> UnixMicros {
+    corrected_told(timestamp, sent_at, now).0
+}
+
+/// As [`corrected`], and why the time is not the corrected one.
+#[must_use]
+pub fn corrected_told(timestamp: UnixMicros, sent_at: Option<UnixMicros>, now: UnixMicros) -> (UnixMicros, Option<TimeFault>) {
     let skew = sent_at.map_or(0, |sent_at| sent_at.0.saturating_sub(now.0));
     bounded(timestamp.0.saturating_sub(skew), now)
 }
 
-fn bounded(micros: i64, now: UnixMicros) -> UnixMicros {
+fn bounded(micros: i64, now: UnixMicros) -> (UnixMicros, Option<TimeFault>) {
     if micros.saturating_sub(now.0) > FUTURE_MICROS_MAX {
-        return now;
+        return (now, Some(TimeFault::Future));
     }
-    if (YEAR_0..YEAR_10000).contains(&micros) { UnixMicros(micros) } else { UnixMicros(0) }
+    if (YEAR_0..YEAR_10000).contains(&micros) { (UnixMicros(micros), None) } else { (UnixMicros(0), Some(TimeFault::OutOfRange)) }
 }
 
 /// Reads a time in any accepted shape; `None` when it is none of them.

@@ -3,9 +3,10 @@
 use aqueduct_capture::ProjectLookup;
 use aqueduct_catalog::{Catalog, EventSeen, Project, PropertyParent, PropertySeen, PropertyType};
 use aqueduct_event::ProjectId;
+use aqueduct_ledger::recorder::{Audience, Remark};
 use aqueduct_process::{CookielessMode, Observed, Observer, Projects, PropertyKind, PropertyOwner, Warning};
 use aqueduct_query::Definitions;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What may be asked for a key to read feature flags.
@@ -49,6 +50,22 @@ impl Projects for Bridge {
 
     fn cookieless_salt(&self, day: &str) -> Option<[u8; 16]> {
         self.0.salt(day)
+    }
+}
+
+impl Audience for Bridge {
+    fn project_of(&self, token: &str) -> Option<ProjectId> {
+        self.0.project_by_token(token.trim()).map(|project| project.id)
+    }
+
+    fn remarked(&self, remark: &Remark) {
+        let Some(kind) = remark.what.warning() else { return };
+        let first = |texts: &[String]| texts.first().cloned();
+        let details = json!({
+            "eventUuid": remark.uuids.first(), "event": first(&remark.events), "distinctId": first(&remark.distinct_ids),
+            "message": remark.detail, "path": remark.path, "userAgent": remark.agent, "status": remark.status,
+        });
+        self.0.warn(remark.project, kind, details);
     }
 }
 

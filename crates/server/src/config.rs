@@ -15,6 +15,7 @@ use crate::cli::ServeArgs;
 use crate::error::Fatal;
 use aqueduct_capture::CaptureConfig;
 use aqueduct_journal::WalConfig;
+use aqueduct_ledger::recorder::RecorderConfig;
 use aqueduct_process::ProcessConfig;
 use aqueduct_query::QueryConfig;
 use aqueduct_store::StoreConfig;
@@ -28,7 +29,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
-    /// Directory of all data. Directories of the journal and the store that are relative lie in it. Default: `aqueduct-data`.
+    /// Directory of all data. Directories of the journal, the store and the traces that are relative lie in it. Default: `aqueduct-data`.
     pub(crate) data_dir: PathBuf,
     /// Address for events, API and web app; port 0 takes a free one. Default: `127.0.0.1:8000`.
     #[serde(deserialize_with = "address")]
@@ -45,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) process: ProcessSettings,
     pub(crate) store: StoreConfig,
     pub(crate) query: QueryConfig,
+    pub(crate) trace: RecorderConfig,
 }
 
 /// Logs on stderr.
@@ -109,6 +111,7 @@ impl Default for Config {
             process: ProcessSettings::default(),
             store: StoreConfig::default(),
             query: QueryConfig::default(),
+            trace: RecorderConfig::default(),
         }
     }
 }
@@ -154,6 +157,7 @@ impl Config {
         config.check()?;
         config.journal.dir = config.data_dir.join(&config.journal.dir);
         config.store.dir = config.data_dir.join(&config.store.dir);
+        config.trace.dir = config.data_dir.join(&config.trace.dir);
         Ok(config)
     }
 

@@ -1,6 +1,7 @@
-//! Threads of the process that are not tokio's: processing, and the store's work in the background.
+//! Threads of the process that are not tokio's: processing, the store's work in the background, and writing what traces need.
 
 use crate::error::Fatal;
+use aqueduct_ledger::recorder::Recorder;
 use aqueduct_process::{Pipeline, Stop};
 use aqueduct_store::Store;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use tokio::sync::{mpsc, watch};
 const STORE_THREADS: usize = 2;
 /// Wait when the store had nothing to do.
 const STORE_IDLE: Duration = Duration::from_millis(100);
+/// What a crash may lose of what traces need.
+const RECORD_EVERY: Duration = Duration::from_secs(1);
 /// Wait after work of the store failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -111,6 +114,40 @@ impl StoreWork {
         for thread in self.threads {
             let _ = thread.join();
         }
+    }
+}
+
+/// The thread that writes what traces need.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    /// Dropped to stop it: nothing is ever sent.
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Recording {
+    pub(crate) fn start(recorder: &Arc<Recorder>) -> Result<Self, Fatal> {
+        let (stop, heard) = channel::<()>();
+        let recorder = Arc::clone(recorder);
+        let work = move || {
+            loop {
+                let stopping = heard.recv_timeout(RECORD_EVERY) == Err(RecvTimeoutError::Disconnected);
+                if let Err(failure) = recorder.work() {
+                    // No event depends on it.
+                    tracing::warn!(%failure, "what traces need could not be written; some events cannot be traced to their requests");
+                }
+                if stopping {
+                    return;
+                }
+            }
+        };
+        Ok(Self { stop, thread: spawn("recorder", work)? })
+    }
+
+    /// Writes what waits and ends the thread. Blocks.
+    pub(crate) fn stop(self) {
+        drop(self.stop);
+        let _ = self.thread.join();
     }
 }
 

@@ -4,12 +4,13 @@ use crate::bridge::Bridge;
 use crate::config::{Config, Role};
 use crate::error::Fatal;
 use crate::ops::{self, Readiness};
-use crate::threads::{Processing, StoreWork};
+use crate::threads::{Processing, Recording, StoreWork};
 use aqueduct_api::{ApiState, Jobs, Snapshots};
 use aqueduct_capture::CaptureState;
 use aqueduct_catalog::{Bootstrap, Bootstrapped, Catalog};
 use aqueduct_event::{Clock, PartitionId, SystemClock};
 use aqueduct_journal::{Journal, RealDisk, WalArgs, WalJournal};
+use aqueduct_ledger::recorder::{DirLogFiles, Recorder};
 use aqueduct_process::{Pipeline, PipelineArgs};
 use aqueduct_query::QueryEngine;
 use aqueduct_store::{EmbeddedStore, Store};
@@ -31,6 +32,7 @@ pub(crate) struct Parts {
     store: Arc<dyn Store>,
     processing: Option<Processing>,
     store_work: StoreWork,
+    recording: Recording,
     pub(crate) router: Router,
     _lock: File,
 }
@@ -77,16 +79,19 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     } else {
         None
     };
+    let recorder = open_recorder(config, Arc::clone(&clock), bridge.clone())?;
+    let recording = Recording::start(&recorder)?;
     let mut router = ops::probes(world.readiness);
     if config.roles.has(Role::Capture) {
         let projects = Arc::new(bridge);
-        let state = CaptureState { journal: as_journal, projects, clock: Arc::clone(&clock), config: config.capture.clone() };
+        let (clock, config) = (Arc::clone(&clock), config.capture.clone());
+        let state = CaptureState { journal: as_journal, projects, clock, recorder: Some(Arc::clone(&recorder)), config };
         router = router.merge(aqueduct_capture::router(state));
     }
     if config.roles.has(Role::Api) {
         router = router.merge(api(config, Arc::clone(&catalog), &store, clock, world.stopping)?);
     }
-    Ok(Parts { catalog, bootstrapped, journal, store: as_store, processing, store_work, router, _lock: lock })
+    Ok(Parts { catalog, bootstrapped, journal, store: as_store, processing, store_work, recording, router, _lock: lock })
 }
 
 fn api(
@@ -110,12 +115,13 @@ impl Parts {
     /// Stops all parts in the way of an event: nothing comes in, what came in becomes visible, what is visible becomes durable.
     pub(crate) async fn close(self) -> Result<(), Fatal> {
         self.journal.close().await;
-        let (processing, store_work, store) = (self.processing, self.store_work, self.store);
+        let (processing, store_work, recording, store) = (self.processing, self.store_work, self.recording, self.store);
         let closed = tokio::task::spawn_blocking(move || {
             if let Some(processing) = processing {
                 processing.drain();
             }
             store_work.stop();
+            recording.stop();
             store.flush()
         });
         let flushed = closed.await.map_err(|failure| Fatal::failure("cannot stop in order", failure, "start again, nothing is lost"))?;
@@ -154,6 +160,13 @@ fn bootstrap_failure(failure: aqueduct_catalog::CatalogError) -> Fatal {
         aqueduct_catalog::CatalogError::Invalid { .. } => Fatal::Usage(failure.to_string()),
         other => Fatal::failure("cannot make the first project", other, "check the disk"),
     }
+}
+
+fn open_recorder(config: &Config, clock: Arc<dyn Clock>, bridge: Bridge) -> Result<Arc<Recorder>, Fatal> {
+    let opened =
+        DirLogFiles::open(&config.trace.dir).and_then(|files| Recorder::open(&config.trace, Arc::new(files), clock, Arc::new(bridge)));
+    let what = format!("cannot open {}", config.trace.dir.display());
+    opened.map(Arc::new).map_err(|failure| Fatal::failure(&what, failure, "check the rights of the data directory"))
 }
 
 fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Fatal> {

@@ -50,7 +50,7 @@ pub(crate) async fn decide(state: Arc<CaptureState>, route: &'static Route, requ
 async fn answer(state: &CaptureState, route: &'static Route, request: Request, base: impl Fn() -> Value, with_config: bool) -> Response {
     let facts = if request.method() == Method::POST {
         let asked = async {
-            let arrival = arrive(state, route, request, state.config.body_wire_bytes_max).await?;
+            let arrival = arrive(state, route, request, state.config.body_wire_bytes_max).await.map_err(|refused| refused.error)?;
             token_of(&arrival, state.config.body_decoded_bytes_max.min(state.config.body_wire_bytes_max))
         };
         match asked.await {

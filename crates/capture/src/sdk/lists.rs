@@ -3,6 +3,7 @@
 use super::{api_error, query_field};
 use crate::handle::arrive;
 use crate::http::Route;
+use crate::remark::Refused;
 use crate::state::CaptureState;
 use crate::{metrics, reply, token};
 use axum::extract::Request;
@@ -46,7 +47,7 @@ fn list(request: &Request, empty: &'static str) -> Response {
 pub(crate) async fn discard(state: Arc<CaptureState>, route: &'static Route, request: Request) -> Response {
     match arrive(&state, route, request, state.config.telemetry_wire_bytes_max).await {
         Ok(_) => reply::json("{}"),
-        Err(error) => {
+        Err(Refused { error, .. }) => {
             metrics::refused(route.path, error.reason());
             reply::refusal(&error)
         }

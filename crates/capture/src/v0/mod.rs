@@ -12,12 +12,16 @@ use crate::clean::cleaned;
 use crate::config::CaptureConfig;
 use crate::decode::{self, Query, Wrapping};
 use crate::error::CaptureError;
+use crate::peek;
 use crate::records::{self, Admitted, Envelope, Records};
-use crate::request::Arrival;
+use crate::remark::{self, Noted, Notes, Refused};
+use crate::request::{Arrival, agent_of};
 use crate::token;
 use aqueduct_event::limits::{DISTINCT_ID_CHARS_MAX, EVENT_NAME_CHARS_MAX, RECORD_BYTES_MAX};
 use aqueduct_event::timestamp::{self, TimeClaim};
-use aqueduct_event::{RawEvent, UnixMicros};
+use aqueduct_event::verdict::DropReason;
+use aqueduct_event::{RawEvent, UnixMicros, Verdict};
+use aqueduct_ledger::recorder::{Receipt, Recorder, Remark};
 use shape::{Cookieless, Payload};
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -40,19 +44,41 @@ pub(crate) struct Accepted {
     pub(crate) dropped: usize,
     /// Bytes of the text after unwrapping.
     pub(crate) decoded_bytes: usize,
+    /// Kept once the records are durable; `None` when there are none.
+    pub(crate) receipt: Option<Receipt>,
+    /// On events that were left out or got another time.
+    pub(crate) remarks: Vec<Remark>,
 }
 
 /// Unwraps, reads, checks and encodes a request. `bytes_max` caps the unwrapped text.
 ///
 /// # Errors
 /// [`CaptureError`] for whatever makes PostHog refuse the whole request.
-pub(crate) fn accept(arrival: &Arrival, dialect: Dialect, config: &CaptureConfig, bytes_max: usize) -> Result<Accepted, CaptureError> {
+pub(crate) fn accept(
+    arrival: &Arrival,
+    dialect: Dialect,
+    config: &CaptureConfig,
+    recorder: Option<&Recorder>,
+    bytes_max: usize,
+) -> Result<Accepted, Refused<CaptureError>> {
     let query = Query::read(arrival.parts.uri.query().unwrap_or_default());
     let wrapping = Wrapping::of(arrival, &query, dialect.legacy_base64, bytes_max);
-    decode::with_text(&arrival.body, &wrapping, |text| {
-        let payload = shape::read(text)?;
-        let checked = check(payload, dialect, config.event_bytes_max.min(RECORD_BYTES_MAX / 4))?;
-        Ok(Accepted { decoded_bytes: text.len(), ..encode(checked, arrival, query.sent_at) })
+    let mut about = None;
+    let accepted = decode::with_text(&arrival.body, &wrapping, |text| {
+        let checked = shape::read(text).and_then(|payload| check(payload, dialect, config.event_bytes_max.min(RECORD_BYTES_MAX / 4)));
+        let checked = checked.inspect_err(|error| {
+            about = remark::about(recorder, error.refusal(), &arrival.parts, || Cow::Borrowed(text.as_bytes()));
+        })?;
+        Ok(Accepted { decoded_bytes: text.len(), ..encode(checked, arrival, query.sent_at, recorder) })
+    });
+    accepted.map_err(|error| {
+        let was_read = !matches!(error, CaptureError::EmptyPayload | CaptureError::Decode(_) | CaptureError::DecodedTooLarge { .. });
+        // A body that is too large for here is tried again with the true limit.
+        let is_last_try = !matches!(error, CaptureError::DecodedTooLarge { .. }) || bytes_max >= config.body_decoded_bytes_max;
+        if !was_read && is_last_try {
+            about = remark::about(recorder, error.refusal(), &arrival.parts, || peek::unpacked(&arrival.body));
+        }
+        Refused { error, about }
     })
 }
 
@@ -62,7 +88,8 @@ struct Checked<'a> {
     token: String,
     /// The distinct ids of the events, in their order.
     distinct_ids: Vec<Cow<'a, str>>,
-    dropped: usize,
+    /// Events that a rule keeps out.
+    dropped: Vec<Draft<'a>>,
 }
 
 fn check(mut payload: Payload<'_>, dialect: Dialect, event_bytes_max: usize) -> Result<Checked<'_>, CaptureError> {
@@ -113,8 +140,16 @@ fn token_of<'p>(payload: &'p Payload<'_>) -> Result<&'p str, CaptureError> {
     Ok(token::well_formed(found)?)
 }
 
-fn encode(checked: Checked<'_>, arrival: &Arrival, query_sent_at: Option<UnixMicros>) -> Accepted {
+fn encode(checked: Checked<'_>, arrival: &Arrival, query_sent_at: Option<UnixMicros>, recorder: Option<&Recorder>) -> Accepted {
     let Checked { payload, token, distinct_ids, dropped } = checked;
+    // With nothing left there was no need for a token; the events may have one all the same.
+    let shown =
+        if token.is_empty() { payload.token.as_deref().or(dropped.first().and_then(Draft::token)).unwrap_or_default() } else { &token };
+    let mut notes = Notes::new(recorder, arrival, shown);
+    for draft in &dropped {
+        let (event, distinct_id) = (draft.event.as_deref().unwrap_or_default(), draft.distinct_id.as_deref().unwrap_or_default());
+        notes.left_out(Verdict::Dropped(DropReason::PerformanceEvent), Noted { uuid: draft.uuid, event, distinct_id, detail: "" });
+    }
     let now = arrival.received_at;
     let sent_at = payload.sent_at.as_deref().and_then(timestamp::parse).or(query_sent_at);
     let admitted = payload.events.iter().zip(&distinct_ids).map(|(draft, distinct_id)| {
@@ -124,10 +159,14 @@ fn encode(checked: Checked<'_>, arrival: &Arrival, query_sent_at: Option<UnixMic
             sent_at,
             ignore_sent_at: draft.inside.ignore_sent_at,
         };
+        let (timestamp, fault) = claim.resolve_told(now);
+        let uuid = draft.uuid.unwrap_or_else(|| fresh_uuid(now));
+        let name = draft.event.as_deref().unwrap_or_default();
+        notes.moved(fault, Noted { uuid: Some(uuid), event: name, distinct_id, detail: claim.timestamp.unwrap_or_default() });
         let event = RawEvent {
-            uuid: draft.uuid.unwrap_or_else(|| fresh_uuid(now)),
-            timestamp: claim.resolve(now),
-            event: draft.event.as_deref().unwrap_or_default(),
+            uuid,
+            timestamp,
+            event: name,
             distinct_id,
             cookieless: draft.inside.cookieless == Cookieless::On,
             properties: draft.properties,
@@ -147,7 +186,11 @@ fn encode(checked: Checked<'_>, arrival: &Arrival, query_sent_at: Option<UnixMic
         user_agent: arrival.user_agent(),
         path: arrival.path,
     };
-    Accepted { records: records::encode(&envelope, &admitted), dropped, decoded_bytes: 0 }
+    let records = records::encode(&envelope, &admitted);
+    let receipt = recorder
+        .filter(|_| records.events > 0)
+        .map(|_| remark::receipt(arrival, &token, agent_of(&arrival.parts), records.events, dropped.len(), records.payloads.len()));
+    Accepted { records, dropped: dropped.len(), decoded_bytes: 0, receipt, remarks: notes.into_remarks() }
 }
 
 /// A uuid of version 7 for an event that came without.

@@ -3,6 +3,7 @@
 use crate::decode::Encoding;
 use crate::error::{CaptureError, DecodeError};
 use crate::reply;
+use aqueduct_event::verdict::Refusal;
 use axum::response::Response;
 use http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -75,7 +76,31 @@ impl V1Error {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// The verdict over the request.
+    pub(crate) fn refusal(&self) -> Refusal {
+        match self {
+            Self::MissingAuthorization => Refusal::MissingToken,
+            Self::MissingHeaders(_) => Refusal::MissingHeaders,
+            Self::InvalidHeader { .. } => Refusal::InvalidHeader,
+            Self::InvalidToken(_) => Refusal::InvalidToken,
+            Self::ContentType { .. } => Refusal::UnsupportedContentType,
+            Self::ContentEncoding { .. } => Refusal::UnsupportedEncoding,
+            Self::Decode(_) => Refusal::Undecodable,
+            Self::Parse(_) => Refusal::Unparsable,
+            Self::EmptyBody => Refusal::EmptyPayload,
+            Self::EmptyBatch => Refusal::EmptyBatch,
+            Self::InvalidBatch => Refusal::InvalidBatch,
+            Self::MissingUuid { .. } => Refusal::MissingUuid,
+            Self::InvalidUuid { .. } => Refusal::InvalidUuid,
+            Self::DuplicateUuid { .. } => Refusal::RepeatedUuid,
+            Self::TooLarge { .. } => Refusal::BodyTooLarge,
+            Self::BodyStalled => Refusal::BodyStalled,
+            Self::NotDurable => Refusal::NotDurable,
+            Self::Late => Refusal::Timeout,
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::MissingAuthorization | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
             Self::ContentType { .. } | Self::ContentEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,

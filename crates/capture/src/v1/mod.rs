@@ -18,17 +18,21 @@ use crate::config::CaptureConfig;
 use crate::decode::{inflate, inflate_buffer};
 use crate::error::DecodeError;
 use crate::json::{Raw, mend_surrogates};
+use crate::peek;
 use crate::records::{self, Admitted, Envelope, Records};
+use crate::remark::{self, Noted, Notes, Refused};
 use crate::reply;
-use crate::request::Arrival;
+use crate::request::{Arrival, agent_of};
 use aqueduct_event::limits::RECORD_BYTES_MAX;
 use aqueduct_event::{RawEvent, UnixMicros, timestamp};
+use aqueduct_ledger::recorder::{Receipt, Recorder, Remark};
 use axum::response::Response;
 use head::{Head, REQUEST_ID};
 use http::header::DATE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use shape::{Batch, Fields, Good};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -41,13 +45,43 @@ pub(crate) struct Accepted {
     pub(crate) decoded_bytes: usize,
     /// The body of the answer.
     pub(crate) results: String,
+    /// Kept once the records are durable; `None` when there are none.
+    pub(crate) receipt: Option<Receipt>,
+    /// On events that were left out or got another time.
+    pub(crate) remarks: Vec<Remark>,
 }
 
 /// Checks headers, unpacks, reads, judges each event, encodes those that are good.
 ///
 /// # Errors
 /// [`V1Error`] for what refuses the whole batch.
-pub(crate) fn accept(arrival: &Arrival, config: &CaptureConfig, bytes_max: usize) -> Result<Accepted, V1Error> {
+pub(crate) fn accept(
+    arrival: &Arrival,
+    config: &CaptureConfig,
+    recorder: Option<&Recorder>,
+    bytes_max: usize,
+) -> Result<Accepted, Refused<V1Error>> {
+    judged(arrival, config, recorder, bytes_max).map_err(|error| {
+        // A body that is too large for here is tried again with the true limit.
+        let is_last_try = !matches!(error, V1Error::TooLarge { .. }) || bytes_max >= config.v1_body_decoded_bytes_max;
+        let text = || readable(arrival, bytes_max);
+        let about = if is_last_try { remark::about(recorder, error.refusal(), &arrival.parts, text) } else { None };
+        Refused { error, about }
+    })
+}
+
+/// The body as text as far as it can be unpacked, with the token, which stands in a header.
+fn readable(arrival: &Arrival, bytes_max: usize) -> Cow<'_, [u8]> {
+    let body = inflate_buffer(|buffer| match Head::read(&arrival.parts).ok().and_then(|head| head.encoding) {
+        Some(encoding) => inflate(encoding, &arrival.body, bytes_max, buffer).is_ok().then(|| std::mem::take(buffer)),
+        None => None,
+    });
+    let body = body.map_or_else(|| peek::unpacked(&arrival.body), Cow::Owned);
+    let token = arrival.header("authorization").and_then(bearer).unwrap_or_default();
+    Cow::Owned([format!("{{\"token\":{}}}", serde_json::Value::from(token)).as_bytes(), &body].concat())
+}
+
+fn judged(arrival: &Arrival, config: &CaptureConfig, recorder: Option<&Recorder>, bytes_max: usize) -> Result<Accepted, V1Error> {
     let head = Head::read(&arrival.parts)?;
     if arrival.body.is_empty() {
         return Err(V1Error::EmptyBody);
@@ -62,7 +96,7 @@ pub(crate) fn accept(arrival: &Arrival, config: &CaptureConfig, bytes_max: usize
         let text = std::str::from_utf8(buffer).map_err(|error| V1Error::Decode(DecodeError::Utf8 { at: error.valid_up_to() }))?;
         let batch = shape::read(text).map_err(|error| V1Error::Parse(error.to_string()))?;
         let (events, uuids) = whole(&batch)?;
-        let accepted = judge(&batch, events, &uuids, &head, arrival, config)?;
+        let accepted = judge(&batch, events, &uuids, &head, arrival, (config, recorder))?;
         Ok(Accepted { decoded_bytes: text.len(), ..accepted })
     })
 }
@@ -103,20 +137,26 @@ fn judge(
     uuids: &[Uuid],
     head: &Head,
     arrival: &Arrival,
-    config: &CaptureConfig,
+    (config, recorder): (&CaptureConfig, Option<&Recorder>),
 ) -> Result<Accepted, V1Error> {
+    let mut notes = Notes::new(recorder, arrival, &head.token);
     let event_bytes_max = config.event_bytes_max.min(RECORD_BYTES_MAX / 4);
     let mut results = Results::new(events.len());
     let mut good: Vec<(Uuid, Good<'_>, String)> = Vec::with_capacity(events.len());
     for (fields, uuid) in events.iter().zip(uuids) {
         let checked = fields.check(event_bytes_max);
-        results.push(fields.uuid, checked.as_ref().err().copied());
+        results.push(fields.uuid, checked.as_ref().err().map(|fault| fault.tag()));
+        if let Err(fault) = &checked {
+            let (event, distinct_id) = fields.names();
+            notes.left_out(fault.verdict(), Noted { uuid: Some(*uuid), event: &event, distinct_id: &distinct_id, detail: fault.tag() });
+        }
         if let Ok(checked) = checked {
             let properties = splice::properties(&checked, head.sdk.as_ref()).map_err(|error| V1Error::Parse(error.to_string()))?;
             good.push((*uuid, checked, properties));
         }
     }
-    let admitted: Vec<Admitted<'_>> = good.iter().map(|good| admitted(good, head.sent_at, arrival.received_at, batch.internal)).collect();
+    let admitted: Vec<Admitted<'_>> =
+        good.iter().map(|good| admitted(good, head.sent_at, arrival.received_at, batch.internal, &mut notes)).collect();
     let envelope = Envelope {
         token: &head.token,
         received_at: arrival.received_at,
@@ -127,7 +167,11 @@ fn judge(
         path: arrival.path,
     };
     let dropped = events.len() - admitted.len();
-    Ok(Accepted { records: records::encode(&envelope, &admitted), dropped, decoded_bytes: 0, results: results.finish() })
+    let records = records::encode(&envelope, &admitted);
+    let receipt = recorder
+        .filter(|_| records.events > 0)
+        .map(|_| remark::receipt(arrival, &head.token, agent_of(&arrival.parts), records.events, dropped, records.payloads.len()));
+    Ok(Accepted { records, dropped, decoded_bytes: 0, results: results.finish(), receipt, remarks: notes.into_remarks() })
 }
 
 fn admitted<'a>(
@@ -135,11 +179,17 @@ fn admitted<'a>(
     sent_at: UnixMicros,
     now: UnixMicros,
     internal: bool,
+    notes: &mut Notes<'_>,
 ) -> Admitted<'a> {
     let skewed = (good.options.disable_skew_correction != Some(true)).then_some(sent_at);
+    let (timestamp, fault) = timestamp::corrected_told(good.timestamp, skewed, now);
+    if fault.is_some() {
+        let said = good.timestamp.to_rfc3339();
+        notes.moved(fault, Noted { uuid: Some(*uuid), event: &good.event, distinct_id: &good.distinct_id, detail: &said });
+    }
     let event = RawEvent {
         uuid: *uuid,
-        timestamp: timestamp::corrected(good.timestamp, skewed, now),
+        timestamp,
         event: &good.event,
         distinct_id: &good.distinct_id,
         cookieless: good.options.cookieless_mode == Some(true),

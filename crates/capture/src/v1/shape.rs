@@ -3,7 +3,8 @@
 use crate::clean::cleaned;
 use crate::json::{Cursor, JsonError, Kind, Raw};
 use aqueduct_event::limits::{DISTINCT_ID_CHARS_MAX, EVENT_NAME_CHARS_MAX};
-use aqueduct_event::{UnixMicros, timestamp};
+use aqueduct_event::verdict::{DropReason, Refusal};
+use aqueduct_event::{UnixMicros, Verdict, timestamp};
 use std::borrow::Cow;
 
 /// Ids that are no one's: programs send them by mistake, and they would join all their users into one person.
@@ -29,6 +30,55 @@ const NOBODY: [&str; 20] = [
     "undefined",
     "user",
 ];
+
+/// Why one event is left out of a batch that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    PerformanceEvent,
+    MissingName,
+    NameTooLong,
+    MissingDistinctId,
+    DistinctIdTooLong,
+    NobodysDistinctId,
+    InvalidTimestamp,
+    MalformedProperties,
+    TooLarge,
+    InvalidOptions,
+}
+
+impl Fault {
+    /// What the sender is told.
+    pub(super) fn tag(self) -> &'static str {
+        match self {
+            Self::PerformanceEvent => "dropped_performance_event",
+            Self::MissingName => "missing_event_name",
+            Self::NameTooLong => "event_name_too_long",
+            Self::MissingDistinctId => "missing_distinct_id",
+            Self::DistinctIdTooLong => "distinct_id_too_large",
+            Self::NobodysDistinctId => "invalid_distinct_id",
+            Self::InvalidTimestamp => "invalid_event_timestamp",
+            Self::MalformedProperties => "malformed_event_properties",
+            Self::TooLarge => "event_too_big",
+            Self::InvalidOptions => "invalid_options",
+        }
+    }
+
+    /// The verdict over the event.
+    pub(super) fn verdict(self) -> Verdict {
+        Verdict::Refused(match self {
+            Self::PerformanceEvent => return Verdict::Dropped(DropReason::PerformanceEvent),
+            Self::MissingName => Refusal::MissingEventName,
+            Self::NameTooLong => Refusal::EventNameTooLong,
+            Self::MissingDistinctId => Refusal::MissingDistinctId,
+            Self::DistinctIdTooLong => Refusal::DistinctIdTooLong,
+            Self::NobodysDistinctId => Refusal::NobodysDistinctId,
+            Self::InvalidTimestamp => Refusal::InvalidTimestamp,
+            Self::MalformedProperties => Refusal::MalformedProperties,
+            Self::TooLarge => Refusal::EventTooLarge,
+            Self::InvalidOptions => Refusal::InvalidOptions,
+        })
+    }
+}
 
 /// A batch as its sender wrote it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -122,34 +172,39 @@ fn events<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<Fields<'a>>, JsonError> {
 }
 
 impl<'a> Fields<'a> {
-    /// The event, or the tag of what is wrong with it.
-    pub(super) fn check(&self, bytes_max: usize) -> Result<Good<'a>, &'static str> {
+    /// Name and distinct id as far as they can be read.
+    pub(super) fn names(&self) -> (Cow<'a, str>, Cow<'a, str>) {
+        (self.event.and_then(Raw::text).unwrap_or_default(), self.distinct_id.and_then(Raw::text).unwrap_or_default())
+    }
+
+    /// The event, or what is wrong with it.
+    pub(super) fn check(&self, bytes_max: usize) -> Result<Good<'a>, Fault> {
         let event = self.event.and_then(Raw::text).unwrap_or_default();
         if crate::admit::is_dropped(&event) {
-            return Err("dropped_performance_event");
+            return Err(Fault::PerformanceEvent);
         }
         if event.is_empty() {
-            return Err("missing_event_name");
+            return Err(Fault::MissingName);
         }
         if over(&event, EVENT_NAME_CHARS_MAX) {
-            return Err("event_name_too_long");
+            return Err(Fault::NameTooLong);
         }
         let distinct_id = trimmed(self.distinct_id.and_then(Raw::text).unwrap_or_default());
         if distinct_id.is_empty() {
-            return Err("missing_distinct_id");
+            return Err(Fault::MissingDistinctId);
         }
         if over(&distinct_id, DISTINCT_ID_CHARS_MAX) {
-            return Err("distinct_id_too_large");
+            return Err(Fault::DistinctIdTooLong);
         }
         if NOBODY.iter().any(|nobody| distinct_id.eq_ignore_ascii_case(nobody)) {
-            return Err("invalid_distinct_id");
+            return Err(Fault::NobodysDistinctId);
         }
-        let timestamp = self.timestamp.and_then(Raw::text).and_then(|text| timestamp::rfc3339(&text)).ok_or("invalid_event_timestamp")?;
+        let timestamp = self.timestamp.and_then(Raw::text).and_then(|text| timestamp::rfc3339(&text)).ok_or(Fault::InvalidTimestamp)?;
         if self.properties.is_some_and(|raw| raw.kind() != Kind::Object) {
-            return Err("malformed_event_properties");
+            return Err(Fault::MalformedProperties);
         }
         if self.bytes > bytes_max {
-            return Err("event_too_big");
+            return Err(Fault::TooLarge);
         }
         Ok(Good {
             event: cleaned(event, EVENT_NAME_CHARS_MAX),
@@ -157,7 +212,7 @@ impl<'a> Fields<'a> {
             timestamp,
             session_id: text_json(self.session_id),
             window_id: text_json(self.window_id),
-            options: self.options.map_or(Some(Options::default()), Options::read).ok_or("invalid_options")?,
+            options: self.options.map_or(Some(Options::default()), Options::read).ok_or(Fault::InvalidOptions)?,
             properties: self.properties.map_or("{}", |raw| raw.0),
         })
     }

@@ -132,6 +132,7 @@ impl Edge {
             journal: Arc::<MemoryJournal>::clone(&journal),
             projects: Arc::new(KnownProjects),
             clock: Arc::<ManualClock>::clone(&clock),
+            recorder: None,
             config,
         };
         Self { router: router(state), clock, journal }

@@ -21,7 +21,7 @@ mod varint;
 pub use config::{ClientAddress, RecorderConfig};
 pub use files::{DirLogFiles, LogFiles};
 pub use receipts::Receipt;
-pub use remarks::{Moved, Remark, What};
+pub use remarks::{Remark, What};
 
 use aqueduct_event::{Clock, ProjectId, UnixMicros};
 use limiter::Limiter;

@@ -10,7 +10,8 @@
 //! Per remark a length (variable) and a JSON object with the fields of [`Remark`]; unknown fields are ignored, absent ones are empty.
 
 use super::varint::{put, take};
-use aqueduct_event::verdict::Verdict;
+use aqueduct_event::timestamp::TimeFault;
+use aqueduct_event::verdict::{Refusal, Verdict};
 use aqueduct_event::{ProjectId, UnixMicros};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -28,19 +29,7 @@ pub enum What {
     /// It refused or dropped.
     Verdict(Verdict),
     /// It accepted, but gave the event another time than its sender said.
-    Moved(Moved),
-}
-
-/// Why an event got another time. The number is what files hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u16)]
-pub enum Moved {
-    /// The timestamp cannot be read.
-    Unreadable = 900,
-    /// It lies more than 23 hours after the receipt.
-    Future = 901,
-    /// It lies outside the years 0 to 9999.
-    OutOfRange = 902,
+    Moved(TimeFault),
 }
 
 impl What {
@@ -49,26 +38,63 @@ impl What {
     pub fn code(self) -> &'static str {
         match self {
             Self::Verdict(verdict) => verdict.reason(),
-            Self::Moved(Moved::Unreadable) => "timestamp_unreadable",
-            Self::Moved(Moved::Future) => "timestamp_in_future",
-            Self::Moved(Moved::OutOfRange) => "timestamp_out_of_range",
+            Self::Moved(fault) => fault.code(),
         }
+    }
+
+    /// What happened, in a sentence.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Verdict(verdict) => verdict.words(),
+            Self::Moved(fault) => fault.words(),
+        }
+    }
+
+    /// What to do about it, in a sentence.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Verdict(verdict) => verdict.remedy(),
+            Self::Moved(fault) => fault.remedy(),
+        }
+    }
+
+    /// The ingestion warning that the owners of the project get; `None` where there is none.
+    #[must_use]
+    pub fn warning(self) -> Option<&'static str> {
+        let Self::Verdict(verdict) = self else { return Some("ignored_invalid_timestamp") };
+        let Verdict::Refused(refusal) = verdict else { return None };
+        Some(match refusal {
+            Refusal::EventTooLarge => "message_size_too_large",
+            Refusal::NotAi => "invalid_ai_event",
+            Refusal::MissingEventName => "missing_event_name",
+            Refusal::EventNameTooLong => "event_name_too_long",
+            Refusal::MissingDistinctId => "missing_distinct_id",
+            Refusal::DistinctIdTooLong => "distinct_id_too_large",
+            Refusal::NobodysDistinctId => "skipping_event_invalid_distinct_id",
+            Refusal::InvalidTimestamp => "invalid_event_timestamp",
+            Refusal::MalformedProperties => "malformed_event_properties",
+            Refusal::InvalidOptions => "invalid_options",
+            Refusal::EmptyBatch => "empty_batch",
+            Refusal::InvalidBatch => "invalid_batch",
+            Refusal::MissingUuid => "missing_event_uuid",
+            Refusal::InvalidUuid => "invalid_event_uuid",
+            Refusal::RepeatedUuid => "duplicate_event_uuid",
+            _ => return None,
+        })
     }
 
     fn number(self) -> u16 {
         match self {
             Self::Verdict(verdict) => verdict.number(),
-            Self::Moved(moved) => moved as u16,
+            Self::Moved(fault) => fault as u16,
         }
     }
 
     fn of_number(number: u16) -> Option<Self> {
-        match number {
-            900 => Some(Self::Moved(Moved::Unreadable)),
-            901 => Some(Self::Moved(Moved::Future)),
-            902 => Some(Self::Moved(Moved::OutOfRange)),
-            _ => Verdict::of_number(number).map(Self::Verdict),
-        }
+        let moved = TimeFault::ALL.into_iter().find(|fault| *fault as u16 == number).map(Self::Moved);
+        moved.or_else(|| Verdict::of_number(number).map(Self::Verdict))
     }
 }
 
@@ -260,7 +286,6 @@ pub(super) fn decode(payload: &[u8]) -> Option<Vec<Remark>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aqueduct_event::verdict::Refusal;
 
     fn remark(project: u32, refusal: Refusal, at: i64) -> Remark {
         Remark {
@@ -282,7 +307,7 @@ mod tests {
 
     #[test]
     fn come_back_as_they_went_in() {
-        let moved = Remark { what: What::Moved(Moved::Future), ..remark(1, Refusal::Unparsable, 4) };
+        let moved = Remark { what: What::Moved(TimeFault::Future), ..remark(1, Refusal::Unparsable, 4) };
         let remarks = [remark(1, Refusal::MissingToken, 3), moved];
         assert_eq!(decode(&encode(remarks.iter())), Some(remarks.to_vec()));
         let unknown = br#"{"number":1,"at":5,"what":9999}"#;

@@ -17,6 +17,7 @@ const SECTIONS: &[(&str, &str, &str, &str)] = &[
     ("process", "From journal to store.", include_str!("../config.rs"), "ProcessSettings"),
     ("store", "The embedded columnar store.", include_str!("../../../store/src/config.rs"), "StoreConfig"),
     ("query", "The query engine.", include_str!("../../../query/src/engine/config.rs"), "QueryConfig"),
+    ("trace", "What is kept so that an event can be traced.", include_str!("../../../ledger/src/recorder/config.rs"), "RecorderConfig"),
 ];
 
 /// Prints the reference.
