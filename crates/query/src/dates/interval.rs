@@ -34,6 +34,20 @@ impl Interval {
         }
     }
 
+    /// Its name, as queries say it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Interval::Second => "second",
+            Interval::Minute => "minute",
+            Interval::Hour => "hour",
+            Interval::Day => "day",
+            Interval::Week => "week",
+            Interval::Month => "month",
+            Interval::Quarter => "quarter",
+            Interval::Year => "year",
+        }
+    }
+
     /// Whether bucket names carry a time of day.
     pub(crate) fn is_within_day(self) -> bool {
         matches!(self, Interval::Second | Interval::Minute | Interval::Hour)

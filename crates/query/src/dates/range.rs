@@ -82,7 +82,7 @@ impl QueryRange {
     }
 
     /// The range of equal length before this one.
-    pub(crate) fn previous(&self) -> Self {
+    fn previous(&self) -> Self {
         let length = self.to.duration_since(&self.from);
         let shifted = self.from.checked_sub(length).unwrap_or_else(|_| self.from.clone());
         let (from, to) = match self.interval {
@@ -109,11 +109,16 @@ impl QueryRange {
     }
 
     /// This range, moved back by `compare_to` (`-1w`, `-1y`, …).
-    pub(crate) fn moved_back(&self, compare_to: &str) -> Self {
+    fn moved_back(&self, compare_to: &str) -> Self {
         let Moment { back, .. } = parse_moment(compare_to, &self.to, false);
         let Some(Back { unit: Some(unit), count }) = back else { return self.previous() };
         let back_by = |at: &Zoned| at.checked_sub(span(unit, count)).unwrap_or_else(|_| at.clone());
         Self { from: back_by(&self.from), to: back_by(&self.to), ..self.clone() }
+    }
+
+    /// The range to compare with: moved back by `compare_to`, else the one before.
+    pub(crate) fn compared(&self, compare_to: Option<&str>) -> Self {
+        compare_to.map_or_else(|| self.previous(), |to| self.moved_back(to))
     }
 
     /// First day of a week.

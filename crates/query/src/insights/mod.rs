@@ -6,12 +6,19 @@
 //! - Filters, breakdowns and math are HogQL expressions, resolved like any user's: nothing here reads a property on its own.
 //! - An answer never depends on how rows are spread over parts, nor on merges being squashed or not.
 //!
-//! Read next: `model.rs` (what is asked), `people.rs` (a person's rows together), `trends/`.
+//! Read next: `model.rs` (what is asked), `people.rs` (a person's rows together), `actors.rs` (anybody's rows together), `trends/`.
 
+mod actors;
+mod breakdowns;
+mod buckets;
+mod conditions;
+mod days;
+mod labels;
 mod model;
 mod parallel;
 mod people;
 mod statistic;
+mod stickiness;
 mod trends;
 
 use crate::dates::{Calendar, QueryRange};
@@ -20,7 +27,10 @@ use crate::hogql::ast::Expr;
 use crate::resolve::{QueryContext, compile_rows};
 use crate::scan::RowProgram;
 use aqueduct_catalog::{PropertyParent, PropertyType};
-use aqueduct_store::{Part, ProjectView};
+use aqueduct_store::{EventColumn, Part, ProjectView};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::TimestampMicrosecondType;
 use jiff::Timestamp;
 use jiff::civil::Weekday;
 use serde_json::{Map, Value};
@@ -51,7 +61,7 @@ pub(crate) struct InsightContext<'a> {
 
 /// Whether this kind of query is an insight.
 pub(crate) fn knows(kind: &str) -> bool {
-    matches!(kind, "TrendsQuery")
+    matches!(kind, "TrendsQuery" | "StickinessQuery")
 }
 
 /// Answers an insight query.
@@ -62,6 +72,7 @@ pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext, stop: &Atom
     let context = InsightContext::new(context, stop);
     match kind {
         "TrendsQuery" => trends::run(&parsed(query)?, &context),
+        "StickinessQuery" => stickiness::run(&parsed(query)?, &context),
         other => Err(QueryError::unsupported(format!("queries of kind '{other}' are not supported here"))),
     }
 }
@@ -107,4 +118,20 @@ impl<'a> InsightContext<'a> {
         };
         self.query.definitions.property_type(self.query.project.id, parent, group, key)
     }
+}
+
+/// A condition over rows as flags; NULL is false.
+fn truth(array: &ArrayRef) -> Result<Vec<bool>, QueryError> {
+    let Some(mask) = array.as_boolean_opt() else {
+        return Err(QueryError::resolve(format!("Illegal type {} of a filter, expected a boolean", array.data_type())));
+    };
+    if mask.null_count() == 0 {
+        return Ok(mask.values().iter().collect());
+    }
+    Ok(mask.iter().map(|value| value == Some(true)).collect())
+}
+
+/// The times of a part's rows, µs.
+fn times_of(part: &Arc<dyn Part>) -> Result<ScalarBuffer<i64>, QueryError> {
+    Ok(part.column(EventColumn::Timestamp)?.as_primitive::<TimestampMicrosecondType>().values().clone())
 }

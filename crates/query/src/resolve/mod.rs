@@ -29,7 +29,7 @@ mod window;
 
 pub use context::{Definitions, ProjectFacts};
 pub(crate) use context::{PersonMode, QueryContext};
-pub(crate) use placeholders::{FilterPair, Values, replace_in_expr, replace_in_query};
+pub(crate) use placeholders::{FilterPair, Values, children_mut, replace_in_expr, replace_in_query};
 pub(crate) use relation::{Output, Relation, Source, column_name};
 pub(crate) use rows::{compile_rows, constant};
 pub(crate) use scope::{CteEnv, Scope};

@@ -156,7 +156,8 @@ impl Replacer<'_> {
     }
 }
 
-fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
+/// The expressions directly inside an expression; not those of a subquery.
+pub(crate) fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
     match &mut expr.kind {
         ExprKind::Literal(_) | ExprKind::Field(_) | ExprKind::Subquery(_) | ExprKind::Placeholder(_) => Vec::new(),
         ExprKind::Asterisk(asterisk) => asterisk.replace.iter_mut().map(|(expr, _)| expr).collect(),

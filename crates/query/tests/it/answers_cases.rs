@@ -8,6 +8,10 @@
 //! person <distinct id>,<distinct id> <properties>
 //! group <type> <key> <properties>
 //! merge <from> <into>
+//! created <distinct id or group key> <time>
+//! monday                   weeks begin on it
+//! test_accounts <filters>
+//! cleaning <path cleaning rules>
 //! chain <elements chain of the last event>
 //!
 //! > SELECT …                 one query; it may go on in lines that begin with a blank
@@ -15,6 +19,7 @@
 //! ! text of the error        instead of rows
 //!
 //! >> {"kind": …}             a query object
+//! {"label": "a", …}          one item of an insight, in order; fields that are not named are not compared
 //! ```
 //! Rows in any order when the query has no ORDER BY.
 
@@ -53,7 +58,7 @@ fn parse(text: &str) -> (World, Vec<Question>) {
             open = Some((query.trim().to_owned(), at + 1, true));
         } else if let Some(query) = line.strip_prefix('>') {
             open = Some((query.trim().to_owned(), at + 1, false));
-        } else if line.starts_with('[') {
+        } else if line.starts_with(['[', '{']) {
             let row = serde_json::from_str(line).unwrap_or_else(|error| panic!("line {}: {error}: {line}", at + 1));
             questions.last_mut().expect("a query before rows").rows.push(row);
         } else if let Some(error) = line.strip_prefix('!') {
@@ -75,7 +80,7 @@ fn question(text: String, line: usize, raw: bool) -> Question {
 }
 
 fn define(world: &mut World, line: &str) {
-    let (word, rest) = line.split_once(' ').expect("a word and more");
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     let json = |text: &str| serde_json::from_str::<Json>(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     match word {
         "timezone" => world.timezone = Some(rest.to_owned()),
@@ -109,6 +114,14 @@ fn define(world: &mut World, line: &str) {
             let parts: Vec<&str> = rest.splitn(3, ' ').collect();
             world.groups.push((parts[0].to_owned(), parts[1].to_owned(), json(parts[2])));
         }
+        "created" => {
+            let (name, at) = rest.split_once(' ').expect("a name and a time");
+            let at: jiff::Timestamp = at.parse().expect("a time");
+            world.created.insert(name.to_owned(), UnixMicros(at.as_microsecond()));
+        }
+        "monday" => world.weeks_start_on_monday = true,
+        "test_accounts" => world.test_account_filters = Some(json(rest)),
+        "cleaning" => world.path_cleaning_filters = Some(json(rest)),
         "merge" => {
             let (from, to) = rest.split_once(' ').expect("two ids");
             world.merges.push((from.to_owned(), to.to_owned()));
@@ -127,6 +140,7 @@ fn same(left: &Json, right: &Json) -> bool {
         (Json::Array(left), Json::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
+        (Json::Object(got), Json::Object(want)) => want.iter().all(|(key, want)| got.get(key).is_some_and(|got| same(got, want))),
         _ => left == right,
     }
 }
@@ -135,7 +149,7 @@ fn matches(question: &Question, rows: &[Json]) -> bool {
     if rows.len() != question.rows.len() {
         return false;
     }
-    if question.ordered {
+    if question.ordered || rows.iter().any(Json::is_object) {
         return rows.iter().zip(&question.rows).all(|(got, want)| same(got, want));
     }
     let mut left: Vec<&Json> = rows.iter().collect();

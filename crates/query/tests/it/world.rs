@@ -25,9 +25,14 @@ pub(crate) enum Layout {
     Flushed,
     /// The first half on disk, the rest in memory.
     Mixed,
+    /// Written to disk a few at a time, then compacted.
+    Compacted,
 }
 
-pub(crate) const LAYOUTS: [Layout; 4] = [Layout::Memory, Layout::Scattered, Layout::Flushed, Layout::Mixed];
+pub(crate) const LAYOUTS: [Layout; 5] = [Layout::Memory, Layout::Scattered, Layout::Flushed, Layout::Mixed, Layout::Compacted];
+
+/// Segments that a compaction in a test reads.
+const FANOUT: usize = 2;
 
 /// Types of properties by key.
 #[derive(Debug, Default)]
@@ -61,6 +66,11 @@ pub(crate) struct World {
     pub(crate) merges: Vec<(String, String)>,
     pub(crate) types: HashMap<String, PropertyType>,
     pub(crate) timezone: Option<String>,
+    /// When persons came to be, by distinct id, and groups, by key; others in time for every case.
+    pub(crate) created: HashMap<String, UnixMicros>,
+    pub(crate) weeks_start_on_monday: bool,
+    pub(crate) test_account_filters: Option<Json>,
+    pub(crate) path_cleaning_filters: Option<Json>,
 }
 
 /// An engine over a store, alive as long as the store's folder is.
@@ -75,7 +85,8 @@ impl World {
     pub(crate) fn start(&self, project: ProjectId, layout: Layout, config: QueryConfig) -> Running {
         let dir = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(ManualClock::new(NOW));
-        let settings = StoreConfig { dir: dir.path().join("store"), background: false, ..StoreConfig::default() };
+        let settings =
+            StoreConfig { dir: dir.path().join("store"), background: false, compaction_fanout: FANOUT, ..StoreConfig::default() };
         let store = Arc::new(EmbeddedStore::open(settings, Arc::clone(&clock) as _).expect("a store"));
         self.fill(&store, project, layout);
         let definitions = Arc::new(Types(self.types.clone()));
@@ -83,9 +94,9 @@ impl World {
         let facts = ProjectFacts {
             id: project,
             timezone: self.timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
-            week_start_day: 0,
-            test_account_filters: json!([]),
-            path_cleaning_filters: json!([]),
+            week_start_day: u8::from(self.weeks_start_on_monday),
+            test_account_filters: self.test_account_filters.clone().unwrap_or_else(|| json!([])),
+            path_cleaning_filters: self.path_cleaning_filters.clone().unwrap_or_else(|| json!([])),
         };
         Running { engine, facts, _dir: dir }
     }
@@ -100,11 +111,12 @@ impl World {
         let chunks: Vec<&[Event]> = match layout {
             Layout::Scattered => self.events.chunks(1).collect(),
             Layout::Mixed => self.events.chunks(self.events.len().div_ceil(2).max(1)).collect(),
+            Layout::Compacted => self.events.chunks(self.events.len().div_ceil(4).max(1)).collect(),
             Layout::Memory | Layout::Flushed => vec![&self.events],
         };
         for (at, chunk) in chunks.into_iter().enumerate() {
             send(Commit { events: self.rows(project, chunk), ..empty() });
-            if layout == Layout::Flushed || (layout == Layout::Mixed && at == 0) {
+            if matches!(layout, Layout::Flushed | Layout::Compacted) || (layout == Layout::Mixed && at == 0) {
                 store.flush().expect("a flush");
             }
         }
@@ -114,6 +126,14 @@ impl World {
             to: self.person(project, to),
         });
         send(Commit { overrides: overrides.collect(), ..empty() });
+        if layout == Layout::Compacted {
+            store.flush().expect("a flush");
+            while store.work().expect("a compaction") {}
+        }
+    }
+
+    fn created(&self, name: &str) -> UnixMicros {
+        self.created.get(name).copied().unwrap_or(UnixMicros(1_578_000_000_000_000))
     }
 
     fn person(&self, project: ProjectId, distinct_id: &str) -> PersonId {
@@ -122,10 +142,10 @@ impl World {
     }
 
     fn state(&self, project: ProjectId) -> Commit {
-        let created_at = UnixMicros(1_578_000_000_000_000);
         let mut commit = empty();
         for (ids, properties) in &self.persons {
             let id = person_id_of(project, &ids[0]);
+            let created_at = self.created(&ids[0]);
             commit.persons.push(PersonRecord {
                 project,
                 id,
@@ -148,6 +168,7 @@ impl World {
                 commit.group_types.push((project, name.as_str().into()));
             }
             let type_index = u8::try_from(names.iter().position(|known| known == name).unwrap_or(0)).unwrap_or(0);
+            let created_at = self.created(key);
             commit.groups.push(GroupRecord {
                 project,
                 type_index,

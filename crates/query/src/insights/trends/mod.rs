@@ -5,9 +5,7 @@
 //!
 //! Source of the rules: query reference, sections 6 and 7.
 
-mod buckets;
 mod formula;
-mod labels;
 mod math;
 mod operator;
 mod plan;
@@ -15,6 +13,9 @@ mod render;
 mod rows;
 mod tally;
 
+use super::breakdowns::Breakdowns;
+use super::buckets::Buckets;
+use super::labels::{Bins, Labels};
 use super::model::{FormulaNode, TrendsQuery};
 use super::{InsightContext, InsightResult};
 use crate::dates::{Interval, QueryRange};
@@ -23,13 +24,11 @@ use crate::hogql::build::call;
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
-use buckets::Buckets;
 use formula::Formula;
 use jiff::ToSpan;
-use labels::Bins;
 use math::Math;
 use operator::Operator;
-use plan::{Breakdowns, SeriesPlan};
+use plan::SeriesPlan;
 use render::{Frame, Line};
 use rows::{Layout, NO_CELL, Rows};
 use serde_json::Value;
@@ -64,7 +63,7 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
     let filter = query.trends_filter.clone().unwrap_or_default();
     let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
     let display = Display::of(display_name)?;
-    let breakdowns = Breakdowns::new(query.breakdown_filter.as_ref(), display_name, filter.breakdown_histogram_bin_count)?;
+    let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count)?;
     let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
     let current = QueryRange::new(&query.date_range.clone().unwrap_or_default(), interval, &context.calendar);
     let plans = query.series.iter().map(|series| SeriesPlan::new(series, query, context)).collect::<Result<Vec<_>, _>>()?;
@@ -72,7 +71,7 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
 
     let mut periods = vec![(current.clone(), None)];
     if let Some(compare) = query.compare_filter.as_ref().filter(|compare| compare.compare == Some(true)) {
-        let previous = compare.compare_to.as_deref().map_or_else(|| current.previous(), |to| current.moved_back(to));
+        let previous = current.compared(compare.compare_to.as_deref());
         periods = vec![(current.clone(), Some("current")), (previous, Some("previous"))];
     }
     let (mut items, mut has_more) = (Vec::new(), false);
@@ -106,6 +105,18 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
     }
     items.extend(per_formula.into_iter().flatten());
     Ok(InsightResult { results: Value::Array(items), has_more, range: Some(current), ..InsightResult::default() })
+}
+
+/// A world map shows more values than a graph.
+const LIMIT_WORLD_MAP: usize = 300;
+
+fn breakdowns(query: &TrendsQuery, display: &str, bins: Option<u32>) -> Result<Breakdowns, QueryError> {
+    let mut breakdowns = Breakdowns::new(query.breakdown_filter.as_ref(), bins)?;
+    let is_limited = query.breakdown_filter.as_ref().is_some_and(|filter| filter.breakdown_limit.is_some());
+    if display == "WorldMap" && !is_limited {
+        breakdowns.limit = LIMIT_WORLD_MAP;
+    }
+    Ok(breakdowns)
 }
 
 fn formulas(filter: &super::model::TrendsFilter, series: usize) -> Result<Vec<(FormulaNode, Formula)>, QueryError> {
@@ -239,7 +250,7 @@ fn bins(
         let ends = context.over_shards(|parts| {
             let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
             for part in parts {
-                let rows = Rows::of(part, &program, layout, buckets, &[], &mut labels::Labels::default())?;
+                let rows = Rows::of(part, &program, layout, buckets, &[], &mut Labels::default())?;
                 let values = cast(&rows.operands[0], &DataType::Float64)?;
                 let values = values.as_primitive::<Float64Type>();
                 for (cell, value) in rows.cells.iter().zip(values) {

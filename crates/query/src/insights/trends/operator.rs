@@ -3,13 +3,13 @@
 //! Rows count where they lie unless the math is per person; then a person's pieces are walked together (see [`crate::insights::people`]).
 //! Persons that merges involve are walked last, over rows kept from the pass.
 
-use super::buckets::Buckets;
-use super::labels::Bins;
 use super::math::Math;
 use super::rows::{Layout, NO_CELL, Rows};
 use super::tally::{Lines, Tally};
 use crate::error::QueryError;
 use crate::insights::InsightContext;
+use crate::insights::buckets::Buckets;
+use crate::insights::labels::Bins;
 use crate::insights::people::{Merged, Piece, walk_merged, walk_shard};
 use crate::insights::statistic::Statistic;
 use crate::scan::RowProgram;

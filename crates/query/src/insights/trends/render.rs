@@ -1,7 +1,8 @@
 //! Numbers as PostHog's result items.
 
-use super::labels::OTHER_LABEL;
-use crate::dates::{Interval, QueryRange};
+use crate::dates::QueryRange;
+use crate::insights::days;
+use crate::insights::labels::OTHER_LABEL;
 use crate::insights::model::Series;
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
@@ -108,8 +109,8 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
     } else {
         let count = if frame.is_cumulative { line.values.last().copied().unwrap_or(0.0) } else { line.values.iter().sum() };
         item.insert("data".to_owned(), line.values.iter().map(|value| number(*value)).collect());
-        item.insert("labels".to_owned(), bucket_texts(frame.range, label_format(frame.range.interval)));
-        item.insert("days".to_owned(), bucket_texts(frame.range, day_format(frame.range.interval)));
+        item.insert("labels".to_owned(), days::labels(frame.range));
+        item.insert("days".to_owned(), days::days(frame.range));
         item.insert("count".to_owned(), number(count));
     }
     let mut label = label.to_owned();
@@ -135,19 +136,7 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
 }
 
 fn day_starts(frame: Frame<'_>) -> Value {
-    if frame.is_total { json!([]) } else { bucket_texts(frame.range, "%Y-%m-%dT%H:%M:%S") }
-}
-
-fn bucket_texts(range: &QueryRange, format: &str) -> Value {
-    range.buckets().iter().map(|start| Value::String(start.strftime(format).to_string())).collect()
-}
-
-fn day_format(interval: Interval) -> &'static str {
-    if interval.is_within_day() { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d" }
-}
-
-fn label_format(interval: Interval) -> &'static str {
-    if interval.is_within_day() { "%-d-%b-%Y %H:%M" } else { "%-d-%b-%Y" }
+    if frame.is_total { json!([]) } else { days::texts(frame.range, "%Y-%m-%dT%H:%M:%S") }
 }
 
 /// JSON has no infinity; what cannot be written is 0.

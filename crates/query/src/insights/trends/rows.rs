@@ -1,14 +1,15 @@
 //! One part's rows as the operator wants them: for each row its cell (breakdown × bucket), and what its math computes with.
 
-use super::buckets::{Buckets, NO_BUCKET};
-use super::labels::{Bins, Labels};
 use crate::error::QueryError;
+use crate::insights::buckets::{Buckets, NO_BUCKET};
+use crate::insights::labels::{Bins, Labels};
+use crate::insights::{times_of, truth};
 use crate::scan::RowProgram;
-use aqueduct_store::{EventColumn, Part};
-use arrow::array::{Array, ArrayRef, AsArray};
+use aqueduct_store::Part;
+use arrow::array::{ArrayRef, AsArray};
 use arrow::buffer::ScalarBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Float64Type};
 use std::sync::Arc;
 
 /// No cell: the row does not count.
@@ -53,7 +54,7 @@ impl Rows {
         let mut results = program.evaluate(part)?;
         let operands = results.split_off(layout.conditions + layout.breakdowns);
         let columns = results.split_off(layout.conditions);
-        let times = part.column(EventColumn::Timestamp)?.as_primitive::<TimestampMicrosecondType>().values().clone();
+        let times = times_of(part)?;
         let row_labels = if layout.breakdowns == 0 { Vec::new() } else { labels.codes(&columns, bins, times.len())? };
         let passes = truth(&results[layout.conditions - 1])?;
         let is_event = if layout.conditions > 1 { Some(truth(&results[0])?) } else { None };
@@ -98,14 +99,4 @@ impl Rows {
     pub(super) fn keys(&self, operand: usize) -> Result<ArrayRef, QueryError> {
         Ok(cast(&self.operands[operand], &DataType::Utf8)?)
     }
-}
-
-fn truth(array: &ArrayRef) -> Result<Vec<bool>, QueryError> {
-    let Some(mask) = array.as_boolean_opt() else {
-        return Err(QueryError::resolve(format!("Illegal type {} of a filter, expected a boolean", array.data_type())));
-    };
-    if mask.null_count() == 0 {
-        return Ok(mask.values().iter().collect());
-    }
-    Ok(mask.iter().map(|value| value == Some(true)).collect())
 }

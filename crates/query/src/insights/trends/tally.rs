@@ -1,8 +1,8 @@
 //! What is kept while rows pass, per cell, and how two halves of it become one.
 
-use super::labels::Labels;
 use super::math::Math;
 use super::rows::{NO_CELL, Rows};
+use crate::insights::labels::Labels;
 use crate::insights::statistic::Statistic;
 use hashbrown::HashMap;
 use rustc_hash::FxHashSet;

@@ -13,11 +13,11 @@ pub(crate) const NULL_LABEL: &str = "$$_posthog_breakdown_null_$$";
 pub(crate) const OTHER_LABEL: &str = "$$_posthog_breakdown_other_$$";
 
 /// One value per breakdown.
-pub(super) type Label = SmallVec<[u32; 3]>;
+pub(crate) type Label = SmallVec<[u32; 3]>;
 
 /// Texts and combinations of texts, numbered in order of appearance.
 #[derive(Debug, Default)]
-pub(super) struct Labels {
+pub(crate) struct Labels {
     texts: HashMap<String, u32>,
     names: Vec<String>,
     combinations: HashMap<Label, u32>,
@@ -26,13 +26,13 @@ pub(super) struct Labels {
 
 /// Edges of bins: bin `i` holds values from `edges[i]` up to, not including, `edges[i + 1]`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Bins {
+pub(crate) struct Bins {
     edges: Vec<f64>,
 }
 
 impl Bins {
     /// `count` bins of equal width over what lies between `min` and `max`; a hundredth more at the end, so that the largest is inside.
-    pub(super) fn new(min: f64, max: f64, count: u32) -> Self {
+    pub(crate) fn new(min: f64, max: f64, count: u32) -> Self {
         let count = count.max(1);
         let round = |value: f64| (value * 100.0).round() / 100.0;
         let mut edges = vec![round(min)];
@@ -53,23 +53,23 @@ impl Bins {
 
 impl Labels {
     /// Number of combinations so far.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.list.len()
     }
 
     /// The texts of a combination.
-    pub(super) fn texts(&self, code: u32) -> Vec<String> {
+    pub(crate) fn texts(&self, code: u32) -> Vec<String> {
         self.list[code as usize].iter().map(|text| self.names[*text as usize].clone()).collect()
     }
 
     /// The code of a combination that another set of labels knows by its texts.
-    pub(super) fn intern(&mut self, texts: &[String]) -> u32 {
+    pub(crate) fn intern(&mut self, texts: &[String]) -> u32 {
         let label: Label = texts.iter().map(|text| self.text(text)).collect();
         self.combination(label)
     }
 
     /// For each row the code of its combination of values.
-    pub(super) fn codes(&mut self, columns: &[ArrayRef], bins: &[Option<Bins>], rows: usize) -> Result<Vec<u32>, QueryError> {
+    pub(crate) fn codes(&mut self, columns: &[ArrayRef], bins: &[Option<Bins>], rows: usize) -> Result<Vec<u32>, QueryError> {
         let mut per_column = Vec::with_capacity(columns.len());
         for (column, bins) in columns.iter().zip(bins) {
             per_column.push(self.texts_of(column, bins.as_ref())?);

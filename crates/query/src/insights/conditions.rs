@@ -1,0 +1,96 @@
+//! What a row must be to count: the event that is asked for, and the filters around it, as expressions.
+
+use super::InsightContext;
+use super::model::Series;
+use crate::error::QueryError;
+use crate::filters::{self, FilterContext, Scope};
+use crate::hogql::ast::{Expr, ExprKind, Segment};
+use crate::hogql::build::{and, eq};
+use crate::hogql::parse_expr;
+use crate::resolve::children_mut;
+use serde_json::Value;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target<'q> {
+    /// Events of a name; all events without one.
+    Event(Option<&'q str>),
+    /// What an action stands for.
+    Action,
+    /// Rows of a table outside of events.
+    Table,
+}
+
+impl Series {
+    /// What the series looks for.
+    ///
+    /// # Errors
+    /// [`QueryError::Unsupported`] for a kind of series that is not known.
+    pub(crate) fn target(&self) -> Result<Target<'_>, QueryError> {
+        match self.kind.as_str() {
+            "EventsNode" | "" => Ok(Target::Event(self.event.as_deref())),
+            "ActionsNode" => Ok(Target::Action),
+            "DataWarehouseNode" | "LifecycleDataWarehouseNode" => Ok(Target::Table),
+            other => Err(QueryError::unsupported(format!("series of kind '{other}' are not supported here"))),
+        }
+    }
+
+    /// The name that results bear.
+    pub(crate) fn label(&self) -> &str {
+        self.event.as_deref().unwrap_or("All events")
+    }
+}
+
+impl Target<'_> {
+    /// The condition on a row, without any property filter.
+    ///
+    /// # Errors
+    /// [`QueryError::Unsupported`] for what is not an event.
+    pub(crate) fn condition(self) -> Result<Expr, QueryError> {
+        match self {
+            Target::Event(None) => Ok(Expr::lit(true)),
+            Target::Event(Some(name)) => Ok(eq(Expr::field(["event"]), Expr::lit(name))),
+            Target::Action => Err(QueryError::unsupported("actions are not supported here")),
+            Target::Table => Err(QueryError::unsupported("tables of a data warehouse are not supported here")),
+        }
+    }
+}
+
+impl InsightContext<'_> {
+    /// What lists of property filters mean together; `None` when they say nothing. `test_accounts`: the project's own filters too.
+    ///
+    /// # Errors
+    /// [`QueryError::Request`] when a filter cannot be understood.
+    pub(crate) fn filters(&self, lists: &[&Value], test_accounts: Option<bool>) -> Result<Option<Expr>, QueryError> {
+        let type_of = |kind: &str, group: Option<u8>, key: &str| self.property_type(kind, group, key);
+        let context = FilterContext { now: &self.calendar.now, type_of: &type_of };
+        let mut parts = Vec::new();
+        for list in lists {
+            parts.extend(filters::condition(list, Scope::Event, &context)?);
+        }
+        if test_accounts == Some(true) {
+            parts.extend(filters::condition(&self.query.project.test_account_filters, Scope::Event, &context)?);
+        }
+        Ok(if parts.is_empty() { None } else { Some(and(parts)) })
+    }
+}
+
+/// A user's expression over a row of `events`, which may also be called `e`, as in PostHog.
+///
+/// # Errors
+/// [`QueryError::Syntax`] when it cannot be read.
+pub(crate) fn row_expr(text: &str) -> Result<Expr, QueryError> {
+    let mut expr = parse_expr(text)?.without_alias().clone();
+    name_events(&mut expr);
+    Ok(expr)
+}
+
+fn name_events(expr: &mut Expr) {
+    if let ExprKind::Field(chain) = &mut expr.kind
+        && chain.len() > 1
+        && chain.first().and_then(Segment::as_name) == Some("e")
+    {
+        chain[0] = Segment::Name("events".to_owned());
+    }
+    children_mut(expr).into_iter().for_each(name_events);
+}
