@@ -1,11 +1,12 @@
 //! Reading a request's body: whole, under a cap, from a client that keeps sending.
 //!
 //! # Invariants
-//! - Memory for a body never exceeds its cap, and is not taken ahead of what arrives.
+//! - Memory for a body never exceeds its cap, is not taken ahead of what arrives, and is counted against the budget of all requests.
 //! - A client that sends too much still gets its answer: the rest is read and thrown away (bounded), since a client that is cut off while
 //!   it writes does not see the 413 by which SDKs learn to split their batch.
 
 use crate::error::{CaptureError, DecodeError};
+use crate::gate::{Busy, Held};
 use crate::peek::PACKED_MAX;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,8 @@ use std::time::Duration;
 const DISCARD_TIMES_MAX: usize = 4;
 /// Memory reserved on the word of `Content-Length`.
 const RESERVE_BYTES_MAX: usize = 1024 * 1024;
+/// A refused body up to this size is read and thrown away, so that its connection stays in use. A larger one is not worth that.
+const DRAIN_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A body that could not be read, and how it begins.
 #[derive(Debug)]
@@ -31,17 +34,21 @@ impl From<CaptureError> for Unread {
     }
 }
 
-/// Reads `body` to its end.
+/// Reads `body` to its end; `held` grows with it.
 ///
 /// # Errors
-/// [`CaptureError::BodyTooLarge`] over `bytes_max`, [`CaptureError::BodyStalled`] after a pause of `gap`, a decode error when the connection breaks.
-pub(crate) async fn read(mut body: Body, bytes_max: usize, gap: Duration) -> Result<Bytes, Unread> {
+/// [`CaptureError::BodyTooLarge`] over `bytes_max`, [`CaptureError::BodyStalled`] after a pause of `gap`, a decode error when the connection breaks,
+/// [`CaptureError::Overloaded`] when memory is short.
+pub(crate) async fn read(mut body: Body, bytes_max: usize, gap: Duration, held: &mut Held) -> Result<Bytes, Unread> {
     let announced = body.size_hint().lower();
     if announced > bytes_max as u64 {
         let begin = discard(body, bytes_max, gap).await;
         return Err(Unread { error: CaptureError::BodyTooLarge { limit: bytes_max }, begin });
     }
     let Some(first) = next(&mut body, gap).await? else { return Ok(Bytes::new()) };
+    if !held.try_grow(first.len()) {
+        return Err(no_memory(body, gap).await);
+    }
     // Most bodies arrive in one piece and are taken as they are.
     if body.is_end_stream() && first.len() <= bytes_max {
         return Ok(first);
@@ -64,6 +71,10 @@ pub(crate) async fn read(mut body: Body, bytes_max: usize, gap: Duration) -> Res
                 return Err(Unread { error, begin: whole.freeze() });
             }
         };
+        if !held.try_grow(part.as_ref().map_or(0, Bytes::len)) {
+            drop(whole);
+            return Err(no_memory(body, gap).await);
+        }
     }
     Ok(whole.freeze())
 }
@@ -80,6 +91,27 @@ async fn next(body: &mut Body, gap: Duration) -> Result<Option<Bytes>, CaptureEr
                     return Ok(Some(bytes));
                 }
             }
+        }
+    }
+}
+
+/// Memory is soon given back, so the client may come again soon.
+async fn no_memory(body: Body, gap: Duration) -> Unread {
+    let close = !drain(body, gap).await;
+    CaptureError::Overloaded(Busy { retry_after: 1, memory: true, close }).into()
+}
+
+/// Reads the rest of a refused request if it is small; whether the connection can be used again.
+pub(crate) async fn drain(mut body: Body, gap: Duration) -> bool {
+    let mut left = DRAIN_BYTES_MAX;
+    if body.size_hint().lower() > left {
+        return false;
+    }
+    loop {
+        match next(&mut body, gap).await {
+            Ok(None) => return true,
+            Ok(Some(bytes)) if (bytes.len() as u64) < left => left -= bytes.len() as u64,
+            Ok(Some(_)) | Err(_) => return false,
         }
     }
 }

@@ -30,6 +30,19 @@ pub struct CaptureConfig {
     pub telemetry_wire_bytes_max: usize,
     /// Largest event with all its properties, as JSON. Default: 1,000,000 bytes.
     pub event_bytes_max: usize,
+    /// How long what was accepted may take to become visible at the present rate of processing, in milliseconds. Requests beyond it wait a moment, then are
+    /// answered 503. More: longer bursts are taken at once, and under overload events become visible later. Default: 250 ms.
+    pub backlog_ms_max: u64,
+    /// How many bytes of records may be accepted and not yet visible, also while nothing can become visible. Default: 4 GiB.
+    pub backlog_bytes_max: u64,
+    /// How long a request may wait for room before it is answered 503 with `Retry-After`. Default: 1,500 ms.
+    pub admit_wait_ms: u64,
+    /// Memory for bodies and records of requests under way; beyond it requests are answered 503. Default: 256 MiB.
+    pub memory_bytes_max: u64,
+    /// Events per second that one distinct id may send before it goes to the overflow lane, where it does not delay others. 0: no limit. Default: 100.
+    pub hot_events_per_second: u32,
+    /// Events that one distinct id may send at once before its rate counts. Default: 1000.
+    pub hot_events_burst: u32,
 }
 
 impl Default for CaptureConfig {
@@ -46,6 +59,12 @@ impl Default for CaptureConfig {
             v1_body_decoded_bytes_max: limits::V1_BODY_DECODED_BYTES_MAX,
             telemetry_wire_bytes_max: 10 * limits::MIB,
             event_bytes_max: limits::EVENT_BYTES_MAX,
+            backlog_ms_max: 250,
+            backlog_bytes_max: 4096 * limits::MIB as u64,
+            admit_wait_ms: 1_500,
+            memory_bytes_max: 256 * limits::MIB as u64,
+            hot_events_per_second: 100,
+            hot_events_burst: 1000,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Why a request of protocol v0 is refused, and what its sender is told. The texts are PostHog's where SDKs or people know them.
 
+use crate::gate::Busy;
 use crate::json::JsonError;
 use crate::token::TokenError;
 use aqueduct_event::verdict::Refusal;
@@ -43,6 +44,8 @@ pub(crate) enum CaptureError {
     EventTooLarge { found: usize, limit: usize },
     #[error("transient error, please retry")]
     NotDurable,
+    #[error("{0}")]
+    Overloaded(Busy),
     #[error("Request timeout")]
     Timeout,
 }
@@ -98,7 +101,7 @@ impl CaptureError {
             Self::MissingToken | Self::InconsistentTokens | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } | Self::EventTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotDurable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotDurable | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -121,6 +124,7 @@ impl CaptureError {
             Self::BodyTooLarge { .. } | Self::DecodedTooLarge { .. } => Refusal::BodyTooLarge,
             Self::EventTooLarge { .. } => Refusal::EventTooLarge,
             Self::NotDurable => Refusal::NotDurable,
+            Self::Overloaded(_) => Refusal::Overloaded,
             Self::Timeout => Refusal::Timeout,
         }
     }

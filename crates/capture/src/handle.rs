@@ -1,4 +1,4 @@
-//! The handlers of the event routes: read, decode, append, answer.
+//! The handlers of the event routes: let in, read, decode, append, answer.
 //!
 //! # Invariants
 //! - A success is sent after the journal said that all records of the request are durable, and never otherwise.
@@ -10,6 +10,7 @@ use crate::decode::{Query, Wrapping, with_text};
 use crate::error::CaptureError;
 use crate::http::Route;
 use crate::json::Cursor;
+use crate::let_in::let_in;
 use crate::metrics;
 use crate::peek;
 use crate::records::Records;
@@ -54,7 +55,8 @@ async fn take_v0(
     request: Request,
     dialect: Dialect,
 ) -> Result<(), Refused<CaptureError>> {
-    let arrival = arrive(state, route, request, state.config.body_wire_bytes_max).await?;
+    let (mut admitted, request) = let_in(state, request, None).await?;
+    let arrival = admitted.arrived(arrive(state, route, request, state.config.body_wire_bytes_max)).await?;
     let started = Instant::now();
     let (wire_bytes, bytes_max) = (arrival.body.len(), state.config.body_decoded_bytes_max);
     let shared = Arc::clone(state);
@@ -63,6 +65,7 @@ async fn take_v0(
     let accepted = beside_if_large(wire_bytes, bytes_max, work, too_large).await;
     let accepted = accepted.unwrap_or_else(|| Err(CaptureError::NotDurable.into()))?;
     metrics::decoded(route.path, wire_bytes, accepted.decoded_bytes, started.elapsed());
+    admitted.settle(state, &accepted.records, wire_bytes);
     let events = accepted.records.events;
     let appended = append(state, &accepted.records).await;
     let position =
@@ -111,11 +114,13 @@ pub(crate) async fn events_v1(state: Arc<CaptureState>, route: &'static Route, r
 
 async fn take_v1(state: &Arc<CaptureState>, route: &'static Route, request: Request) -> Result<String, Refused<V1Error>> {
     let (parts, body) = request.into_parts();
-    v1::check_head(&parts).map_err(|error| {
+    let token = v1::check_head(&parts).map_err(|error| {
         let about = remark::about(state.recorder.as_deref(), error.refusal(), &parts, Cow::default);
         Refused { error, about }
     })?;
-    let arrival = arrive(state, route, Request::from_parts(parts, body), state.config.v1_body_wire_bytes_max).await;
+    let admitted = let_in(state, Request::from_parts(parts, body), Some(&token)).await;
+    let (mut admitted, request) = admitted.map_err(|refused| refused.map(V1Error::from))?;
+    let arrival = admitted.arrived(arrive(state, route, request, state.config.v1_body_wire_bytes_max)).await;
     let arrival = arrival.map_err(|refused| refused.map(V1Error::from))?;
     let started = Instant::now();
     let (wire_bytes, bytes_max) = (arrival.body.len(), state.config.v1_body_decoded_bytes_max);
@@ -125,6 +130,7 @@ async fn take_v1(state: &Arc<CaptureState>, route: &'static Route, request: Requ
     let accepted = beside_if_large(wire_bytes, bytes_max, work, too_large).await;
     let accepted = accepted.unwrap_or_else(|| Err(V1Error::NotDurable.into()))?;
     metrics::decoded(route.path, wire_bytes, accepted.decoded_bytes, started.elapsed());
+    admitted.settle(state, &accepted.records, wire_bytes);
     let events = accepted.records.events;
     let appended = append(state, &accepted.records).await;
     let position =
@@ -169,12 +175,14 @@ pub(crate) async fn arrive(
     wire_bytes_max: usize,
 ) -> Result<Arrival, Refused<CaptureError>> {
     let (parts, body) = request.into_parts();
-    let body = body::read(body, wire_bytes_max, state.config.body_gap_timeout()).await.map_err(|Unread { error, begin }| {
+    let mut held = state.gate.memory().hold();
+    let read = body::read(body, wire_bytes_max, state.config.body_gap_timeout(), &mut held).await;
+    let body = read.map_err(|Unread { error, begin }| {
         let about = remark::about(state.recorder.as_deref(), error.refusal(), &parts, || peek::unpacked(&begin));
         Refused { error, about }
     })?;
     let client_ip = client_ip(&parts);
-    Ok(Arrival { client_ip, parts, body, received_at: state.clock.now(), path: route.path })
+    Ok(Arrival { client_ip, parts, body, received_at: state.clock.now(), path: route.path, _held: Some(held) })
 }
 
 /// Runs `work` (its argument: the most bytes after decompression) here for a small body, on a thread for blocking work for one that is large

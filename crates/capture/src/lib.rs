@@ -8,8 +8,9 @@
 //! - Event routes need the journal and the clock and nothing else: they work while everything behind them is down.
 //! - Property objects are never parsed into trees; they stay the sender's JSON, validated once.
 //! - Byte caps hold while reading and while decompressing; every wait has a deadline.
+//! - No more is taken than becomes visible in time ([`Gate`]); the others are told when to come again.
 //!
-//! Read next: `http/routes.rs` (the table), `handle.rs` (one request), `decode/mod.rs` and `v0/shape.rs` (what SDKs send), `reply.rs`.
+//! Read next: `http/routes.rs` (the table), `handle.rs` (one request), `gate/mod.rs` (admission), `decode/mod.rs` and `v0/shape.rs` (what SDKs send), `reply.rs`.
 
 mod admit;
 mod append;
@@ -19,9 +20,11 @@ mod config;
 mod cors;
 mod decode;
 mod error;
+mod gate;
 mod handle;
 mod http;
 mod json;
+mod let_in;
 mod metrics;
 pub mod offline;
 mod peek;
@@ -37,4 +40,5 @@ mod v1;
 
 pub use self::http::router;
 pub use config::CaptureConfig;
+pub use gate::Gate;
 pub use state::{CaptureState, ProjectFacts, ProjectLookup};

@@ -1,7 +1,7 @@
 //! The metrics of the edge. Labels are bounded: routes of the table, statuses, and the reasons of `error.rs`.
 
 use http::StatusCode;
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use std::time::Duration;
 
 const REQUESTS: &str = "aqueduct_capture_requests_total";
@@ -12,6 +12,11 @@ const DECODED_BYTES: &str = "aqueduct_capture_decoded_bytes_total";
 const REFUSED: &str = "aqueduct_capture_refused_requests_total";
 const DECODE_SECONDS: &str = "aqueduct_capture_decode_seconds";
 const APPEND_SECONDS: &str = "aqueduct_capture_append_seconds";
+const PACE: &str = "aqueduct_capture_pace_bytes_per_second";
+const CEILING: &str = "aqueduct_capture_ceiling_bytes";
+const BACKLOG: &str = "aqueduct_capture_backlog_bytes";
+const MEMORY: &str = "aqueduct_capture_memory_bytes";
+const WAITING: &str = "aqueduct_capture_waiting_requests";
 
 /// Names the metrics to the recorder.
 pub(crate) fn describe() {
@@ -21,6 +26,11 @@ pub(crate) fn describe() {
     describe_counter!(WIRE_BYTES, Unit::Bytes, "bytes of bodies as they arrived, by route");
     describe_counter!(DECODED_BYTES, Unit::Bytes, "bytes of bodies after decompression, by route");
     describe_counter!(REFUSED, Unit::Count, "requests refused, by route and reason");
+    describe_gauge!(PACE, Unit::Bytes, "bytes of records that processing makes visible in a second while it has enough to do");
+    describe_gauge!(CEILING, Unit::Bytes, "bytes of records that may be accepted and not yet visible");
+    describe_gauge!(BACKLOG, Unit::Bytes, "bytes of records that are durable and not yet visible");
+    describe_gauge!(MEMORY, Unit::Bytes, "memory of bodies and records of requests under way");
+    describe_gauge!(WAITING, Unit::Count, "requests that wait for room");
     describe_histogram!(DECODE_SECONDS, Unit::Seconds, "from a whole body to its records");
     describe_histogram!(APPEND_SECONDS, Unit::Seconds, "from records to durable");
 }
@@ -44,6 +54,18 @@ pub(crate) fn decoded(route: &'static str, wire_bytes: usize, decoded_bytes: usi
 
 pub(crate) fn refused(route: &'static str, reason: &'static str) {
     counter!(REFUSED, "route" => route, "reason" => reason).increment(1);
+}
+
+/// Processing made progress. Gauges are floats; all of these stay far below 2^53.
+pub(crate) fn pace(bytes_per_second: f64, ceiling: u64, backlog: u64, memory: u64) {
+    gauge!(PACE).set(bytes_per_second);
+    gauge!(CEILING).set(ceiling as f64);
+    gauge!(BACKLOG).set(backlog as f64);
+    gauge!(MEMORY).set(memory as f64);
+}
+
+pub(crate) fn waiting(requests: usize) {
+    gauge!(WAITING).set(requests as f64);
 }
 
 pub(crate) fn appended(took: Duration) {

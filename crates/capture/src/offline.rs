@@ -30,5 +30,5 @@ pub fn decode_v1(request: Request<Bytes>, received_at: UnixMicros, config: &Capt
 
 fn arrival(request: Request<Bytes>, received_at: UnixMicros) -> Arrival {
     let (parts, body) = request.into_parts();
-    Arrival { client_ip: client_ip(&parts), parts, body, received_at, path: "/e" }
+    Arrival { client_ip: client_ip(&parts), parts, body, received_at, path: "/e", _held: None }
 }

@@ -42,11 +42,31 @@ pub(crate) struct Records {
     pub(crate) key: u64,
     /// How many events they hold.
     pub(crate) events: usize,
+    /// The project's token.
+    pub(crate) token: String,
+    pub(crate) historical: bool,
+    /// All events have the same distinct id, so `key` is theirs alone.
+    pub(crate) one_sender: bool,
+}
+
+impl Records {
+    /// Bytes of all records.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.payloads.iter().map(|payload| payload.len() as u64).sum()
+    }
 }
 
 /// Encodes the events into as few records as the limits allow.
 pub(crate) fn encode(envelope: &Envelope<'_>, events: &[Admitted<'_>]) -> Records {
-    let mut records = Records { payloads: Vec::with_capacity(1), key: order_key(envelope.token, events), events: events.len() };
+    let first = events.first().map_or("", |first| first.event.distinct_id);
+    let mut records = Records {
+        payloads: Vec::with_capacity(1),
+        key: order_key(envelope.token, first),
+        events: events.len(),
+        token: envelope.token.to_owned(),
+        historical: envelope.historical,
+        one_sender: events.iter().all(|admitted| admitted.event.distinct_id == first),
+    };
     let mut rest = events;
     while !rest.is_empty() {
         let (now, later) = rest.split_at(record_len(rest));
@@ -76,10 +96,10 @@ fn record_len(events: &[Admitted<'_>]) -> usize {
     events.iter().take_while(fits).count().max(1)
 }
 
-fn order_key(token: &str, events: &[Admitted<'_>]) -> u64 {
+fn order_key(token: &str, distinct_id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(token.as_bytes());
-    hasher.write(events.first().map_or("", |first| first.event.distinct_id).as_bytes());
+    hasher.write(distinct_id.as_bytes());
     hasher.finish()
 }
 

@@ -1,10 +1,11 @@
 //! What senders are told: the answers of protocol v0 and the table from refusals to responses.
 
 use crate::error::CaptureError;
+use crate::gate::Busy;
 use aqueduct_journal::Durability;
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 /// Says what a success means: `fsync` or `replicated`.
@@ -55,8 +56,18 @@ pub(crate) fn durable(mut response: Response, durability: Durability) -> Respons
 /// The answer to a refused request: plain text, as every SDK of protocol v0 expects.
 pub(crate) fn refusal(error: &CaptureError) -> Response {
     let mut response = text(error.status(), error.to_string());
-    if error.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    match error {
+        CaptureError::Overloaded(busy) => come_again(*busy, &mut response),
+        CaptureError::NotDurable => drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS)),
+        _ => {}
     }
     response
+}
+
+/// Tells a sender when to come again.
+pub(crate) fn come_again(busy: Busy, response: &mut Response) {
+    response.headers_mut().insert(RETRY_AFTER, busy.retry_after.into());
+    if busy.close {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
 }

@@ -1,5 +1,6 @@
 //! A request that has arrived: its head, its body, when and from where.
 
+use crate::gate::Held;
 use aqueduct_event::UnixMicros;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
@@ -20,6 +21,8 @@ pub(crate) struct Arrival {
     pub(crate) client_ip: String,
     /// The route, without a trailing slash.
     pub(crate) path: &'static str,
+    /// Its part of the memory for requests under way; none outside of a server.
+    pub(crate) _held: Option<Held>,
 }
 
 impl Arrival {
@@ -55,8 +58,12 @@ pub(crate) fn header<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
 /// The client's address: the first entry of `X-Forwarded-For` when it is one, else the peer's; empty when neither is known.
 pub(crate) fn client_ip(parts: &Parts) -> String {
     let forwarded = header(parts, "x-forwarded-for").and_then(|list| address(list.split(',').next()?.trim()));
-    let peer = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    forwarded.or_else(peer).map(|ip| ip.to_canonical().to_string()).unwrap_or_default()
+    forwarded.or_else(|| peer(parts).map(|peer| peer.ip())).map(|ip| ip.to_canonical().to_string()).unwrap_or_default()
+}
+
+/// The other end of the connection.
+pub(crate) fn peer(parts: &Parts) -> Option<SocketAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0)
 }
 
 /// Proxies write addresses bare, with a port, or in brackets.

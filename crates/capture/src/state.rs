@@ -1,6 +1,7 @@
 //! What the handlers share.
 
 use crate::config::CaptureConfig;
+use crate::gate::Gate;
 use aqueduct_event::Clock;
 use aqueduct_journal::Journal;
 use aqueduct_ledger::recorder::Recorder;
@@ -36,4 +37,6 @@ pub struct CaptureState {
     pub recorder: Option<Arc<Recorder>>,
     /// The settings.
     pub config: CaptureConfig,
+    /// Decides which requests are taken.
+    pub gate: Arc<Gate>,
 }

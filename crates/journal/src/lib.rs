@@ -110,6 +110,12 @@ pub trait Journal: Send + Sync + std::fmt::Debug {
     /// The next record gets this position, or a higher one after a recovery that skipped some.
     fn end(&self, partition: PartitionId) -> JournalPosition;
 
+    /// Bytes of all records that became durable since this journal was opened: with what became visible meanwhile it tells the backlog.
+    /// 0 where they are not counted, because others append too.
+    fn appended_bytes(&self) -> u64 {
+        0
+    }
+
     /// Why nothing is acknowledged any more, once a write or sync has failed. The process then has to stop: only a new start can know what was kept.
     fn poisoned(&self) -> Option<String> {
         None

@@ -27,6 +27,7 @@ struct Inner {
 struct Log {
     first: u64,
     payloads: VecDeque<Bytes>,
+    appended_bytes: u64,
     closed: bool,
 }
 
@@ -46,6 +47,7 @@ impl MemoryJournal {
             return Err(AppendError::Closed);
         }
         let position = log.end();
+        log.appended_bytes += payload.len() as u64;
         log.payloads.push_back(payload);
         self.0.tail.send_modify(|(end, _)| *end = position + 1);
         Ok(Receipt { partition: PARTITION, position: JournalPosition(position) })
@@ -112,6 +114,10 @@ impl Journal for MemoryJournal {
 
     fn end(&self, _partition: PartitionId) -> JournalPosition {
         JournalPosition(self.0.log.lock().end())
+    }
+
+    fn appended_bytes(&self) -> u64 {
+        self.0.log.lock().appended_bytes
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

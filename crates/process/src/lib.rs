@@ -37,7 +37,7 @@ mod warning;
 pub use config::ProcessConfig;
 pub use definitions::{Observed, ObservedProperty, PropertyKind, PropertyOwner, property_kind};
 pub use error::{ProcessError, StepError};
-pub use outside::{CookielessMode, Observer, ProjectFacts, Projects};
+pub use outside::{CookielessMode, Observer, Pace, ProjectFacts, Projects, VisibleBytes};
 pub use processor::Processor;
 pub use run::{Pipeline, PipelineArgs, Progress, Step, Stop};
 pub use warning::{Warning, WarningKind};

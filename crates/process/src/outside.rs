@@ -1,10 +1,11 @@
-//! What processing needs of the rest of the product, and what it tells it: two small traits that `server` implements over the catalog.
+//! What processing needs of the rest of the product, and what it tells it: small traits that `server` implements over the catalog and the edge.
 
 use crate::definitions::Observed;
 use crate::warning::Warning;
 use aqueduct_event::ProjectId;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What processing must know of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,4 +49,22 @@ pub trait Observer: fmt::Debug + Send + Sync {
 
     /// Something about an event that its sender should know.
     fn warning(&self, project: ProjectId, warning: Warning);
+}
+
+/// What a commit made visible, in bytes of journal records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VisibleBytes {
+    /// Of records that the journal held when processing began.
+    pub replayed: u64,
+    /// Of records that came since.
+    pub fresh: u64,
+}
+
+/// Takes the pace of processing, for those who decide how much is taken in.
+pub trait Pace: fmt::Debug + Send + Sync {
+    /// A commit became visible; making and storing it took `busy`.
+    fn visible(&self, bytes: VisibleBytes, busy: Duration);
+
+    /// A step failed. It is tried again for as long as it takes, and nothing becomes visible meanwhile.
+    fn stalled(&self);
 }

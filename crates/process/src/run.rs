@@ -13,7 +13,7 @@
 use crate::config::ProcessConfig;
 use crate::error::StepError;
 use crate::metrics;
-use crate::outside::{Observer, Projects};
+use crate::outside::{Observer, Pace, Projects, VisibleBytes};
 use crate::processor::Processor;
 use aqueduct_event::{Clock, JournalPosition, PartitionId};
 use aqueduct_journal::{Entry, Journal, JournalReader, ReadError};
@@ -105,6 +105,9 @@ pub struct Pipeline {
     position: JournalPosition,
     trimmed: JournalPosition,
     progress: Arc<Progress>,
+    pace: Option<Arc<dyn Pace>>,
+    /// Where the journal ended when this began: what lies before it was there already.
+    replay_end: JournalPosition,
 }
 
 /// How often the journal is trimmed and the lag looked at while nothing happens.
@@ -123,7 +126,15 @@ impl Pipeline {
         let progress = Arc::new(Progress::default());
         progress.position.store(position.0, Ordering::Release);
         let pending = Vec::new();
-        Ok(Self { journal, store, clock, partition, config, processor, reader, pending, position, trimmed: position, progress })
+        let (pace, replay_end, trimmed) = (None, journal.end(partition), position);
+        Ok(Self { journal, store, clock, partition, config, processor, reader, pending, position, trimmed, progress, pace, replay_end })
+    }
+
+    /// Tells `pace` of every commit, so that no more is taken than becomes visible.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Arc<dyn Pace>) -> Self {
+        self.pace = Some(pace);
+        self
     }
 
     /// How far it is.
@@ -167,9 +178,10 @@ impl Pipeline {
     async fn work(&mut self, stop: &mut watch::Receiver<Stop>) -> Result<(), StepError> {
         let mut wait = self.config.retry_wait;
         loop {
-            match *stop.borrow_and_update() {
+            let asked = *stop.borrow_and_update();
+            match asked {
                 Stop::No => {}
-                Stop::Drained => return self.drain(),
+                Stop::Drained => return self.drain(stop),
                 Stop::Now => return Ok(()),
             }
             if self.pending.is_empty() && !self.read(stop).await? {
@@ -215,9 +227,9 @@ impl Pipeline {
         }
     }
 
-    fn drain(&mut self) -> Result<(), StepError> {
+    fn drain(&mut self, stop: &watch::Receiver<Stop>) -> Result<(), StepError> {
         let end = self.journal.end(self.partition);
-        while self.position < end {
+        while self.position < end && *stop.borrow() != Stop::Now {
             match self.step()? {
                 Step::Committed { .. } => {}
                 Step::Idle | Step::Closed => break,
@@ -231,7 +243,8 @@ impl Pipeline {
         if self.pending.is_empty() {
             return Ok(Step::Closed);
         }
-        let begun = Instant::now();
+        let started = Instant::now();
+        let begun = started;
         let committed = self.processor.apply(&self.pending).map_err(StepError::from).and_then(|commit| {
             metrics::applied(begun.elapsed().as_secs_f64());
             let (begun, upto) = (Instant::now(), commit.upto);
@@ -242,15 +255,24 @@ impl Pipeline {
         let upto = committed.inspect_err(|_| {
             metrics::failed_step();
             self.processor.forget();
+            if let Some(pace) = &self.pace {
+                pace.stalled();
+            }
         })?;
         let now = self.clock.now();
         for received_at in self.processor.take_received() {
             metrics::visible_delay(now.0.saturating_sub(received_at.0) as f64 / 1e6);
         }
         let records = self.pending.iter().take_while(|entry| entry.position < upto).count();
-        self.pending.drain(..records);
+        let (mut old_bytes, mut new_bytes) = (0, 0);
+        for entry in self.pending.drain(..records) {
+            *(if entry.position < self.replay_end { &mut old_bytes } else { &mut new_bytes }) += entry.payload.len() as u64;
+        }
         self.position = upto;
         self.progress.position.store(upto.0, Ordering::Release);
+        if let Some(pace) = &self.pace {
+            pace.visible(VisibleBytes { replayed: old_bytes, fresh: new_bytes }, started.elapsed());
+        }
         self.tidy();
         Ok(Step::Committed { records })
     }

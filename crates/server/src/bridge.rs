@@ -1,13 +1,14 @@
 //! The catalog as the other crates want to see it: small traits of theirs, answered from its memory.
 
-use aqueduct_capture::ProjectLookup;
+use aqueduct_capture::{Gate, ProjectLookup};
 use aqueduct_catalog::{Catalog, EventSeen, Project, PropertyParent, PropertySeen, PropertyType};
 use aqueduct_event::ProjectId;
 use aqueduct_ledger::recorder::{Audience, Remark};
-use aqueduct_process::{CookielessMode, Observed, Observer, Projects, PropertyKind, PropertyOwner, Warning};
+use aqueduct_process::{CookielessMode, Observed, Observer, Pace, Projects, PropertyKind, PropertyOwner, VisibleBytes, Warning};
 use aqueduct_query::Definitions;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What may be asked for a key to read feature flags.
 const FLAGS: &str = "feature_flag";
@@ -97,6 +98,20 @@ impl Observer for Bridge {
 impl Definitions for Bridge {
     fn property_type(&self, project: ProjectId, parent: PropertyParent, group: Option<u8>, name: &str) -> Option<PropertyType> {
         self.0.property_type(project, parent, group, name)
+    }
+}
+
+/// What processing tells the edge: how much became visible.
+#[derive(Clone, Debug)]
+pub(crate) struct Throttle(pub(crate) Arc<Gate>);
+
+impl Pace for Throttle {
+    fn visible(&self, bytes: VisibleBytes, busy: Duration) {
+        self.0.visible(bytes.replayed, bytes.fresh, busy);
+    }
+
+    fn stalled(&self) {
+        self.0.stalled();
     }
 }
 

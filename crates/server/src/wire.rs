@@ -1,17 +1,17 @@
 //! What is connected to what. Opening order: lock, catalog, store, journal (from the store's position on), processing, HTTP.
 
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, Throttle};
 use crate::config::{Config, Role};
 use crate::error::Fatal;
 use crate::ops::{self, Readiness};
 use crate::threads::{Processing, Recording, StoreWork};
 use aqueduct_api::{ApiState, Jobs, Snapshots};
-use aqueduct_capture::CaptureState;
+use aqueduct_capture::{CaptureState, Gate};
 use aqueduct_catalog::{Bootstrap, Bootstrapped, Catalog};
 use aqueduct_event::{Clock, PartitionId, SystemClock};
 use aqueduct_journal::{Journal, RealDisk, WalArgs, WalJournal};
 use aqueduct_ledger::recorder::{DirLogFiles, Recorder};
-use aqueduct_process::{Pipeline, PipelineArgs};
+use aqueduct_process::{Pipeline, PipelineArgs, StepError};
 use aqueduct_query::QueryEngine;
 use aqueduct_store::{EmbeddedStore, Store};
 use axum::Router;
@@ -60,9 +60,9 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     let as_store: Arc<dyn Store> = Arc::<EmbeddedStore>::clone(&store);
     let as_journal: Arc<dyn Journal> = Arc::<WalJournal>::clone(&journal);
     let store_work = StoreWork::start(&as_store, &world.fatal)?;
+    let gate = Arc::new(Gate::new(&config.capture));
     let processing = if config.roles.has(Role::Process) {
-        let mut pipelines = Vec::new();
-        for partition in as_journal.partitions() {
+        let open = |partition| {
             let args = PipelineArgs {
                 journal: Arc::clone(&as_journal),
                 store: Arc::clone(&as_store),
@@ -72,9 +72,11 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
                 partition,
                 config: config.process.config(),
             };
-            let remedy = "restore the journal and the store of the same time, or remove both to begin anew";
-            pipelines.push(Pipeline::open(args).map_err(|failure| Fatal::failure("cannot start processing", failure, remedy))?);
-        }
+            Pipeline::open(args)
+        };
+        let pipelines = open_pipelines(&*as_journal, open, &gate)?;
+        // What is taken follows what becomes visible. Where processing is elsewhere, the journal's own limits hold.
+        gate.follow(Arc::clone(&as_journal));
         Some(Processing::start(pipelines, &world.fatal)?)
     } else {
         None
@@ -85,13 +87,26 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     if config.roles.has(Role::Capture) {
         let projects = Arc::new(bridge);
         let (clock, config) = (Arc::clone(&clock), config.capture.clone());
-        let state = CaptureState { journal: as_journal, projects, clock, recorder: Some(Arc::clone(&recorder)), config };
+        let state = CaptureState { journal: as_journal, projects, clock, recorder: Some(Arc::clone(&recorder)), config, gate };
         router = router.merge(aqueduct_capture::router(state));
     }
     if config.roles.has(Role::Api) {
         router = router.merge(api(config, Arc::clone(&catalog), &store, clock, world.stopping)?);
     }
     Ok(Parts { catalog, bootstrapped, journal, store: as_store, processing, store_work, recording, router, _lock: lock })
+}
+
+fn open_pipelines(
+    journal: &dyn Journal,
+    open: impl Fn(PartitionId) -> Result<Pipeline, StepError>,
+    gate: &Arc<Gate>,
+) -> Result<Vec<Pipeline>, Fatal> {
+    let remedy = "restore the journal and the store of the same time, or remove both to begin anew";
+    let open = |partition| {
+        let pipeline = open(partition).map_err(|failure| Fatal::failure("cannot start processing", failure, remedy))?;
+        Ok(pipeline.with_pace(Arc::new(Throttle(Arc::clone(gate)))))
+    };
+    journal.partitions().into_iter().map(open).collect()
 }
 
 fn api(

@@ -2,6 +2,7 @@
 
 use crate::decode::Encoding;
 use crate::error::{CaptureError, DecodeError};
+use crate::gate::Busy;
 use crate::reply;
 use aqueduct_event::verdict::Refusal;
 use axum::response::Response;
@@ -48,6 +49,8 @@ pub(crate) enum V1Error {
     BodyStalled,
     #[error("the batch could not be made durable, please retry")]
     NotDurable,
+    #[error("{0}")]
+    Overloaded(Busy),
     #[error("the request took too long")]
     Late,
 }
@@ -71,7 +74,7 @@ impl V1Error {
             Self::DuplicateUuid { .. } => "duplicate_event_uuid",
             Self::TooLarge { .. } => "payload_too_large",
             Self::BodyStalled => "body_read_timeout",
-            Self::NotDurable => "service_unavailable",
+            Self::NotDurable | Self::Overloaded(_) => "service_unavailable",
             Self::Late => "gateway_timeout",
         }
     }
@@ -96,6 +99,7 @@ impl V1Error {
             Self::TooLarge { .. } => Refusal::BodyTooLarge,
             Self::BodyStalled => Refusal::BodyStalled,
             Self::NotDurable => Refusal::NotDurable,
+            Self::Overloaded(_) => Refusal::Overloaded,
             Self::Late => Refusal::Timeout,
         }
     }
@@ -106,7 +110,7 @@ impl V1Error {
             Self::ContentType { .. } | Self::ContentEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
-            Self::NotDurable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotDurable | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Late => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -117,8 +121,12 @@ impl V1Error {
         let mut response = reply::json(body.to_string());
         *response.status_mut() = self.status();
         advertise(response.headers_mut());
-        if matches!(self, Self::BodyStalled | Self::NotDurable | Self::Late) {
-            response.headers_mut().insert(RETRY_AFTER, reply::RETRY_AFTER_SECONDS);
+        match self {
+            Self::Overloaded(busy) => reply::come_again(*busy, &mut response),
+            Self::BodyStalled | Self::NotDurable | Self::Late => {
+                response.headers_mut().insert(RETRY_AFTER, reply::RETRY_AFTER_SECONDS);
+            }
+            _ => {}
         }
         response
     }
@@ -139,6 +147,7 @@ impl From<CaptureError> for V1Error {
             CaptureError::BodyStalled => Self::BodyStalled,
             CaptureError::Timeout => Self::Late,
             CaptureError::NotDurable => Self::NotDurable,
+            CaptureError::Overloaded(busy) => Self::Overloaded(busy),
             other => Self::Parse(other.to_string()),
         }
     }

@@ -101,9 +101,9 @@ fn judged(arrival: &Arrival, config: &CaptureConfig, recorder: Option<&Recorder>
     })
 }
 
-/// Checks the headers alone, so that a request without a right to send is answered before its body is read.
-pub(crate) fn check_head(parts: &Parts) -> Result<(), V1Error> {
-    Head::read(parts).map(drop)
+/// Checks the headers alone, so that a request without a right to send is answered before its body is read. The project's token.
+pub(crate) fn check_head(parts: &Parts) -> Result<String, V1Error> {
+    Head::read(parts).map(|head| head.token)
 }
 
 /// What refuses the batch as a whole. The events and their uuids.

@@ -9,6 +9,7 @@ mod durability;
 mod encodings;
 mod errors;
 mod flags;
+mod overload;
 mod sdk_fixtures;
 mod shapes;
 mod sizes;

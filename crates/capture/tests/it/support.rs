@@ -1,6 +1,6 @@
 //! An edge in process: a journal in memory, projects that are known, a clock that stands still.
 
-use aqueduct_capture::{CaptureConfig, CaptureState, ProjectFacts, ProjectLookup, router};
+use aqueduct_capture::{CaptureConfig, CaptureState, Gate, ProjectFacts, ProjectLookup, router};
 use aqueduct_event::{JournalPosition, ManualClock, PartitionId, RawBatch, UnixMicros};
 use aqueduct_journal::{AppendError, BoxFuture, Durability, Journal, JournalReader, ReadError, Receipt, TrimError};
 use axum::Router;
@@ -72,6 +72,10 @@ impl Journal for MemoryJournal {
         JournalPosition(0)
     }
 
+    fn appended_bytes(&self) -> u64 {
+        self.records.lock().expect("not poisoned").iter().map(|record| record.len() as u64).sum()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
@@ -95,7 +99,8 @@ impl ProjectLookup for KnownProjects {
 pub(crate) struct Edge {
     pub(crate) router: Router,
     pub(crate) clock: Arc<ManualClock>,
-    journal: Arc<MemoryJournal>,
+    pub(crate) journal: Arc<MemoryJournal>,
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// An answer, read whole.
@@ -128,14 +133,16 @@ impl Edge {
     pub(crate) fn with(behaviour: Behaviour, config: CaptureConfig) -> Self {
         let journal = Arc::new(MemoryJournal { records: Mutex::new(Vec::new()), behaviour });
         let clock = Arc::new(ManualClock::new(NOW));
+        let gate = Arc::new(Gate::new(&config));
         let state = CaptureState {
             journal: Arc::<MemoryJournal>::clone(&journal),
             projects: Arc::new(KnownProjects),
             clock: Arc::<ManualClock>::clone(&clock),
             recorder: None,
+            gate: Arc::clone(&gate),
             config,
         };
-        Self { router: router(state), clock, journal }
+        Self { router: router(state), clock, journal, gate }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -82,6 +82,7 @@ use shared::{Shared, State};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::sync::{Semaphore, oneshot};
@@ -279,6 +280,10 @@ impl Journal for WalJournal {
 
     fn end(&self, _partition: PartitionId) -> JournalPosition {
         JournalPosition(self.shared.tail.borrow().end)
+    }
+
+    fn appended_bytes(&self) -> u64 {
+        self.shared.appended_bytes.load(Ordering::Acquire)
     }
 
     fn poisoned(&self) -> Option<String> {

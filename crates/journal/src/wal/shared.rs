@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     pub(super) tail: watch::Sender<Tail>,
     pub(super) metrics: Metrics,
     state: Mutex<State>,
+    /// Bytes of the records that were made durable since the start.
+    pub(super) appended_bytes: AtomicU64,
     poison: OnceLock<String>,
     /// Held while files are removed, so that they go one after the other.
     trimming: Mutex<()>,
@@ -60,6 +63,7 @@ impl Shared {
             tail,
             metrics: Metrics::register(),
             state: Mutex::new(state),
+            appended_bytes: AtomicU64::new(0),
             poison: OnceLock::new(),
             trimming: Mutex::new(()),
         };

@@ -21,6 +21,7 @@ use crate::error::AppendError;
 use aqueduct_event::{Clock, JournalPosition};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// A confirmed active segment larger than this is given back when the journal is at rest: an idle server does not hold on to what its store has.
@@ -242,6 +243,9 @@ impl Writer {
             state.next = header.end();
             state.recent.push((header.first..).zip(&group).map(|(position, pending)| entry(position, pending.payload.clone())));
         }
+        // Counted before anybody can read or hear of them: a backlog must not look smaller than it is.
+        let bytes = group.iter().map(|pending| pending.payload.len() as u64).sum();
+        self.shared.appended_bytes.fetch_add(bytes, Ordering::Release);
         self.shared.tail.send_modify(|tail| tail.end = header.end());
         for (position, pending) in (header.first..).zip(group) {
             pending.answer(Ok(Receipt { partition: PARTITION, position: JournalPosition(position) }));

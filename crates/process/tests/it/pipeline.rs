@@ -4,10 +4,10 @@ use crate::model::ModelStore;
 use crate::world::{Notes, Tokens, encode};
 use aqueduct_event::{JournalPosition, PartitionId, SystemClock};
 use aqueduct_journal::{Journal, MemoryJournal};
-use aqueduct_process::{Pipeline, PipelineArgs, ProcessConfig, Step, StepError, Stop};
+use aqueduct_process::{Pace, Pipeline, PipelineArgs, ProcessConfig, Step, StepError, Stop, VisibleBytes};
 use aqueduct_store::Store;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -156,4 +156,75 @@ fn the_thread_ends_at_once_or_with_the_journal() {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(rig.journal.close());
     thread.join().expect("no panic").expect("a clean end");
+}
+
+/// What a pipeline tells of its pace; `None` is a failed step.
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<Option<VisibleBytes>>>);
+
+impl Pace for Told {
+    fn visible(&self, bytes: VisibleBytes, _: Duration) {
+        self.0.lock().expect("unpoisoned").push(Some(bytes));
+    }
+
+    fn stalled(&self) {
+        self.0.lock().expect("unpoisoned").push(None);
+    }
+}
+
+#[test]
+fn the_edge_is_told_what_became_visible_and_what_was_there_before() {
+    let mut rig = Rig::new();
+    rig.append(&[EVENT]);
+    let old = rig.journal.appended_bytes();
+    let told = Arc::new(Told::default());
+    let mut pipeline = rig.pipeline().with_pace(Arc::clone(&told) as Arc<dyn Pace>);
+    rig.append(&[EVENT, EVENT]);
+    let fresh = rig.journal.appended_bytes() - old;
+    rig.store.commits_to_fail.store(1, Ordering::SeqCst);
+    pipeline.step().expect_err("fails");
+    pipeline.step().expect("works");
+    pipeline.step().expect("idle");
+    assert_eq!(*told.0.lock().expect("unpoisoned"), vec![None, Some(VisibleBytes { replayed: old, fresh })]);
+}
+
+#[test]
+fn a_drain_is_bounded_by_who_asked_for_it() {
+    let mut rig = Rig::new();
+    for _ in 0..1000 {
+        rig.append(&[EVENT]);
+    }
+    let pipeline = Pipeline::open(PipelineArgs {
+        journal: Arc::new(rig.journal.clone()),
+        store: Arc::clone(&rig.store) as Arc<dyn Store>,
+        projects: Arc::new(Tokens),
+        observer: Arc::new(Notes::default()),
+        clock: Arc::new(SystemClock),
+        partition: PARTITION,
+        config: ProcessConfig { commit_bytes_max: 1, ..ProcessConfig::default() },
+    })
+    .expect("opened");
+    let (stop, heard) = watch::channel(Stop::Drained);
+    let visible = Arc::new(StopsAfter { commits: Mutex::new(3), stop });
+    pipeline.with_pace(visible).run(heard).expect("ends");
+    assert_eq!(rig.rows(), 3, "the rest stays in the journal");
+}
+
+/// Loses patience after some commits.
+#[derive(Debug)]
+struct StopsAfter {
+    commits: Mutex<usize>,
+    stop: watch::Sender<Stop>,
+}
+
+impl Pace for StopsAfter {
+    fn visible(&self, _: VisibleBytes, _: Duration) {
+        let mut left = self.commits.lock().expect("unpoisoned");
+        *left -= 1;
+        if *left == 0 {
+            self.stop.send_replace(Stop::Now);
+        }
+    }
+
+    fn stalled(&self) {}
 }

@@ -1,0 +1,354 @@
+//! Admission: how much is taken at a time, who goes first, and who is asked to come again.
+//!
+//! ```text
+//! head of a request ─▶ [ room? ] ── yes ─▶ body, decode, journal ─▶ … visible: makes room for as much again
+//!                          └── no ──▶ waits in its project's lane, a moment ──▶ goes on, or 503 with Retry-After
+//! ```
+//! The decision is made before the body is read: its cost is told from `Content-Length`, its project from the sender's last request. The rate is that of
+//! processing: room is made by what becomes visible (`pressure`), and shared out among those who wait (`lanes`).
+//!
+//! # Invariants
+//! - A [`Ticket`] counts against the ceiling until its records are in the journal, which counts them from there on; a client that sends slowly does not
+//!   keep room from others.
+//! - Who waits holds a connection and no memory for a body.
+//! - Imports (`historical_migration`) are taken while half of the room is free and nobody else waits: they are refused first.
+
+mod hints;
+mod hot;
+mod lanes;
+mod memory;
+mod pressure;
+
+pub(crate) use memory::{Held, Memory};
+
+use crate::config::CaptureConfig;
+use crate::metrics;
+use aqueduct_journal::Journal;
+use hints::Hints;
+use hot::HotKeys;
+use lanes::{Class, Lane, Lanes};
+use parking_lot::Mutex;
+use pressure::Pressure;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Longest advice to a client that is refused.
+const RETRY_SECONDS_MAX: u32 = 30;
+/// Requests admitted and refused this long ago count for a third in that advice.
+const RETRY_MEMORY_SECONDS: f64 = 5.0;
+/// A request counts as at least this many bytes.
+const COST_BYTES_MIN: u64 = 512;
+/// How many bytes of records a byte on the wire makes, until it is known: about what gzip does to events.
+const EXPANSION_ASSUMED: f64 = 4.0;
+/// What a request whose length is not announced is taken for.
+const WIRE_BYTES_ASSUMED: u64 = 16 * 1024;
+/// One request weighs this much in what is learned of expansion.
+const EXPANSION_WEIGHT: f64 = 1.0 / 64.0;
+
+/// Decides which requests are taken. One per edge; the server tells it what becomes visible.
+#[derive(Debug)]
+pub struct Gate {
+    /// Counts what is durable. None: processing is elsewhere, and only memory is watched.
+    journal: OnceLock<Arc<dyn Journal>>,
+    state: Mutex<State>,
+    hints: Hints,
+    memory: Arc<Memory>,
+    wait_max: Duration,
+    started: Instant,
+}
+
+#[derive(Debug)]
+struct State {
+    pressure: Pressure,
+    lanes: Lanes<oneshot::Sender<Ticket>>,
+    /// Bytes of tickets.
+    reserved: u64,
+    expansion: f64,
+    hot: HotKeys,
+    admitted: f64,
+    refused: f64,
+    decayed_at: Instant,
+    jitter: u64,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    /// The client's address; empty when unknown.
+    pub(crate) address: &'a str,
+    /// The other end of the connection.
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+/// What a request turned out to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found<'a> {
+    /// Its token, if a project has it.
+    pub(crate) token: Option<&'a str>,
+    pub(crate) historical: bool,
+    /// Hash of token and distinct id, when all events have the same.
+    pub(crate) one_sender: Option<u64>,
+    pub(crate) events: usize,
+    pub(crate) wire_bytes: usize,
+    pub(crate) record_bytes: u64,
+}
+
+/// A request that is asked to come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Busy {
+    /// When: seconds from now.
+    pub(crate) retry_after: u32,
+    /// It is memory that is short.
+    pub(crate) memory: bool,
+    /// Its body was not read, so nothing can follow it on its connection.
+    pub(crate) close: bool,
+}
+
+impl std::fmt::Display for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let why = if self.memory { "short of memory" } else { "too busy" };
+        write!(f, "{why}, please retry in {} s", self.retry_after)
+    }
+}
+
+/// A place for one request. Dropped when its records are durable, or nothing comes of it.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    gate: Arc<Gate>,
+    bytes: u64,
+}
+
+impl Gate {
+    /// A gate that watches memory alone until [`Gate::follow`] is called.
+    #[must_use]
+    pub fn new(config: &CaptureConfig) -> Self {
+        let state = State {
+            pressure: Pressure::new(Duration::from_millis(config.backlog_ms_max), config.backlog_bytes_max),
+            lanes: Lanes::default(),
+            reserved: 0,
+            expansion: EXPANSION_ASSUMED,
+            hot: HotKeys::new(config.hot_events_per_second, config.hot_events_burst),
+            admitted: 0.0,
+            refused: 0.0,
+            decayed_at: Instant::now(),
+            jitter: rand::random(),
+        };
+        Self {
+            journal: OnceLock::new(),
+            state: Mutex::new(state),
+            hints: Hints::default(),
+            memory: Arc::new(Memory::new(config.memory_bytes_max)),
+            wait_max: Duration::from_millis(config.admit_wait_ms),
+            started: Instant::now(),
+        }
+    }
+
+    /// From now on no more is taken than becomes visible: `journal` tells what was made durable, [`Gate::visible`] what became of it.
+    pub fn follow(&self, journal: Arc<dyn Journal>) {
+        // A second call changes nothing: an edge has one journal.
+        let _ = self.journal.set(journal);
+    }
+
+    /// Records became visible, which took `busy`: `replayed` bytes that the journal held when this process began, and `fresh` ones that came since.
+    pub fn visible(self: &Arc<Self>, replayed: u64, fresh: u64, busy: Duration) {
+        {
+            let mut state = self.state.lock();
+            let backlog = self.durable_bytes().saturating_sub(state.pressure.visible_bytes() + fresh);
+            state.pressure.progress(replayed, fresh, busy, backlog);
+            metrics::pace(state.pressure.rate(), state.pressure.ceiling(), backlog, self.memory.used_bytes());
+        }
+        self.dispatch();
+    }
+
+    /// Nothing can become visible for now: a step of processing failed and is tried again. What comes is kept in the journal meanwhile.
+    pub fn stalled(self: &Arc<Self>) {
+        self.state.lock().pressure.stall();
+        self.dispatch();
+    }
+
+    /// While `short`, no request may take memory for a body.
+    pub fn memory_short(&self, short: bool) {
+        self.memory.set_short(short);
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    fn durable_bytes(&self) -> u64 {
+        self.journal.get().map_or(0, |journal| journal.appended_bytes())
+    }
+
+    fn backlog(&self, state: &State) -> u64 {
+        state.reserved + self.durable_bytes().saturating_sub(state.pressure.visible_bytes())
+    }
+
+    /// Lets a request in, at once or after a moment. `token`: what its head says; `wire_bytes`: what it announces.
+    ///
+    /// # Errors
+    /// [`Busy`] when there is no room for it in time.
+    pub(crate) async fn enter(self: &Arc<Self>, origin: Origin<'_>, token: Option<&str>, wire_bytes: Option<u64>) -> Result<Ticket, Busy> {
+        if self.memory.is_short() {
+            return Err(self.refuse(&mut self.state.lock(), COST_BYTES_MIN, true));
+        }
+        match self.try_enter(origin, token, wire_bytes)? {
+            Entered::Now(ticket) => Ok(ticket),
+            Entered::Waits(granted, cost) => match tokio::time::timeout(self.wait_max, granted).await {
+                Ok(Ok(ticket)) => Ok(ticket),
+                _ => Err(self.refuse(&mut self.state.lock(), cost, false)),
+            },
+        }
+    }
+
+    fn try_enter(self: &Arc<Self>, origin: Origin<'_>, token: Option<&str>, wire_bytes: Option<u64>) -> Result<Entered, Busy> {
+        if self.journal.get().is_none() {
+            return Ok(Entered::Now(Ticket { gate: Arc::clone(self), bytes: 0 }));
+        }
+        let lane = match token {
+            Some(token) => Lane { project: self.hints.project(token), class: Class::Live },
+            None => self.hints.lane(origin.address, (origin.address, origin.peer)),
+        };
+        let mut state = self.state.lock();
+        let window = state.pressure.window();
+        // A large request counts for a part of the window at most, or it would never be let in.
+        let cost = ((wire_bytes.unwrap_or(WIRE_BYTES_ASSUMED) as f64 * state.expansion) as u64).clamp(COST_BYTES_MIN, window / 4);
+        let import = lane.class == Class::Import;
+        let nobody_before = if import { state.lanes.is_empty() } else { !state.lanes.live_waits() };
+        if nobody_before && cost <= self.room(&state, import) {
+            state.count_admitted(cost);
+            state.reserved += cost;
+            return Ok(Entered::Now(Ticket { gate: Arc::clone(self), bytes: cost }));
+        }
+        state.lanes.purge(lane, oneshot::Sender::is_closed);
+        let waits = state.lanes.bytes(lane);
+        let in_time = state.pressure.rate() * self.wait_max.as_secs_f64() * state.lanes.share(lane);
+        if waits > 0 && (waits + cost) as f64 > in_time {
+            return Err(self.refuse(&mut state, cost, false));
+        }
+        let (grant, granted) = oneshot::channel();
+        state.lanes.push(lane, cost, grant);
+        metrics::waiting(state.lanes.len());
+        Ok(Entered::Waits(granted, cost))
+    }
+
+    fn room(&self, state: &State, import: bool) -> u64 {
+        let ceiling = state.pressure.ceiling();
+        (if import { ceiling / 2 } else { ceiling }).saturating_sub(self.backlog(state))
+    }
+
+    fn refuse(&self, state: &mut State, cost: u64, memory: bool) -> Busy {
+        state.decay();
+        state.refused += cost as f64;
+        // Those who are refused come back spread over as long as it takes to serve all of them.
+        let spread = (state.refused / state.admitted.max(1.0)).clamp(1.0, f64::from(RETRY_SECONDS_MAX - 1)) as u64;
+        state.jitter = state.jitter.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let retry_after = 1 + (state.jitter >> 33) % (spread + 1);
+        Busy { retry_after: u32::try_from(retry_after).unwrap_or(RETRY_SECONDS_MAX), memory, close: false }
+    }
+
+    /// Lets in those who wait, as far as there is room.
+    fn dispatch(self: &Arc<Self>) {
+        loop {
+            let mut granted = Vec::new();
+            {
+                let mut state = self.state.lock();
+                if state.lanes.is_empty() {
+                    return;
+                }
+                while let Some((_, cost, grant)) = {
+                    let (live, import) = (self.room(&state, false), self.room(&state, true));
+                    state.lanes.pop(live, import)
+                } {
+                    state.reserved += cost;
+                    state.count_admitted(cost);
+                    granted.push((grant, Ticket { gate: Arc::clone(self), bytes: cost }));
+                }
+                metrics::waiting(state.lanes.len());
+            }
+            let mut gone = false;
+            for (grant, ticket) in granted {
+                // Not dropped as it is: that would come back here, once deeper for each who went away.
+                if let Err(mut ticket) = grant.send(ticket) {
+                    self.state.lock().reserved -= std::mem::take(&mut ticket.bytes);
+                    gone = true;
+                }
+            }
+            if !gone {
+                return;
+            }
+        }
+    }
+}
+
+/// How an attempt to enter went.
+enum Entered {
+    Now(Ticket),
+    /// With what it counts for.
+    Waits(oneshot::Receiver<Ticket>, u64),
+}
+
+impl State {
+    fn decay(&mut self) {
+        let kept = (-self.decayed_at.elapsed().as_secs_f64() / RETRY_MEMORY_SECONDS).exp();
+        self.decayed_at = Instant::now();
+        self.admitted *= kept;
+        self.refused *= kept;
+    }
+
+    fn count_admitted(&mut self, cost: u64) {
+        self.decay();
+        self.admitted += cost as f64;
+    }
+}
+
+impl Ticket {
+    /// Gives the room back: the client is slow, and others must not wait for it. What it sends is counted when it has come.
+    pub(crate) fn release(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        if bytes > 0 {
+            self.gate.state.lock().reserved -= bytes;
+            self.gate.dispatch();
+        }
+    }
+
+    /// The request was read: counts for what it really is, and is remembered for the next one of its sender.
+    pub(crate) fn settle(&mut self, origin: Origin<'_>, found: Found<'_>) {
+        let gate = Arc::clone(&self.gate);
+        if gate.journal.get().is_none() {
+            return;
+        }
+        let before = self.bytes;
+        let class = {
+            let mut state = gate.state.lock();
+            let seen = found.record_bytes as f64 / found.wire_bytes.max(1) as f64;
+            state.expansion += (seen.clamp(0.5, 100.0) - state.expansion) * EXPANSION_WEIGHT;
+            state.reserved = state.reserved - before + found.record_bytes;
+            self.bytes = found.record_bytes;
+            let now = gate.started.elapsed();
+            let hot = !found.historical && found.one_sender.is_some_and(|key| state.hot.note(key, found.events, now));
+            if found.historical {
+                Class::Import
+            } else if hot {
+                Class::Overflow
+            } else {
+                Class::Live
+            }
+        };
+        let lane = found.token.map_or(Lane::default(), |token| Lane { project: gate.hints.project(token), class });
+        gate.hints.learn(origin.address, (origin.address, origin.peer), lane);
+        if self.bytes < before {
+            gate.dispatch();
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests;
