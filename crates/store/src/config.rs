@@ -40,6 +40,9 @@ pub struct StoreConfig {
     pub row_group_rows_max: usize,
     /// An event that is received again within this time after the one that was stored is dropped as a duplicate, in milliseconds. Default: `604800000` (7 days).
     pub dedup_window_ms: u64,
+    /// Memory for finding duplicates, in bytes: 1.55 per event of the window. At the ceiling the oldest events are looked up in files instead, which is
+    /// slower; 0.05 bytes per event are always taken. Default: `268435456` (256 MiB).
+    pub dedup_memory_bytes_max: usize,
     /// Counts of verdicts are kept by the minute for this many days, and by the hour for ever. Default: `90`.
     pub verdict_minutes_days: u32,
     /// Events without a row of which it is kept what became of them, about; the oldest are forgotten first, and only counted. Default: `1000000`.
@@ -67,6 +70,7 @@ impl Default for StoreConfig {
             compaction_bytes_max: 512 << 20,
             row_group_rows_max: 1 << 20,
             dedup_window_ms: 7 * 24 * 3_600_000,
+            dedup_memory_bytes_max: 256 << 20,
             verdict_minutes_days: 90,
             fates_max: 1_000_000,
             dead_letters_bytes_max: 1 << 30,

@@ -5,6 +5,7 @@
 mod account_cases;
 mod cases;
 mod rows;
+mod seen_cases;
 mod state_cases;
 
 pub use cases::{Backend, World, run};

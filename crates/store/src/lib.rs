@@ -36,7 +36,7 @@ pub use config::StoreConfig;
 pub use embedded::EmbeddedStore;
 pub use error::{CommitError, OpenError, ReadError};
 pub use read::{DistinctIdsTable, EventColumn, GroupsTable, Part, PersonRuns, PersonsTable, ProjectView, PropertyColumn, Snapshot};
-pub use seen::{Seen, SeenRule};
+pub use seen::{Seen, SeenRule, SeenStats};
 
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, UnixMicros};
 

@@ -1,5 +1,6 @@
 //! Metrics of the store: each name once, with its unit and a sentence.
 
+use crate::seen::SeenStats;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ const COLUMNS: &str = "aqueduct_store_columns_decoded_total";
 const FRESH_BYTES: &str = "aqueduct_store_fresh_bytes";
 const CACHE_BYTES: &str = "aqueduct_store_cache_bytes";
 const SEGMENTS: &str = "aqueduct_store_segments";
+const SEEN: &str = "aqueduct_store_seen_events";
+const SEEN_BYTES: &str = "aqueduct_store_seen_memory_bytes";
+const SEEN_RUNS: &str = "aqueduct_store_seen_runs";
 const OVERRIDES: &str = "aqueduct_store_overrides";
 const FATES_LEFT_OUT: &str = "aqueduct_store_fates_left_out_total";
 const LETTERS_WITHOUT_ROOM: &str = "aqueduct_store_dead_letters_without_room_total";
@@ -36,6 +40,9 @@ pub(crate) fn describe() {
     describe_gauge!(CACHE_BYTES, Unit::Bytes, "memory of decoded columns");
     describe_gauge!(SEGMENTS, Unit::Count, "segments in the manifest");
     describe_gauge!(OVERRIDES, Unit::Count, "merged persons whose rows are not rewritten yet");
+    describe_gauge!(SEEN, Unit::Count, "events in runs of arrivals, by which duplicates are found");
+    describe_gauge!(SEEN_BYTES, Unit::Bytes, "memory of filters and indexes of runs of arrivals");
+    describe_gauge!(SEEN_RUNS, Unit::Count, "runs of arrivals that each new event is compared with");
     describe_counter!(FATES_LEFT_OUT, Unit::Count, "events without a row whose fate is only counted because too many came at once");
     describe_counter!(LETTERS_WITHOUT_ROOM, Unit::Count, "events whose payload was lost because dead letters had no room");
 }
@@ -71,6 +78,12 @@ pub(crate) fn flushed(rows: u64, bytes: u64, took: Duration) {
 pub(crate) fn compacted(rows: u64, took: Duration) {
     counter!(COMPACT_ROWS).increment(rows);
     histogram!(COMPACT_SECONDS).record(took.as_secs_f64());
+}
+
+pub(crate) fn seen(stats: &SeenStats) {
+    gauge!(SEEN).set(stats.arrivals as f64);
+    gauge!(SEEN_BYTES).set(stats.run_memory_bytes as f64);
+    gauge!(SEEN_RUNS).set(stats.runs as f64);
 }
 
 pub(crate) fn failed() {

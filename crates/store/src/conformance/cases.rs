@@ -1,7 +1,7 @@
 //! The cases about event rows, and the list of all cases.
 
 use super::rows::{Event, Row, commit_of, logical_rows};
-use super::{account_cases, state_cases};
+use super::{account_cases, seen_cases, state_cases};
 use crate::commit::PersonOverride;
 use crate::read::Snapshot;
 use crate::{Accounts, Store};
@@ -50,6 +50,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn World>) {
     a_person_that_lives_again_has_its_rows(&mut *make());
     state_cases::run(make);
     account_cases::run(make);
+    seen_cases::run(make);
 }
 
 fn events(count: u32, seed: u32) -> Vec<Event> {

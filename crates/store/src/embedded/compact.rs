@@ -7,7 +7,7 @@
 
 use super::EmbeddedStore;
 use super::flush::final_person;
-use super::pending::Pending;
+use super::pending::{Added, Pending, Removed};
 use super::state::State;
 use crate::layout::merge::{MergePlan, SortColumns, plan};
 use crate::layout::table::shard_of;
@@ -101,16 +101,16 @@ impl EmbeddedStore {
 
     fn compact_segments(&self, state: &State, taken: &[Arc<Segment>], compaction: &mut Compaction) -> Result<(), CommitError> {
         let started = Instant::now();
-        let added = self.write_merged(state, taken)?;
+        let added = Added { segments: self.write_merged(state, taken)?, runs: Vec::new() };
         let removed: Vec<u64> = taken.iter().map(|segment| segment.descriptor.id).collect();
         let next_segment = self.next_segment.load(Ordering::SeqCst);
-        let change = Change { add: added.iter().collect(), remove: removed.clone(), next_segment, ..Change::default() };
-        self.change_manifest(&change, &mut compaction.pending)?;
-        let rows = added.iter().map(|descriptor| descriptor.rows).sum();
-        tracing::debug!(rows, from = removed.len(), to = added.len(), took = ?started.elapsed(), "compacted");
+        let change = Change { add: added.segments.iter().collect(), remove: removed.clone(), next_segment, ..Change::default() };
+        self.change_manifest(&change, &added, &mut compaction.pending)?;
+        let rows = added.segments.iter().map(|descriptor| descriptor.rows).sum();
+        tracing::debug!(rows, from = removed.len(), to = added.segments.len(), took = ?started.elapsed(), "compacted");
         metrics::compacted(rows, started.elapsed());
         compaction.last = Some((Instant::now(), started.elapsed()));
-        self.replace_segments(Pending::made(added, removed));
+        self.replace_segments(Pending::made(added, Removed { segments: removed, runs: Vec::new() }));
         Ok(())
     }
 
@@ -134,12 +134,12 @@ impl EmbeddedStore {
             match write::write(&*self.files, &job) {
                 Ok(descriptor) => added.push(descriptor),
                 Err(error) => {
-                    self.remove_files(&added);
+                    self.remove_files(&Added { segments: added, runs: Vec::new() });
                     return Err(error);
                 }
             }
         }
-        self.sync_dir().inspect_err(|_| self.remove_files(&added))?;
+        self.sync_dir().inspect_err(|_| self.remove_files(&Added { segments: added.clone(), runs: Vec::new() }))?;
         Ok(added)
     }
 
@@ -156,8 +156,8 @@ impl EmbeddedStore {
             let _writer = self.writer.lock();
             let mut next = State::clone(&self.state.load());
             let (gone, mut kept): (Vec<_>, Vec<_>) =
-                next.base.segments.iter().cloned().partition(|segment| removed.contains(&segment.descriptor.id));
-            kept.extend(added.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&self.files)))));
+                next.base.segments.iter().cloned().partition(|segment| removed.segments.contains(&segment.descriptor.id));
+            kept.extend(added.segments.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&self.files)))));
             next.base = Arc::new(next.base.with_segments(kept));
             self.state.store(Arc::new(next));
             gone

@@ -6,10 +6,11 @@
 use super::EmbeddedStore;
 use super::delta::Delta;
 use super::overrides::Overrides;
-use super::pending::Pending;
+use super::pending::{Added, Pending, Removed};
 use super::state::{Base, Frozen, Generation, GroupTypesByProject, OverridesByProject, State};
 use crate::layout::merge::{SortColumns, plan};
 use crate::manifest::Change;
+use crate::seen::Run;
 use crate::segment::source::Source;
 use crate::segment::{Descriptor, Segment, write};
 use crate::{CommitError, metrics};
@@ -42,7 +43,7 @@ impl EmbeddedStore {
         age_ms >= self.config.flush_age_ms
             || active.rows() >= self.config.flush_rows
             || active.bytes() >= self.config.flush_bytes
-            || state.bytes() >= self.config.memory_bytes_max
+            || self.fresh_bytes(&state) >= self.config.memory_bytes_max
     }
 
     /// Writes out one generation. Answers whether there was any.
@@ -72,6 +73,7 @@ impl EmbeddedStore {
             generation: std::mem::take(&mut next.active),
             overrides: Arc::clone(&next.overrides),
             group_types: Arc::clone(&next.group_types),
+            seen: self.seen.freeze(),
             seq: next.seq,
         });
         next.frozen = Some(Arc::clone(&frozen));
@@ -85,9 +87,9 @@ impl EmbeddedStore {
             Some(made) => made.into_parts().0,
             None => self.make_durable(frozen, persisted)?,
         };
-        let (rows, bytes) = added.iter().fold((0, 0), |(rows, bytes), added| (rows + added.rows, bytes + added.bytes));
+        let (rows, bytes) = added.segments.iter().fold((0, 0), |(rows, bytes), added| (rows + added.rows, bytes + added.bytes));
         // The change is made: should the swap fail, the next attempt begins there.
-        persisted.pending = Some(Pending::made(added.clone(), Vec::new()));
+        persisted.pending = Some(Pending::made(added.clone(), Removed::default()));
         self.swap_in(frozen, added)?;
         *persisted = Persisted { overrides: Arc::clone(&frozen.overrides), group_types: Arc::clone(&frozen.group_types), pending: None };
         metrics::flushed(rows, bytes, started.elapsed());
@@ -95,12 +97,13 @@ impl EmbeddedStore {
         Ok(())
     }
 
-    fn make_durable(&self, frozen: &Frozen, persisted: &mut Persisted) -> Result<Vec<Descriptor>, CommitError> {
+    fn make_durable(&self, frozen: &Frozen, persisted: &mut Persisted) -> Result<Added, CommitError> {
         let generation = &frozen.generation;
-        let added: Vec<Descriptor> = self.write_segment_of(frozen)?.into_iter().collect();
+        let added = self.write_files_of(frozen)?;
         let delta = one_layer(generation);
         let change = Change {
-            add: added.iter().collect(),
+            add: added.segments.iter().collect(),
+            add_runs: added.runs.iter().map(Run::descriptor).collect(),
             delta: Some(&delta),
             positions: Some(&generation.positions),
             account: Some((&generation.account, self.account_limits())),
@@ -109,9 +112,21 @@ impl EmbeddedStore {
             seqs: Some(&generation.seqs()),
             seq: Some(frozen.seq),
             next_segment: self.next_segment.load(Ordering::SeqCst),
+            seen_newest: frozen.seen.horizon.newest(),
             remove: Vec::new(),
+            remove_runs: Vec::new(),
         };
-        self.change_manifest(&change, &mut persisted.pending)?;
+        self.change_manifest(&change, &added, &mut persisted.pending)?;
+        Ok(added)
+    }
+
+    fn write_files_of(&self, frozen: &Frozen) -> Result<Added, CommitError> {
+        let mut added = Added { segments: Vec::from_iter(self.write_segment_of(frozen)?), runs: Vec::new() };
+        let written = self.write_run_of(&frozen.seen, frozen.seq).and_then(|run| {
+            added.runs.extend(run);
+            if added.segments.is_empty() && added.runs.is_empty() { Ok(()) } else { self.sync_dir() }
+        });
+        written.inspect_err(|_| self.remove_files(&added))?;
         Ok(added)
     }
 
@@ -127,9 +142,7 @@ impl EmbeddedStore {
         let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
         let rows = 0..merged.plan.rows;
         let job = write::Job { id, plan: &merged, rows, sources: &sources, config: &self.config };
-        let written = write::write(&*self.files, &job)?;
-        self.sync_dir()?;
-        Ok(Some(written))
+        Ok(Some(write::write(&*self.files, &job)?))
     }
 
     pub(super) fn sync_dir(&self) -> Result<(), CommitError> {
@@ -138,7 +151,7 @@ impl EmbeddedStore {
     }
 
     /// The frozen generation is durable: readers find it in the base from now on.
-    fn swap_in(&self, frozen: &Frozen, added: Vec<Descriptor>) -> Result<(), CommitError> {
+    fn swap_in(&self, frozen: &Frozen, added: Added) -> Result<(), CommitError> {
         if self.manifest.has_failed() {
             self.manifest.heal()?;
         }
@@ -146,7 +159,7 @@ impl EmbeddedStore {
         let _writer = self.writer.lock();
         let mut next = State::clone(&self.state.load());
         let mut segments = next.base.segments.clone();
-        segments.extend(added.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&self.files)))));
+        segments.extend(added.segments.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&self.files)))));
         let mut seqs = FxHashMap::clone(&next.base.seqs);
         seqs.extend(frozen.generation.seqs());
         let mut positions = next.base.positions.as_ref().clone();
@@ -166,7 +179,8 @@ impl EmbeddedStore {
             recent,
         });
         next.frozen = None;
-        metrics::fresh(next.bytes());
+        self.seen.flushed(added.runs.into_iter().next(), frozen.seen.horizon);
+        metrics::fresh(self.fresh_bytes(&next));
         self.state.store(Arc::new(next));
         self.room.notify_all();
         self.overrides_to_check.store(true, Ordering::SeqCst);

@@ -11,6 +11,7 @@ mod lookup;
 mod open;
 mod overrides;
 mod pending;
+mod seen;
 mod snapshot;
 mod state;
 mod tables;
@@ -22,7 +23,7 @@ use crate::config::StoreConfig;
 use crate::files::Files;
 use crate::manifest::Manifest;
 use crate::read::Snapshot;
-use crate::seen::{Seen, SeenIndex, SeenRule};
+use crate::seen::{Seen, SeenIndex, SeenRule, SeenStats};
 use crate::segment::Segment;
 use crate::{CommitError, ReadError, Store, metrics};
 use account::Posting;
@@ -33,6 +34,7 @@ use compact::Compaction;
 use delta::Delta;
 use flush::Persisted;
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use pending::Pending;
 use snapshot::EmbeddedSnapshot;
 use state::State;
 use std::sync::Arc;
@@ -62,6 +64,8 @@ pub struct EmbeddedStore {
     flushing: Mutex<Persisted>,
     /// Held by the one compaction that may run.
     compacting: Mutex<Compaction>,
+    /// Held by whoever works on the index of arrivals.
+    tending_seen: Mutex<Option<Pending>>,
     /// Segments that left the manifest; their files go when no snapshot reads them.
     garbage: Mutex<Vec<Arc<Segment>>>,
     /// Whether segments changed since it was last looked which overrides are still needed.
@@ -78,12 +82,24 @@ impl EmbeddedStore {
         Arc::new(EmbeddedSnapshot::new(self.state.load_full(), &self.cache, &self.tables, self.shards))
     }
 
-    /// Reads every segment and compares its checksum: the full check that opening does without.
+    /// Reads every segment and every run of arrivals and compares its checksum: the full check that opening does without.
     ///
     /// # Errors
     /// [`ReadError`] for the first file that is not what was written.
     pub fn verify(&self) -> Result<(), ReadError> {
-        self.state.load_full().base.segments.iter().try_for_each(|segment| segment.verify())
+        self.state.load_full().base.segments.iter().try_for_each(|segment| segment.verify())?;
+        self.seen.verify()
+    }
+
+    /// How large the index of arrivals is.
+    #[must_use]
+    pub fn seen_stats(&self) -> SeenStats {
+        self.seen.stats()
+    }
+
+    /// Memory of what is not in a file yet.
+    fn fresh_bytes(&self, state: &State) -> usize {
+        state.bytes() + self.seen.fresh_bytes()
     }
 
     /// The writer's lock, once fresh rows take less memory than they may.
@@ -91,7 +107,7 @@ impl EmbeddedStore {
         let started = Instant::now();
         let mut writer = self.writer.lock();
         loop {
-            let found = self.state.load().bytes();
+            let found = self.fresh_bytes(&self.state.load());
             if found < self.config.memory_bytes_max {
                 break;
             }
@@ -125,7 +141,7 @@ impl Store for EmbeddedStore {
         let mut state = State::clone(&self.state.load());
         apply(&mut state, commit, self.shards, self.config.dead_letters_bytes_max);
         state.active.since.get_or_insert_with(|| self.clock.now());
-        metrics::committed(rows, started.elapsed(), state.bytes());
+        metrics::committed(rows, started.elapsed(), self.fresh_bytes(&state));
         self.state.store(Arc::new(state));
         Ok(())
     }
@@ -141,6 +157,11 @@ impl Store for EmbeddedStore {
             return Ok(true);
         }
         if self.collect_garbage()? {
+            return Ok(true);
+        }
+        if let Some(mut pending) = self.tending_seen.try_lock()
+            && self.tend_seen(&mut pending)?
+        {
             return Ok(true);
         }
         let Some(mut compaction) = self.compacting.try_lock() else {

@@ -9,7 +9,7 @@ use crate::cache::ColumnCache;
 use crate::config::StoreConfig;
 use crate::files::{DirFiles, Files};
 use crate::manifest::{Loaded, Manifest};
-use crate::seen::{SeenIndex, SeenRule};
+use crate::seen::{RunDescriptor, SeenIndex, SeenRule, run};
 use crate::segment::descriptor::is_file_name;
 use crate::segment::{Descriptor, Segment};
 use crate::{OpenError, ReadError, metrics};
@@ -51,7 +51,11 @@ impl EmbeddedStore {
                 "a store keeps the number of shards that it was made with"
             );
         }
-        let Loaded { shards, next_segment, seq, segments, positions, seqs, group_types, overrides, seen_secret, letter_bytes } = loaded;
+        let Loaded { shards, next_segment, seq, segments, positions, seqs, group_types, overrides, seen_secret, seen_newest, runs, letter_bytes } =
+            loaded;
+        remove_unnamed_runs(&*files, &runs)?;
+        let rule = SeenRule::new(seen_secret, Duration::from_millis(config.dedup_window_ms));
+        let (seen, damage) = SeenIndex::open(rule, &files, config.dedup_memory_bytes_max, seen_newest, runs);
         let segments = segments.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&files)))).collect();
         let overrides = overrides.into_iter().map(|(project, steps)| (project, Arc::new(steps.into_iter().collect::<Overrides>())));
         let overrides = Arc::new(overrides.collect());
@@ -63,10 +67,10 @@ impl EmbeddedStore {
         let persisted = Persisted { overrides: Arc::clone(&overrides), group_types: Arc::clone(&group_types), pending: None };
         let state = State { base: Arc::new(base), frozen: None, active: Generation::default(), overrides, group_types, seq, letter_bytes };
         let config = StoreConfig { memory_bytes_max: config.memory_bytes_max.min(MEMORY_BYTES_MAX), ..config };
-        Ok(Self {
+        let store = Self {
             cache: Arc::new(ColumnCache::new(config.cache_bytes)),
             tables: Arc::new(Tables::new(usize::try_from(config.cache_bytes).unwrap_or(usize::MAX))),
-            seen: SeenIndex::new(SeenRule::new(seen_secret, Duration::from_millis(config.dedup_window_ms))),
+            seen,
             config,
             clock,
             files,
@@ -78,10 +82,37 @@ impl EmbeddedStore {
             room: Condvar::new(),
             flushing: Mutex::new(persisted),
             compacting: Mutex::default(),
+            tending_seen: Mutex::default(),
             garbage: Mutex::default(),
             overrides_to_check: AtomicBool::new(true),
-        })
+        };
+        match damage {
+            Some(damage) => store.mend_seen(damage).map(|()| store),
+            None => Ok(store),
+        }
     }
+
+    /// Makes the index of arrivals again. Where that cannot be, the damage that made it necessary is the answer.
+    fn mend_seen(&self, damage: ReadError) -> Result<(), OpenError> {
+        let ReadError::Damaged { path, what } = damage else {
+            return Err(open_error(damage));
+        };
+        tracing::warn!(path = %path.display(), what, "an index of arrivals is damaged");
+        let made = self.rebuild_seen(&mut self.tending_seen.lock());
+        made.map_err(|error| OpenError::Damaged { path, what: format!("{what}; it cannot be made again from the rows: {error}") })
+    }
+}
+
+/// Runs that no manifest names were left by a crash.
+fn remove_unnamed_runs(files: &dyn Files, named: &[RunDescriptor]) -> Result<(), OpenError> {
+    let io = |action, name: &str, source| OpenError::Io { action, path: files.path(name), source };
+    for name in files.list().map_err(|source| io("list", "", source))? {
+        if run::is_file_name(&name) && !named.iter().any(|run| run.file() == name) {
+            tracing::info!(file = name, "removing a run of arrivals that no manifest names");
+            files.remove(&name).map_err(|source| io("remove", &name, source))?;
+        }
+    }
+    Ok(())
 }
 
 fn open_error(error: ReadError) -> OpenError {

@@ -8,32 +8,47 @@ use super::EmbeddedStore;
 use super::state::State;
 use crate::CommitError;
 use crate::manifest::Change;
+use crate::seen::Run;
 use crate::segment::Descriptor;
 use std::sync::Arc;
 
-/// A change that is made, or of which that is not known, and whose segments readers do not see yet.
+/// What a change adds: its files are written and synced.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Added {
+    pub(super) segments: Vec<Descriptor>,
+    pub(super) runs: Vec<Run>,
+}
+
+/// Ids of what a change removes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Removed {
+    pub(super) segments: Vec<u64>,
+    pub(super) runs: Vec<u64>,
+}
+
+/// A change that is made, or of which that is not known, and whose files readers do not see yet.
 #[derive(Debug)]
 pub(super) struct Pending {
     /// `None`: it is made.
     unknown: Option<u64>,
-    added: Vec<Descriptor>,
-    removed: Vec<u64>,
+    added: Added,
+    removed: Removed,
 }
 
 impl Pending {
-    pub(super) fn made(added: Vec<Descriptor>, removed: Vec<u64>) -> Self {
+    pub(super) fn made(added: Added, removed: Removed) -> Self {
         Self { unknown: None, added, removed }
     }
 
-    /// Segments that the change adds, and ids of those that it removes.
-    pub(super) fn into_parts(self) -> (Vec<Descriptor>, Vec<u64>) {
+    /// What the change adds and what it removes.
+    pub(super) fn into_parts(self) -> (Added, Removed) {
         (self.added, self.removed)
     }
 }
 
 impl EmbeddedStore {
-    /// Applies a change. If the manifest's storage failed on the way it was opened again, and readers get a view of it.
-    pub(super) fn change_manifest(&self, change: &Change<'_>, pending: &mut Option<Pending>) -> Result<(), CommitError> {
+    /// Applies a change that adds what `added` says. If the manifest's storage failed on the way it was opened again, and readers get a view of it.
+    pub(super) fn change_manifest(&self, change: &Change<'_>, added: &Added, pending: &mut Option<Pending>) -> Result<(), CommitError> {
         let Err(failure) = self.manifest.apply(change) else {
             if self.manifest.outdates_views() {
                 // The change is made; should this fail, the next piece of work does it.
@@ -41,11 +56,13 @@ impl EmbeddedStore {
             }
             return Ok(());
         };
-        let added: Vec<Descriptor> = change.add.iter().copied().cloned().collect();
         match failure.unknown {
-            Some(number) => *pending = Some(Pending { unknown: Some(number), added, removed: change.remove.clone() }),
+            Some(number) => {
+                let removed = Removed { segments: change.remove.clone(), runs: change.remove_runs.clone() };
+                *pending = Some(Pending { unknown: Some(number), added: added.clone(), removed });
+            }
             None => {
-                self.remove_files(&added);
+                self.remove_files(added);
                 self.renew_view()?;
             }
         }
@@ -71,10 +88,11 @@ impl EmbeddedStore {
         Ok(None)
     }
 
-    pub(super) fn remove_files(&self, added: &[Descriptor]) {
-        for descriptor in added {
+    pub(super) fn remove_files(&self, added: &Added) {
+        let segments = added.segments.iter().map(Descriptor::file);
+        for file in segments.chain(added.runs.iter().map(|run| run.descriptor().file())) {
             // If this fails the next start does it: the manifest does not name them.
-            let _ = self.files.remove(&descriptor.file());
+            let _ = self.files.remove(&file);
         }
     }
 

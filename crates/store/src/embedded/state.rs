@@ -12,6 +12,7 @@ use super::delta::{Delta, Layers};
 use super::overrides::Overrides;
 use crate::layout::{Table, merge_tables};
 use crate::manifest::View;
+use crate::seen::FrozenSeen;
 use crate::segment::Segment;
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, UnixMicros};
 use rustc_hash::FxHashMap;
@@ -130,6 +131,8 @@ pub(crate) struct Frozen {
     pub(crate) generation: Generation,
     pub(crate) overrides: OverridesByProject,
     pub(crate) group_types: GroupTypesByProject,
+    /// Arrivals of its rows.
+    pub(crate) seen: FrozenSeen,
     pub(crate) seq: u64,
 }
 

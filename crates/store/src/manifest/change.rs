@@ -1,9 +1,12 @@
 //! One change of the manifest, applied in one transaction.
 
 use super::account::{self, AccountLimits};
-use super::{DISTINCT_IDS, GROUP_TYPES, GROUPS, META, OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, POSITIONS, PROJECTS, SEGMENTS, records};
+use super::{
+    DISTINCT_IDS, GROUP_TYPES, GROUPS, META, OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, POSITIONS, PROJECTS, SEEN, SEGMENTS, records,
+};
 use crate::embedded::account::Account;
 use crate::embedded::delta::Delta;
+use crate::seen::RunDescriptor;
 use crate::segment::Descriptor;
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId};
 use redb::{Database, WriteTransaction};
@@ -16,6 +19,10 @@ use std::sync::Arc;
 pub(crate) struct Change<'a> {
     pub(crate) add: Vec<&'a Descriptor>,
     pub(crate) remove: Vec<u64>,
+    pub(crate) add_runs: Vec<&'a RunDescriptor>,
+    pub(crate) remove_runs: Vec<u64>,
+    /// Newest arrival.
+    pub(crate) seen_newest: Option<i64>,
     /// Records, merged into one layer.
     pub(crate) delta: Option<&'a Delta>,
     pub(crate) positions: Option<&'a BTreeMap<PartitionId, JournalPosition>>,
@@ -57,6 +64,13 @@ impl Change<'_> {
         for id in &self.remove {
             segments.remove(id)?;
         }
+        let mut runs = transaction.open_table(SEEN)?;
+        for run in &self.add_runs {
+            runs.insert(run.id, &run.encode()[..])?;
+        }
+        for id in &self.remove_runs {
+            runs.remove(id)?;
+        }
         Ok(())
     }
 
@@ -66,6 +80,9 @@ impl Change<'_> {
         meta.insert("next_segment", self.next_segment)?;
         if let Some(seq) = self.seq {
             meta.insert("seq", seq)?;
+        }
+        if let Some(newest) = self.seen_newest {
+            meta.insert("seen_newest", newest.cast_unsigned())?;
         }
         let mut positions = transaction.open_table(POSITIONS)?;
         for (partition, position) in self.positions.into_iter().flatten() {

@@ -7,7 +7,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | u64: `format`, `shards`, `next_segment`, `seq` (newest commit), `changes` (newest change), `seen_secret_high` and `seen_secret_low`, `letter_bytes`, `hours_before` (minute), `fates_epoch` (newest), `fates_in_epoch` |
+//! | `meta` | name | u64: `format`, `shards`, `next_segment`, `seq` (newest commit), `changes` (newest change), `seen_secret_high` and `seen_secret_low`, `seen_newest` (µs), `letter_bytes`, `hours_before` (minute), `fates_epoch` (newest), `fates_in_epoch` |
 //! | `positions` | u32 partition | u64: next record of the journal to read |
 //! | `projects` | u32 project | u64: number of the newest commit that touched it |
 //! | `segments` | u64 id | [`Descriptor`] |
@@ -17,7 +17,7 @@
 //! | `groups` | u32 project, u8 type index, key | group |
 //! | `group_types` | u32 project, u8 index | name |
 //! | `overrides` | u32 project, 16 bytes person that rows carry | 16 bytes present person |
-//! | `seen` | u64 id | run of arrivals |
+//! | `seen` | u64 id | [`RunDescriptor`] |
 //! | `verdicts` | u32 minute, u32 project, u16 verdict | i64 events; minutes before `hours_before` stand for their hour |
 //! | `verdict_totals` | u32 project, u16 verdict | i64 events of all time |
 //! | `dead_letters` | u32 project, u32 partition, u64 position, u32 place in the record | dead letter |
@@ -41,6 +41,7 @@ pub(crate) use change::Change;
 pub(crate) use view::View;
 
 use crate::files::{Files, MANIFEST};
+use crate::seen::RunDescriptor;
 use crate::segment::Descriptor;
 use crate::{CommitError, OpenError, ReadError};
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId};
@@ -113,6 +114,9 @@ pub(crate) struct Loaded {
     pub(crate) overrides: FxHashMap<ProjectId, Vec<(PersonId, PersonId)>>,
     /// Under which the keys of events are made; random, as old as the store.
     pub(crate) seen_secret: u128,
+    /// Newest arrival.
+    pub(crate) seen_newest: Option<i64>,
+    pub(crate) runs: Vec<RunDescriptor>,
     /// Bytes of all dead letters.
     pub(crate) letter_bytes: u64,
 }
@@ -332,6 +336,13 @@ fn load(db: &Database) -> Result<Option<(Loaded, u64)>, redb::Error> {
     for entry in read.open_table(SEGMENTS)?.iter()? {
         match Descriptor::decode(entry?.1.value()) {
             Some(descriptor) => loaded.segments.push(descriptor),
+            None => return Ok(None),
+        }
+    }
+    loaded.seen_newest = meta.get("seen_newest")?.map(|newest| newest.value().cast_signed());
+    for entry in read.open_table(SEEN)?.iter()? {
+        match RunDescriptor::decode(entry?.1.value()) {
+            Some(run) => loaded.runs.push(run),
             None => return Ok(None),
         }
     }

@@ -3,6 +3,7 @@
 use super::rule::{Seen, SeenRule};
 use aqueduct_event::UnixMicros;
 use hashbrown::HashTable;
+use std::sync::Arc;
 
 /// An arrival in 24 bytes: a `u128` would be aligned to 16 and take 32.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,10 @@ struct Slot {
 impl Slot {
     fn of(seen: &Seen) -> Self {
         Self { high: (seen.key >> 64) as u64, low: seen.key as u64, received_at: seen.received_at.0 }
+    }
+
+    fn seen(&self) -> Seen {
+        Seen { key: (u128::from(self.high) << 64) | u128::from(self.low), received_at: UnixMicros(self.received_at) }
     }
 }
 
@@ -38,12 +43,28 @@ impl SeenTable {
         };
         self.0.find(wanted.low, is_it).map(|slot| UnixMicros(slot.received_at))
     }
+
+    /// All arrivals, in order.
+    pub(crate) fn sorted(&self) -> Vec<Seen> {
+        let mut all: Vec<Seen> = self.0.iter().map(Slot::seen).collect();
+        all.sort_unstable();
+        all
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.allocation_size()
+    }
 }
 
 /// The tables in memory. They follow the generations of the store: what is frozen there is frozen here.
 #[derive(Debug, Default)]
 pub(crate) struct SeenMemory {
     active: SeenTable,
+    frozen: Option<Arc<SeenTable>>,
 }
 
 impl SeenMemory {
@@ -51,10 +72,27 @@ impl SeenMemory {
         self.active.insert_all(seen);
     }
 
+    /// What a flush is to write: what an earlier one could not, or all that is active.
+    pub(crate) fn freeze(&mut self) -> Arc<SeenTable> {
+        let active = &mut self.active;
+        Arc::clone(self.frozen.get_or_insert_with(|| Arc::new(std::mem::take(active))))
+    }
+
+    /// What was frozen lies in a run.
+    pub(crate) fn flushed(&mut self) {
+        self.frozen = None;
+    }
+
     /// Sets the place of each arrival that is there within the window.
     pub(crate) fn find(&self, rule: &SeenRule, again: &[Seen], found: &mut [Option<UnixMicros>]) {
-        for (seen, found) in again.iter().zip(found) {
-            *found = found.or_else(|| self.active.find(rule, seen));
+        for table in [Some(&self.active), self.frozen.as_deref()].into_iter().flatten().filter(|table| table.len() > 0) {
+            for (seen, found) in again.iter().zip(&mut *found) {
+                *found = found.or_else(|| table.find(rule, seen));
+            }
         }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.active.bytes() + self.frozen.as_ref().map_or(0, |frozen| frozen.bytes())
     }
 }

@@ -53,6 +53,11 @@ impl SeenRule {
     pub fn covers(&self, stored: UnixMicros, again: UnixMicros) -> bool {
         stored.0.abs_diff(again.0) <= self.window_micros
     }
+
+    /// The window in µs.
+    pub(crate) fn window(&self) -> i64 {
+        i64::try_from(self.window_micros).unwrap_or(i64::MAX)
+    }
 }
 
 impl fmt::Debug for SeenRule {

@@ -4,7 +4,7 @@ use crate::disk::Disk;
 use crate::world::small;
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, SystemClock, UnixMicros};
 use aqueduct_store::conformance::{Event, Row, commit_of, logical_rows};
-use aqueduct_store::{DistinctIdRecord, EmbeddedStore, PersonOverride, Store, StoreConfig};
+use aqueduct_store::{DistinctIdRecord, EmbeddedStore, PersonOverride, Seen, Store, StoreConfig};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -31,10 +31,17 @@ fn events(batch: u32) -> Vec<Event> {
 fn commit(store: &EmbeddedStore, batch: u32) {
     let mut commit = commit_of(&events(batch), u64::from(batch));
     let person = Uuid::from_u128(u128::from(batch));
+    commit.seen = seen(store, batch);
     let distinct_id = DistinctIdRecord { project: ProjectId(1), distinct_id: "ann".into(), person, version: 0, is_personless: false };
     commit.distinct_ids.push(distinct_id);
     commit.overrides.push(PersonOverride { project: ProjectId(1), from: Uuid::from_u128(77), to: person });
     store.commit(commit).expect("a commit touches no disk");
+}
+
+/// The arrivals of a batch.
+fn seen(store: &EmbeddedStore, batch: u32) -> Vec<Seen> {
+    let key = |event: &Event| store.seen_rule().key(event.project, event.uuid, &event.event, &event.distinct_id);
+    events(batch).iter().map(|event| Seen { key: key(event), received_at: UnixMicros(i64::from(batch)) }).collect()
 }
 
 fn expected(batches: u32) -> Vec<Row> {
@@ -48,6 +55,11 @@ fn expected(batches: u32) -> Vec<Row> {
 fn check(store: &EmbeddedStore, batches: u32) {
     let view = store.snapshot().project(ProjectId(1)).expect("a view");
     assert_eq!(logical_rows(&*view), expected(batches));
+    for batch in 1..=5 {
+        let found = store.seen(&seen(store, batch)).expect("a look-up");
+        let expected = (batch <= batches).then_some(UnixMicros(i64::from(batch)));
+        assert!(found.iter().all(|found| *found == expected), "arrivals of batch {batch}: {found:?}");
+    }
     let id = store.distinct_id(ProjectId(1), "ann").expect("a look-up");
     assert_eq!(id.map(|id| id.person.as_u128()), (batches > 0).then_some(u128::from(batches)));
     let person = Uuid::from_u128(u128::from(batches));
@@ -68,7 +80,7 @@ fn prepare(disk: &Disk) -> EmbeddedStore {
 /// What is tried while the disk fails: a flush, then all other work.
 fn try_everything(store: &EmbeddedStore) {
     let _ = store.flush();
-    for _ in 0..4 {
+    for _ in 0..6 {
         let _ = store.work();
     }
 }
@@ -140,6 +152,6 @@ fn the_store_stands_at_one_position_after_any_crash() {
         check(&store, 4);
         store.flush().expect("flushes");
         check(&store, 4);
-        assert!(named.iter().all(|name| name.ends_with(".parquet")));
+        assert!(named.iter().all(|name| name.ends_with(".parquet") || name.ends_with(".seen")));
     }
 }

@@ -6,4 +6,5 @@ mod crashes;
 mod damage;
 mod disk;
 mod exact;
+mod exactly_once;
 mod world;
