@@ -51,8 +51,20 @@ impl EmbeddedStore {
                 "a store keeps the number of shards that it was made with"
             );
         }
-        let Loaded { shards, next_segment, seq, segments, positions, seqs, group_types, overrides, seen_secret, seen_newest, runs, letter_bytes } =
-            loaded;
+        let Loaded {
+            shards,
+            next_segment,
+            seq,
+            segments,
+            positions,
+            seqs,
+            group_types,
+            overrides,
+            seen_secret,
+            seen_newest,
+            runs,
+            letter_bytes,
+        } = loaded;
         remove_unnamed_runs(&*files, &runs)?;
         let rule = SeenRule::new(seen_secret, Duration::from_millis(config.dedup_window_ms));
         let (seen, damage) = SeenIndex::open(rule, &files, config.dedup_memory_bytes_max, seen_newest, runs);
