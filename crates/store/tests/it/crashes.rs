@@ -50,16 +50,22 @@ fn expected(batches: u32) -> Vec<Row> {
     rows
 }
 
-/// Checks that the store stands exactly after `batches` batches.
+/// Checks that the arrivals of `batches` batches are known, and no others.
 #[track_caller]
-fn check(store: &EmbeddedStore, batches: u32) {
-    let view = store.snapshot().project(ProjectId(1)).expect("a view");
-    assert_eq!(logical_rows(&*view), expected(batches));
+fn check_seen(store: &EmbeddedStore, batches: u32) {
     for batch in 1..=5 {
         let found = store.seen(&seen(store, batch)).expect("a look-up");
         let expected = (batch <= batches).then_some(UnixMicros(i64::from(batch)));
         assert!(found.iter().all(|found| *found == expected), "arrivals of batch {batch}: {found:?}");
     }
+}
+
+/// Checks that the store stands exactly after `batches` batches.
+#[track_caller]
+fn check(store: &EmbeddedStore, batches: u32) {
+    let view = store.snapshot().project(ProjectId(1)).expect("a view");
+    assert_eq!(logical_rows(&*view), expected(batches));
+    check_seen(store, batches);
     let id = store.distinct_id(ProjectId(1), "ann").expect("a look-up");
     assert_eq!(id.map(|id| id.person.as_u128()), (batches > 0).then_some(u128::from(batches)));
     let person = Uuid::from_u128(u128::from(batches));
@@ -112,6 +118,7 @@ fn work_goes_on_after_any_failure() {
             let store = prepare(&disk);
             disk.fail(after, count);
             try_everything(&store);
+            check_seen(&store, 3);
             disk.mend(count);
             while store.work().unwrap_or(true) {}
             check(&store, 3);
