@@ -144,8 +144,10 @@ impl SeenIndex {
         for (again, found) in again.chunks(CHUNK).zip(found.chunks_mut(CHUNK)) {
             for run in runs.iter().rev() {
                 run.candidates(again, &mut maybe);
-                for place in maybe.iter().copied().filter(|place| found[*place].is_none()).collect::<Vec<_>>() {
-                    found[place] = run.find(&*self.files, &self.rule, &again[place]).inspect_err(|error| self.note_damage(error))?;
+                for place in maybe.iter().copied() {
+                    if found[place].is_none() {
+                        found[place] = run.find(&*self.files, &self.rule, &again[place]).inspect_err(|error| self.note_damage(error))?;
+                    }
                 }
             }
         }

@@ -6,6 +6,8 @@ use aqueduct_store::conformance::{World, commit_of};
 use aqueduct_store::{Seen, Store, StoreConfig};
 use proptest::prelude::*;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 const HOUR: i64 = 3_600_000_000;
 const WINDOW: i64 = 10 * HOUR;
@@ -161,4 +163,31 @@ fn replay_finds_what_it_found_before() {
     world.crash();
     let found = world.store().seen(&arrivals(0..500, HOUR)).expect("an answer");
     assert!(found.iter().all(|found| *found == Some(UnixMicros(0))));
+}
+
+#[test]
+fn answers_are_exact_while_others_flush_and_merge() {
+    const COMMITS: u32 = 120;
+    let world = TestWorld::new(StoreConfig { background: true, ..config(3_000) });
+    let store = world.embedded();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    store.flush().expect("flushes");
+                    store.work().expect("works");
+                }
+            });
+        }
+        for commit in 0..COMMITS {
+            let mut next = commit_of(&[], u64::from(commit) + 1);
+            next.seen = arrivals(commit * 100..commit * 100 + 100, 0);
+            assert!(store.seen(&next.seen).expect("an answer").iter().all(Option::is_none));
+            store.commit(next).expect("commits");
+            let so_far = store.seen(&arrivals(0..commit * 100 + 100, 0)).expect("an answer");
+            assert!(so_far.iter().all(Option::is_some), "commit {commit}");
+        }
+        done.store(true, Ordering::SeqCst);
+    });
 }
