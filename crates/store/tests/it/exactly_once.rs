@@ -167,8 +167,8 @@ fn replay_finds_what_it_found_before() {
 
 #[test]
 fn answers_are_exact_while_others_flush_and_merge() {
-    const COMMITS: u32 = 120;
-    let world = TestWorld::new(StoreConfig { background: true, ..config(3_000) });
+    const COMMITS: u32 = 40;
+    let world = TestWorld::new(StoreConfig { background: true, ..config(10_000) });
     let store = world.embedded();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
