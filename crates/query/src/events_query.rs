@@ -152,7 +152,7 @@ fn build(query: &EventsQuery, context: &QueryContext) -> Result<(SelectQuery, Ve
 }
 
 /// `expr -- Label` is `expr`.
-fn without_label(text: &str) -> &str {
+pub(crate) fn without_label(text: &str) -> &str {
     text.split_once("--").map_or(text, |(expression, _)| expression).trim()
 }
 
@@ -233,7 +233,7 @@ fn order(query: &EventsQuery, columns: &[Expr], aggregated: bool) -> Result<Vec<
 }
 
 /// Whether the expression holds an aggregate outside of a window.
-fn aggregates(expr: &Expr) -> bool {
+pub(crate) fn aggregates(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Call(call) => {
             let own = call.over.is_none() && functions::lookup(&call.name).is_some_and(|function| function.is_aggregate());

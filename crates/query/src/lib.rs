@@ -16,6 +16,7 @@
 //!
 //! Read next: `scan/` (columns), `resolve/` (names), `plan/` (clauses), `engine/` (running), `insights/`.
 
+mod actors;
 mod dates;
 mod engine;
 mod error;

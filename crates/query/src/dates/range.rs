@@ -122,6 +122,12 @@ impl QueryRange {
     }
 
     /// First day of a week.
+    /// Whether times outside of `from` and `to` never count, not even to fill their buckets.
+    pub(crate) fn is_explicit(&self) -> bool {
+        self.is_explicit
+    }
+
+    /// First day of a week.
     pub(crate) fn week_start(&self) -> Weekday {
         self.week_start
     }

@@ -240,6 +240,7 @@ async fn answer(run: &Run, query: &Json) -> Result<QueryResponse, QueryError> {
         match kind {
             "HogQLQuery" => return hogql::answer(run, query).await,
             "EventsQuery" => return crate::events_query::answer(run, query).await,
+            "ActorsQuery" => return crate::actors::answer(run, query).await,
             "HogQLMetadata" => return Ok(metadata::check(run, query)),
             "DatabaseSchemaQuery" => return Ok(metadata::schema()),
             kind if insights::knows(kind) => return insight::answer(run, kind, query),

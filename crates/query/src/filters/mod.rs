@@ -25,6 +25,8 @@ pub(crate) enum Scope {
     Event,
     /// Rows of `sessions`.
     Session,
+    /// Rows of `persons`.
+    Person,
 }
 
 /// The kind of a property's values: (type of the filter, group type index, key).
@@ -84,14 +86,14 @@ fn one(filter: &Value, scope: Scope, context: &FilterContext<'_>) -> Result<Opti
     match kind {
         "empty" | "flag" => return Ok(None),
         "hogql" => return if key.is_empty() { Ok(None) } else { Ok(Some(parse_expr(&key)?)) },
-        "cohort" | "static-cohort" | "precalculated-cohort" => return cohort(value, operator),
+        "cohort" | "static-cohort" | "precalculated-cohort" => return cohort(value, operator, scope),
         "element" => return element::condition(&key, value, operator),
         _ if key.is_empty() => return Ok(None),
         _ => {}
     }
-    if kind == "person" && key == "distinct_id" && scope == Scope::Event {
+    if kind == "person" && key == "distinct_id" && scope != Scope::Session {
         let ids = operator::condition(&Expr::field(["distinct_id"]), value, operator, None, context)?;
-        return Ok(ids.map(persons_with));
+        return Ok(ids.map(|ids| persons_with(ids, scope)));
     }
     let field = field(kind, &key, group_index, scope)?;
     let value_type = (context.type_of)(kind, group_index, &key);
@@ -104,6 +106,8 @@ fn field(kind: &str, key: &str, group_index: Option<u8>, scope: Scope) -> Result
         ("event", _) => vec!["properties".into(), key.into()],
         ("feature", _) => vec!["properties".into(), format!("$feature/{}", key.trim_start_matches("$feature/"))],
         ("event_metadata", _) => vec![key.into()],
+        ("person", Scope::Person) => vec!["persons".into(), "properties".into(), key.into()],
+        ("person_metadata", Scope::Person) => vec!["persons".into(), key.into()],
         ("person", _) => vec!["person".into(), "properties".into(), key.into()],
         ("person_metadata", _) => vec!["person".into(), key.into()],
         ("group", _) => vec![format!("group_{}", group_index.unwrap_or(0)), "properties".into(), key.into()],
@@ -114,8 +118,13 @@ fn field(kind: &str, key: &str, group_index: Option<u8>, scope: Scope) -> Result
     Ok(Expr::field(chain))
 }
 
+/// The id of a row's person.
+fn person_id(scope: Scope) -> Expr {
+    if scope == Scope::Person { Expr::field(["persons", "id"]) } else { Expr::field(["person_id"]) }
+}
+
 /// `person_id IN (SELECT person_id FROM person_distinct_ids WHERE …)`.
-fn persons_with(condition: Expr) -> Expr {
+fn persons_with(condition: Expr, scope: Scope) -> Expr {
     use crate::hogql::ast::SelectQuery;
     use crate::hogql::build::{subquery, table};
     let select = SelectQuery {
@@ -124,10 +133,10 @@ fn persons_with(condition: Expr) -> Expr {
         filter: Some(condition),
         ..SelectQuery::default()
     };
-    compare(CompareOp::In, Expr::field(["person_id"]), subquery(select))
+    compare(CompareOp::In, person_id(scope), subquery(select))
 }
 
-fn cohort(value: &Value, operator: &str) -> Result<Option<Expr>, QueryError> {
+fn cohort(value: &Value, operator: &str, scope: Scope) -> Result<Option<Expr>, QueryError> {
     let id = match value {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.parse().ok(),
@@ -139,7 +148,7 @@ fn cohort(value: &Value, operator: &str) -> Result<Option<Expr>, QueryError> {
         "is_not" | "not_in" => CompareOp::NotInCohort,
         other => return Err(bad(format!("a cohort filter takes the operators in and not_in, found {other}"))),
     };
-    Ok(Some(compare(op, Expr::field(["person_id"]), Expr::lit(id))))
+    Ok(Some(compare(op, person_id(scope), Expr::lit(id))))
 }
 
 /// A relative or absolute date as a constant of date and time.

@@ -8,6 +8,7 @@
 //!
 //! Read next: `model.rs` (what is asked), `people.rs` (a person's rows together), `actors.rs` (anybody's rows together), `trends/`.
 
+mod actor_source;
 mod actors;
 mod breakdowns;
 mod buckets;
@@ -20,6 +21,8 @@ mod people;
 mod statistic;
 mod stickiness;
 mod trends;
+
+pub(crate) use actor_source::{ActorSource, FoundActors, InsightActors, actors};
 
 use crate::dates::{Calendar, QueryRange};
 use crate::error::QueryError;

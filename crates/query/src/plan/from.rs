@@ -198,6 +198,9 @@ fn named(scope: &Scope<'_>, parts: &[String], alias: Option<String>) -> Result<R
         let (plan, outputs) = plan_query(query, scope.context, env, Nesting::Inner)?;
         return Ok(Relation::query(alias.or(Some(name)), plan, outputs, scope.context));
     }
+    if let Some((plan, outputs)) = scope.ctes.rows(&name) {
+        return Ok(Relation::query(alias.or(Some(name)), plan.clone(), outputs.to_vec(), scope.context));
+    }
     if name == "numbers" {
         return Err(QueryError::resolve("Table function 'numbers' requires arguments"));
     }

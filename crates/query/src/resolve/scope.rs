@@ -1,13 +1,13 @@
 //! What names mean inside one SELECT.
 
 use super::QueryContext;
-use super::relation::Relation;
+use super::relation::{Output, Relation};
 use super::types::{Type, Value};
 use crate::error::QueryError;
 use crate::hogql::ast;
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::{Column, DFSchema, Spans, TableReference};
-use datafusion::logical_expr::{Expr, ExprSchemable, Subquery};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Subquery};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,20 +19,41 @@ pub(crate) struct CteEnv(Option<Rc<CteNode>>);
 #[derive(Debug)]
 struct CteNode {
     name: String,
-    body: ast::CteBody,
+    body: CteNodeBody,
     before: CteEnv,
+}
+
+#[derive(Debug)]
+enum CteNodeBody {
+    Written(ast::CteBody),
+    /// Rows that no text of a query gave: the actors behind an insight's number.
+    Rows(LogicalPlan, Vec<Output>),
 }
 
 impl CteEnv {
     /// With one more definition.
     pub(crate) fn with(&self, cte: &ast::Cte) -> Self {
-        Self(Some(Rc::new(CteNode { name: cte.name.clone(), body: cte.body.clone(), before: self.clone() })))
+        let body = CteNodeBody::Written(cte.body.clone());
+        Self(Some(Rc::new(CteNode { name: cte.name.clone(), body, before: self.clone() })))
+    }
+
+    /// With one more table, whose rows are given by a plan.
+    pub(crate) fn with_rows(&self, name: &str, plan: LogicalPlan, outputs: Vec<Output>) -> Self {
+        Self(Some(Rc::new(CteNode { name: name.to_owned(), body: CteNodeBody::Rows(plan, outputs), before: self.clone() })))
+    }
+
+    /// The given rows of that name.
+    pub(crate) fn rows(&self, name: &str) -> Option<(&LogicalPlan, &[Output])> {
+        self.nodes().find_map(|node| match &node.body {
+            CteNodeBody::Rows(plan, outputs) if node.name == name => Some((plan, outputs.as_slice())),
+            _ => None,
+        })
     }
 
     /// The query of that name, and what is visible to it.
     pub(crate) fn query(&self, name: &str) -> Option<(&ast::Query, &CteEnv)> {
         self.nodes().find_map(|node| match &node.body {
-            ast::CteBody::Query(query) if node.name == name => Some((&**query, &node.before)),
+            CteNodeBody::Written(ast::CteBody::Query(query)) if node.name == name => Some((&**query, &node.before)),
             _ => None,
         })
     }
@@ -40,7 +61,7 @@ impl CteEnv {
     /// The value of that name.
     pub(crate) fn value(&self, name: &str) -> Option<&ast::Expr> {
         self.nodes().find_map(|node| match &node.body {
-            ast::CteBody::Expr(expr) if node.name == name => Some(&**expr),
+            CteNodeBody::Written(ast::CteBody::Expr(expr)) if node.name == name => Some(&**expr),
             _ => None,
         })
     }

@@ -26,6 +26,7 @@ pub(crate) use column::{GroupField, PersonField, PropertyKind, VirtualColumn};
 pub(crate) use context::ScanContext;
 pub(crate) use events::{EventsTable, Top};
 pub(crate) use part::PartColumns;
+pub(crate) use persons::uuids;
 pub(crate) use program::{Compiled, RowProgram};
 pub(crate) use sessions::{SESSION_FIELDS, SessionField};
 pub(crate) use tables::{DerivedKind, DerivedTable, EmptyType, NumbersTable, TableColumn};

@@ -5,6 +5,7 @@
 //!
 //! Source of the rules: query reference, sections 6 and 7.
 
+mod actors;
 mod formula;
 mod math;
 mod operator;
@@ -12,6 +13,8 @@ mod plan;
 mod render;
 mod rows;
 mod tally;
+
+pub(super) use actors::actors;
 
 use super::breakdowns::Breakdowns;
 use super::buckets::Buckets;

@@ -1,0 +1,246 @@
+//! ActorsQuery: persons or groups, those of the project or those behind a number of an insight.
+//!
+//! In: `select`, `search`, filters, and a `source` that names the actors. Out: rows in the order of `select`, where `person`, `actor` and `group` are objects.
+//! The query becomes one SELECT over `persons` or `groups`, joined with the source's rows when there is one.
+//!
+//! Source of the rules: query reference, section 15.
+
+mod show;
+mod source;
+
+use crate::engine::{QueryResponse, Run, Timings, request_filters, rows, types};
+use crate::error::QueryError;
+use crate::events_query::{aggregates, without_label};
+use crate::filters::Scope;
+use crate::hogql::ast::{CompareOp, Expr, FromExpr, GroupBy, Join, JoinConstraint, JoinKind, OrderExpr, SelectQuery, Span};
+use crate::hogql::build::{and, asc, call, compare, desc, eq, or, subquery, table};
+use crate::hogql::{parse_expr, parse_order_expr};
+use crate::plan::{Nesting, ROWS_MAX, plan_query};
+use crate::resolve::{CteEnv, QueryContext};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use show::{Actors, Cell};
+use source::Source;
+
+/// The request, as PostHog names its fields.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ActorsQuery {
+    source: Option<Json>,
+    select: Option<Vec<String>>,
+    search: Option<String>,
+    #[serde(default)]
+    properties: Json,
+    #[serde(default)]
+    fixed_properties: Json,
+    order_by: Option<Vec<String>>,
+    limit: Option<usize>,
+    offset: Option<usize>,
+}
+
+/// Rows of a page when the request says nothing.
+const LIMIT_DEFAULT: usize = 100;
+/// What the rows of the source are called in the SELECT.
+const SOURCE: &str = "source";
+
+/// Which table the actors are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Persons,
+    /// Groups of a type.
+    Groups(u8),
+}
+
+impl Kind {
+    fn table(self) -> &'static str {
+        match self {
+            Kind::Persons => "persons",
+            Kind::Groups(_) => "groups",
+        }
+    }
+
+    fn id(self) -> &'static str {
+        match self {
+            Kind::Persons => "id",
+            Kind::Groups(_) => "key",
+        }
+    }
+
+    /// Whether a column of this name shows the actor as an object.
+    fn is_actor(self, column: &str) -> bool {
+        column == "actor" || column == if self == Kind::Persons { "person" } else { "group" }
+    }
+
+    fn default_columns(self, source: Option<&Source>) -> Vec<String> {
+        let columns: &[&str] = match (self, source) {
+            (Kind::Groups(_), _) => &["group"],
+            (Kind::Persons, Some(source)) if source.has("event_distinct_ids") => &["person", "id", "person.$delete", "event_distinct_ids"],
+            (Kind::Persons, Some(_)) => &["person", "id", "person.$delete"],
+            (Kind::Persons, None) => &["person", "id", "created_at", "person.$delete"],
+        };
+        columns.iter().map(|name| (*name).to_owned()).collect()
+    }
+}
+
+pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, QueryError> {
+    let mut timings = Timings::default();
+    let query: ActorsQuery = serde_json::from_value(request.clone())
+        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })?;
+    let source = query.source.as_ref().map(|source| Source::of(run, source)).transpose()?;
+    timings.mark("./source");
+    let kind = source.as_ref().and_then(|source| source.group).map_or(Kind::Persons, Kind::Groups);
+    let columns = query.select.clone().filter(|select| !select.is_empty()).unwrap_or_else(|| kind.default_columns(source.as_ref()));
+    let (select, cells) = build(&query, kind, &columns, source.as_ref(), &run.context)?;
+    let printed = select.to_string();
+    let limit = limit(&query);
+    let (plan, outputs) = {
+        // Not held over an await: it is not for other threads.
+        let environment = source.map_or_else(CteEnv::default, |source| CteEnv::default().with_rows(SOURCE, source.plan, source.outputs));
+        plan_query(&select.into(), &run.context, &environment, Nesting::Outer)?
+    };
+    timings.mark("./plan");
+    let batches = run.execute(plan).await?;
+    timings.mark("./execute");
+    let mut found = rows(&batches, &outputs, run.context.scan.zone())?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let actors = Actors::of(&found, &cells, kind, &run.context)?;
+    let missing = cells.iter().position(|cell| *cell == Cell::Actor).map(|at| actors.missing(&found, at));
+    let results: Vec<Json> = found.into_iter().map(|row| actors.show(row, &cells)).collect();
+    timings.mark("./show");
+    let mut body = Map::new();
+    body.insert("results".to_owned(), Json::Array(results));
+    body.insert("columns".to_owned(), columns.into());
+    body.insert("types".to_owned(), types(&outputs, &run.context));
+    body.insert("hogql".to_owned(), Json::from(printed));
+    body.insert("hasMore".to_owned(), Json::from(has_more));
+    body.insert("limit".to_owned(), Json::from(limit));
+    body.insert("offset".to_owned(), Json::from(query.offset.unwrap_or(0)));
+    body.insert("missing_actors_count".to_owned(), Json::from(missing));
+    body.insert("timings".to_owned(), timings.finish());
+    Ok(QueryResponse { body })
+}
+
+fn limit(query: &ActorsQuery) -> usize {
+    query.limit.unwrap_or(LIMIT_DEFAULT).min(ROWS_MAX)
+}
+
+/// The SELECT, and what its columns are shown as.
+fn build(
+    query: &ActorsQuery,
+    kind: Kind,
+    columns: &[String],
+    source: Option<&Source>,
+    context: &QueryContext,
+) -> Result<(SelectQuery, Vec<Cell>), QueryError> {
+    let (mut select, mut cells) = (Vec::new(), Vec::new());
+    for column in columns {
+        let (expr, cell) = match without_label(column) {
+            "person.$delete" => (Expr::lit(1), Cell::Plain),
+            // Session replay is not kept.
+            "matched_recordings" => (Expr::lit(0), Cell::NoRecordings),
+            name if kind.is_actor(name) => (Expr::field([kind.table(), kind.id()]), Cell::Actor),
+            expression => (parse_expr(expression)?, Cell::Plain),
+        };
+        select.push(expr);
+        cells.push(cell);
+    }
+    let aggregated = select.iter().any(aggregates);
+    let (mut filter, mut having) = (Vec::new(), Vec::new());
+    for condition in conditions(query, kind, context)? {
+        if aggregates(&condition) { having.push(condition) } else { filter.push(condition) }
+    }
+    let is_key = |column: &&Expr| !aggregates(column) && column.as_literal().is_none();
+    let keys: Vec<Expr> = select.iter().filter(is_key).cloned().collect();
+    let order_by = order(query, kind, columns, &select)?;
+    let whole = |conditions: Vec<Expr>| (!conditions.is_empty()).then(|| and(conditions));
+    let count = |count: usize| i64::try_from(count).ok().map(Expr::lit);
+    let select = SelectQuery {
+        select,
+        from: Some(from(kind, source)),
+        filter: whole(filter),
+        group_by: (aggregated && !keys.is_empty()).then_some(GroupBy::Exprs(keys)),
+        having: whole(having),
+        order_by,
+        limit: count(limit(query)),
+        offset: query.offset.filter(|offset| *offset > 0).and_then(count),
+        ..SelectQuery::default()
+    };
+    Ok((select, cells))
+}
+
+/// The table of actors; with a source, those of them that it names.
+fn from(kind: Kind, source: Option<&Source>) -> FromExpr {
+    let Some(source) = source else { return table(kind.table()) };
+    let on = eq(Expr::field([kind.table(), kind.id()]), Expr::field([SOURCE, source.id.as_str()]));
+    FromExpr::Join(Box::new(Join {
+        left: table(kind.table()),
+        right: table(SOURCE),
+        kind: JoinKind::Inner,
+        strictness: None,
+        constraint: Some(JoinConstraint::On(on)),
+        span: Span::default(),
+    }))
+}
+
+fn conditions(query: &ActorsQuery, kind: Kind, context: &QueryContext) -> Result<Vec<Expr>, QueryError> {
+    let mut all = Vec::new();
+    if let Kind::Groups(index) = kind {
+        all.push(eq(Expr::field(["groups", "index"]), Expr::lit(i64::from(index))));
+    }
+    if kind == Kind::Persons {
+        all.extend(request_filters(&query.properties, Scope::Person, context)?);
+        all.extend(request_filters(&query.fixed_properties, Scope::Person, context)?);
+    }
+    if let Some(words) = query.search.as_deref().filter(|words| !words.is_empty()) {
+        all.push(found_by(words, kind));
+    }
+    Ok(all)
+}
+
+/// Whether a name or an id contains the words, whatever their case.
+fn found_by(words: &str, kind: Kind) -> Expr {
+    let contains = |expr: Expr| compare(CompareOp::ILike, call("toString", vec![expr]), Expr::lit(format!("%{words}%")));
+    let property = |name: &str| Expr::field([kind.table(), "properties", name]);
+    let mut any = vec![contains(property("name")), contains(Expr::field([kind.table(), kind.id()]))];
+    if kind == Kind::Persons {
+        any.push(contains(property("email")));
+        let ids = SelectQuery {
+            select: vec![Expr::field(["person_id"])],
+            from: Some(table("person_distinct_ids")),
+            filter: Some(contains(Expr::field(["distinct_id"]))),
+            ..SelectQuery::default()
+        };
+        any.push(compare(CompareOp::In, Expr::field([kind.table(), kind.id()]), subquery(ids)));
+    }
+    or(any)
+}
+
+/// As asked; else by count, by the first aggregate, by age, by the first column.
+fn order(query: &ActorsQuery, kind: Kind, columns: &[String], select: &[Expr]) -> Result<Vec<OrderExpr>, QueryError> {
+    if let Some(asked) = query.order_by.as_ref() {
+        return asked.iter().map(|text| order_key(text, kind)).collect();
+    }
+    let selected = |name: &str| columns.iter().any(|column| without_label(column) == name);
+    if selected("count()") {
+        return Ok(vec![desc(call("count", vec![]))]);
+    }
+    if let Some(aggregate) = select.iter().find(|column| aggregates(column)) {
+        return Ok(vec![desc(aggregate.without_alias().clone())]);
+    }
+    if selected("created_at") {
+        return Ok(vec![desc(Expr::field(["created_at"]))]);
+    }
+    Ok(select.first().map(|first| asc(first.without_alias().clone())).into_iter().collect())
+}
+
+/// A key of ORDER BY. Actors are ordered by what they are called.
+fn order_key(text: &str, kind: Kind) -> Result<OrderExpr, QueryError> {
+    let expression = without_label(text);
+    if expression.split_whitespace().next().is_some_and(|word| kind.is_actor(word)) {
+        let name = Expr::field([kind.table(), "properties", if kind == Kind::Persons { "email" } else { "name" }]);
+        let descending = expression.split_whitespace().next_back().is_some_and(|last| last.eq_ignore_ascii_case("desc"));
+        return Ok(if descending { desc(name) } else { asc(name) });
+    }
+    Ok(parse_order_expr(expression)?)
+}

@@ -1,0 +1,84 @@
+//! Where actors come from: the people behind a number of an insight, or a query of the user's with a column of ids.
+
+use crate::engine::Run;
+use crate::error::QueryError;
+use crate::hogql::ast::Query;
+use crate::hogql::parse_select;
+use crate::insights::{self, FoundActors, ActorSource};
+use crate::plan::{Nesting, plan_query};
+use crate::resolve::{CteEnv, Output, QueryContext, Type, column_name};
+use crate::scan::uuids;
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// Rows that name actors.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) plan: LogicalPlan,
+    pub(super) outputs: Vec<Output>,
+    /// The column of ids.
+    pub(super) id: String,
+    /// The type of the groups, when the actors are groups.
+    pub(super) group: Option<u8>,
+}
+
+impl Source {
+    /// Reads a request's `source`.
+    pub(super) fn of(run: &Run, source: &Json) -> Result<Self, QueryError> {
+        let kind = source.get("kind").and_then(Json::as_str).unwrap_or_default();
+        match kind {
+            "HogQLQuery" => {
+                let text = source.get("query").and_then(Json::as_str).unwrap_or_default();
+                Self::query(&parse_select(text)?, None, &run.context)
+            }
+            // The operators are loops over columns: they hold this thread, and look at the flag to stop.
+            kind => match tokio::task::block_in_place(|| insights::actors(kind, source, &run.context, &run.stop))? {
+                ActorSource::Query { query, group } => Self::query(&query, group, &run.context),
+                ActorSource::Rows(rows) => Self::rows(rows, &run.context),
+            },
+        }
+    }
+
+    /// Whether its rows have this column.
+    pub(super) fn has(&self, column: &str) -> bool {
+        self.outputs.iter().any(|output| output.name == column)
+    }
+
+    fn query(query: &Query, group: Option<u8>, context: &QueryContext) -> Result<Self, QueryError> {
+        let (plan, outputs) = plan_query(query, context, &CteEnv::default(), Nesting::Inner)?;
+        let named = |wanted: fn(&str) -> bool| outputs.iter().map(|output| &output.name).find(|name| wanted(name));
+        let id = named(|name| matches!(name, "group_key" | "actor_id" | "person_id"))
+            .or_else(|| named(|name| name.to_lowercase().contains("id")));
+        let id = id
+            .cloned()
+            .ok_or_else(|| QueryError::Request { detail: "Source query must have an id column".to_owned(), attr: Some("source") })?;
+        Ok(Self { plan, outputs, id, group })
+    }
+
+    /// Actors that an operator found.
+    fn rows(rows: FoundActors, context: &QueryContext) -> Result<Self, QueryError> {
+        let (ids, counts, group) = match rows {
+            FoundActors::Persons(rows) => {
+                let (ids, counts): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+                (uuids(&ids)?, counts, None)
+            }
+            FoundActors::Groups { index, rows } => {
+                let (keys, counts): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+                (Arc::new(StringArray::from(keys)) as ArrayRef, counts, Some(index))
+            }
+        };
+        let types = [Type::new(ids.data_type().clone(), false), Type::new(DataType::Int64, false)];
+        let fields: Vec<Field> = types.iter().enumerate().map(|(at, ty)| Field::new(column_name(at), ty.data.clone(), false)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![ids, Arc::new(Int64Array::from(counts))])?;
+        let provider = provider_as_source(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?));
+        let plan = LogicalPlanBuilder::scan(context.fresh_name(), provider, None)?.build()?;
+        let names = ["actor_id", "event_count"];
+        let outputs = names.into_iter().zip(types).map(|(name, ty)| Output { name: name.to_owned(), ty }).collect();
+        Ok(Self { plan, outputs, id: names[0].to_owned(), group })
+    }
+}

@@ -1,0 +1,76 @@
+//! The people behind the numbers of insights: from an actors request to the insight that knows them.
+
+use super::{InsightContext, parsed, trends};
+use crate::error::QueryError;
+use crate::hogql::ast::Query;
+use crate::resolve::QueryContext;
+use aqueduct_event::PersonId;
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::atomic::AtomicBool;
+
+/// Where an insight's actors come from.
+#[derive(Debug)]
+pub(crate) enum ActorSource {
+    /// A query with the columns `actor_id` and `event_count`; of groups of a type, or of persons.
+    Query {
+        query: Query,
+        group: Option<u8>,
+    },
+    Rows(FoundActors),
+}
+
+/// Actors with the number of their events, as an operator found them.
+#[derive(Debug)]
+pub(crate) enum FoundActors {
+    Persons(Vec<(PersonId, i64)>),
+    Groups { index: u8, rows: Vec<(String, i64)> },
+}
+
+/// `InsightActorsQuery`: which number of the insight in `source`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct InsightActors {
+    source: Value,
+    /// A date, a time, or a number, as the insight names its columns.
+    #[serde(default)]
+    pub(crate) day: Value,
+    /// Place of the series.
+    #[serde(default)]
+    pub(crate) series: Option<usize>,
+    /// The breakdown's value, or a list of them.
+    #[serde(default)]
+    pub(crate) breakdown: Value,
+    /// `current` or `previous`.
+    #[serde(default)]
+    pub(crate) compare: Option<String>,
+}
+
+impl InsightActors {
+    /// The day as text.
+    pub(crate) fn day_text(&self) -> Option<String> {
+        match &self.day {
+            Value::Null => None,
+            Value::String(text) if text.is_empty() => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        }
+    }
+}
+
+/// The actors that a request of this kind asks for.
+///
+/// # Errors
+/// [`QueryError`] as named there.
+pub(crate) fn actors(kind: &str, request: &Value, context: &QueryContext, stop: &AtomicBool) -> Result<ActorSource, QueryError> {
+    let context = InsightContext::new(context, stop);
+    match kind {
+        "InsightActorsQuery" => {
+            let asked: InsightActors = parsed(request)?;
+            match asked.source.get("kind").and_then(Value::as_str).unwrap_or_default() {
+                "TrendsQuery" => trends::actors(&parsed(&asked.source)?, &asked, &context),
+                other => Err(QueryError::unsupported(format!("actors of a query of kind '{other}' are not supported here"))),
+            }
+        }
+        other => Err(QueryError::unsupported(format!("a source of kind '{other}' is not supported here"))),
+    }
+}

@@ -1,0 +1,188 @@
+//! The people behind a number of a trend: a SELECT over events that gives each actor with the number of its events.
+//!
+//! Source of the rules: query reference, section 15; how a bucket's times follow from its name was read in PostHog's builder of such queries.
+
+use super::math::Math;
+use super::plan::SeriesPlan;
+use super::{Display, wider_than};
+use crate::dates::{Interval, QueryRange, parse_moment};
+use crate::error::QueryError;
+use crate::hogql::ast::{CompareOp, Expr, GroupBy, SelectQuery};
+use crate::hogql::build::{and, call, compare, eq, from_query, not_eq, or, table};
+use crate::insights::model::TrendsQuery;
+use crate::insights::{ActorSource, InsightActors, InsightContext};
+use jiff::{ToSpan, Zoned};
+use serde_json::Value;
+
+/// Times that count, the last one included or not.
+struct Times {
+    from: Zoned,
+    to: Zoned,
+    closed: bool,
+}
+
+/// The actors of one series, bucket and breakdown value.
+///
+/// # Errors
+/// [`QueryError`] as named there.
+pub(in crate::insights) fn actors(
+    query: &TrendsQuery,
+    asked: &InsightActors,
+    context: &InsightContext<'_>,
+) -> Result<ActorSource, QueryError> {
+    let number = asked.series.unwrap_or(0);
+    let series = query.series.get(number).ok_or_else(|| bad(format!("there is no series {number}")))?;
+    let plan = SeriesPlan::new(series, query, context)?;
+    let filter = query.trends_filter.clone().unwrap_or_default();
+    let display = Display::of(filter.display.as_deref().unwrap_or("ActionsLineGraph"))?;
+    let breakdowns = Breakdowns::new(query.breakdown_filter.as_ref(), filter.breakdown_histogram_bin_count)?;
+    let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
+    let range = QueryRange::new(&query.date_range.clone().unwrap_or_default(), interval, &context.calendar);
+    let times = times(query, asked, &range, display, plan.math, context)?;
+
+    let group = matches!(plan.math, Math::Keys | Math::ActiveKeys { .. }).then_some(series.math_group_type_index).flatten();
+    let actor = group.map_or_else(|| Expr::field(["person_id"]), |index| Expr::field([format!("$group_{index}")]));
+    let mut conditions: Vec<Expr> = plan.filter.clone().into_iter().collect();
+    conditions.extend(group.map(|_| not_eq(actor.clone(), Expr::lit(""))));
+    conditions.extend(broken_down(&breakdowns, &asked.breakdown)?);
+    let select = if let Math::First { matching } = plan.math {
+        first_events(actor, &plan.event, and(conditions), matching, &times)
+    } else {
+        conditions.insert(0, plan.event.clone());
+        conditions.extend(within(Expr::field(["timestamp"]), &times));
+        counted(actor, and(conditions), group.is_none())
+    };
+    Ok(ActorSource::Query { query: select.into(), group })
+}
+
+fn times(
+    query: &TrendsQuery,
+    asked: &InsightActors,
+    range: &QueryRange,
+    display: Display,
+    math: Math,
+    context: &InsightContext<'_>,
+) -> Result<Times, QueryError> {
+    let days = match math {
+        Math::Active { days } | Math::ActiveKeys { days } => i64::try_from(days).ok(),
+        _ => None,
+    };
+    let back = |at: &Zoned, days: i64| at.checked_sub((days - 1).days()).unwrap_or_else(|_| at.clone());
+    let compare = query.compare_filter.as_ref().filter(|compare| compare.compare == Some(true));
+    let previous = compare
+        .filter(|_| asked.compare.as_deref() == Some("previous"))
+        .map(|compare| compare.compare_to.as_deref().map_or_else(|| range.previous(), |to| range.moved_back(to)));
+    let period = previous.as_ref().unwrap_or(range);
+    if display == Display::Total {
+        let last_day = Interval::Day.floor(&period.to, period.week_start());
+        let from = days.map_or_else(|| period.lower_bound(), |days| back(&last_day, days));
+        return Ok(Times { from, to: period.to.clone(), closed: true });
+    }
+    let Some(day) = asked.day_text() else { return Err(bad("a trend over time needs the day of the number".to_owned())) };
+    let mut start = parse_moment(&day, &context.calendar.now, false).at;
+    if let Some(previous) = &previous {
+        // The bucket of the same place.
+        let place = range.buckets().iter().position(|bucket| *bucket == start);
+        start = place.and_then(|place| previous.buckets().get(place).cloned()).unwrap_or(start);
+    }
+    let mut to = range.interval.next(&start).unwrap_or_else(|| start.clone());
+    let mut from = start;
+    let mut closed = false;
+    if range.is_explicit() {
+        from = from.max(period.from.clone());
+        closed = period.to < to;
+        to = to.min(period.to.clone());
+    }
+    if let Some(days) = days.filter(|days| !wider_than(range.interval, usize::try_from(*days).unwrap_or(1))) {
+        from = back(&from, days);
+    }
+    Ok(Times { from, to, closed })
+}
+
+fn within(time: Expr, times: &Times) -> [Expr; 2] {
+    let at = |moment: &Zoned| call("fromUnixTimestamp64Micro", vec![Expr::lit(moment.timestamp().as_microsecond())]);
+    let end = if times.closed { CompareOp::LtEq } else { CompareOp::Lt };
+    [compare(CompareOp::GtEq, time.clone(), at(&times.from)), compare(end, time, at(&times.to))]
+}
+
+/// Each actor with the number of its rows.
+fn counted(actor: Expr, condition: Expr, is_person: bool) -> SelectQuery {
+    let mut select = vec![actor.clone().alias("actor_id"), call("count", Vec::new()).alias("event_count")];
+    if is_person {
+        select.push(call("groupUniqArray", vec![Expr::field(["distinct_id"])]).alias("event_distinct_ids"));
+    }
+    select.push(call("max", vec![Expr::field(["timestamp"])]).alias("last_seen"));
+    SelectQuery {
+        select,
+        from: Some(table("events")),
+        filter: Some(condition),
+        group_by: Some(GroupBy::Exprs(vec![actor])),
+        ..SelectQuery::default()
+    }
+}
+
+/// Each actor whose first row of the event lies within the times. `matching`: the filters choose that row; else they test it.
+fn first_events(actor: Expr, event: &Expr, filter: Expr, matching: bool, times: &Times) -> SelectQuery {
+    let time = || Expr::field(["timestamp"]);
+    let (chosen, tested) = if matching { (and(vec![event.clone(), filter]), Expr::lit(true)) } else { (event.clone(), filter) };
+    let inner = SelectQuery {
+        select: vec![
+            actor.clone().alias("actor_id"),
+            call("min", vec![time()]).alias("first_seen"),
+            call("argMin", vec![tested, time()]).alias("counts"),
+            call("argMin", vec![Expr::field(["distinct_id"]), time()]).alias("first_distinct_id"),
+        ],
+        from: Some(table("events")),
+        filter: Some(chosen),
+        group_by: Some(GroupBy::Exprs(vec![actor])),
+        ..SelectQuery::default()
+    };
+    let mut conditions = vec![Expr::field(["counts"])];
+    conditions.extend(within(Expr::field(["first_seen"]), times));
+    SelectQuery {
+        select: vec![
+            Expr::field(["actor_id"]),
+            Expr::lit(1).alias("event_count"),
+            crate::hogql::build::array(vec![Expr::field(["first_distinct_id"])]).alias("event_distinct_ids"),
+        ],
+        from: Some(from_query(inner, None)),
+        filter: Some(and(conditions)),
+        ..SelectQuery::default()
+    }
+}
+
+/// The rows of the breakdown value that was asked for; "other" stands for values that its text does not name.
+fn broken_down(breakdowns: &Breakdowns, asked: &Value) -> Result<Vec<Expr>, QueryError> {
+    let values = match asked {
+        Value::Null => return Ok(Vec::new()),
+        Value::Array(values) => values.clone(),
+        one => vec![one.clone()],
+    };
+    if values.len() != breakdowns.exprs.len() {
+        return Err(bad(format!("{} breakdown values expected, {} found", breakdowns.exprs.len(), values.len())));
+    }
+    Ok(breakdowns.exprs.iter().zip(&values).filter_map(|(each, value)| has_value(each, value)).collect())
+}
+
+fn has_value(breakdown: &BreakdownExpr, value: &Value) -> Option<Expr> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let expr = || breakdown.expr.clone();
+    match text.as_str() {
+        OTHER_LABEL => None,
+        NULL_LABEL => Some(or(vec![eq(expr(), Expr::null()), eq(call("toString", vec![expr()]), Expr::lit(""))])),
+        _ if breakdown.bins.is_some() => {
+            let (low, high) = text.trim_matches(['[', ']']).split_once(',')?;
+            let number = || call("toFloat", vec![expr()]);
+            let edge = |text: &str| text.trim().parse::<f64>().ok().map(Expr::lit);
+            Some(and(vec![compare(CompareOp::GtEq, number(), edge(low)?), compare(CompareOp::Lt, number(), edge(high)?)]))
+        }
+        _ => Some(eq(call("toString", vec![expr()]), Expr::lit(text))),
+    }
+}
+
+fn bad(detail: String) -> QueryError {
+    QueryError::Request { detail, attr: Some("source") }
+}
