@@ -4,7 +4,7 @@ use crate::engine::Run;
 use crate::error::QueryError;
 use crate::hogql::ast::Query;
 use crate::hogql::parse_select;
-use crate::insights::{self, FoundActors, ActorSource};
+use crate::insights::{self, ActorSource, FoundActors};
 use crate::plan::{Nesting, plan_query};
 use crate::resolve::{CteEnv, Output, QueryContext, Type, column_name};
 use crate::scan::uuids;

@@ -121,7 +121,6 @@ impl QueryRange {
         compare_to.map_or_else(|| self.previous(), |to| self.moved_back(to))
     }
 
-    /// First day of a week.
     /// Whether times outside of `from` and `to` never count, not even to fill their buckets.
     pub(crate) fn is_explicit(&self) -> bool {
         self.is_explicit

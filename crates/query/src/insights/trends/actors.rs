@@ -4,11 +4,13 @@
 
 use super::math::Math;
 use super::plan::SeriesPlan;
-use super::{Display, wider_than};
+use super::{Display, breakdowns, wider_than};
 use crate::dates::{Interval, QueryRange, parse_moment};
 use crate::error::QueryError;
 use crate::hogql::ast::{CompareOp, Expr, GroupBy, SelectQuery};
 use crate::hogql::build::{and, call, compare, eq, from_query, not_eq, or, table};
+use crate::insights::breakdowns::{BreakdownExpr, Breakdowns};
+use crate::insights::labels::{NULL_LABEL, OTHER_LABEL};
 use crate::insights::model::TrendsQuery;
 use crate::insights::{ActorSource, InsightActors, InsightContext};
 use jiff::{ToSpan, Zoned};
@@ -34,8 +36,9 @@ pub(in crate::insights) fn actors(
     let series = query.series.get(number).ok_or_else(|| bad(format!("there is no series {number}")))?;
     let plan = SeriesPlan::new(series, query, context)?;
     let filter = query.trends_filter.clone().unwrap_or_default();
-    let display = Display::of(filter.display.as_deref().unwrap_or("ActionsLineGraph"))?;
-    let breakdowns = Breakdowns::new(query.breakdown_filter.as_ref(), filter.breakdown_histogram_bin_count)?;
+    let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
+    let display = Display::of(display_name)?;
+    let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count)?;
     let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
     let range = QueryRange::new(&query.date_range.clone().unwrap_or_default(), interval, &context.calendar);
     let times = times(query, asked, &range, display, plan.math, context)?;
@@ -69,9 +72,8 @@ fn times(
     };
     let back = |at: &Zoned, days: i64| at.checked_sub((days - 1).days()).unwrap_or_else(|_| at.clone());
     let compare = query.compare_filter.as_ref().filter(|compare| compare.compare == Some(true));
-    let previous = compare
-        .filter(|_| asked.compare.as_deref() == Some("previous"))
-        .map(|compare| compare.compare_to.as_deref().map_or_else(|| range.previous(), |to| range.moved_back(to)));
+    let previous =
+        compare.filter(|_| asked.compare.as_deref() == Some("previous")).map(|compare| range.compared(compare.compare_to.as_deref()));
     let period = previous.as_ref().unwrap_or(range);
     if display == Display::Total {
         let last_day = Interval::Day.floor(&period.to, period.week_start());
