@@ -1,6 +1,7 @@
 //! The people behind the numbers of insights: from an actors request to the insight that knows them.
 
-use super::{InsightContext, parsed, trends};
+use super::actors::{Absorb, Actor, ActorId};
+use super::{InsightContext, parsed, stickiness, trends};
 use crate::error::QueryError;
 use crate::hogql::ast::Query;
 use crate::resolve::QueryContext;
@@ -27,7 +28,49 @@ pub(crate) enum FoundActors {
     Groups { index: u8, rows: Vec<(String, i64)> },
 }
 
-/// `InsightActorsQuery`: which number of the insight in `source`.
+impl FoundActors {
+    /// None yet, of persons or of the groups of a type.
+    ///
+    /// # Errors
+    /// [`QueryError::Unsupported`] for actors that are neither: no table knows them.
+    pub(crate) fn of(actor: &Actor, group: Option<u8>) -> Result<Self, QueryError> {
+        match (actor, group) {
+            (Actor::Person, _) => Ok(Self::Persons(Vec::new())),
+            (Actor::Key { .. }, Some(index)) => Ok(Self::Groups { index, rows: Vec::new() }),
+            (Actor::Key { .. }, None) => Err(QueryError::unsupported("actors of an expression are not supported here")),
+        }
+    }
+
+    /// None, of the same kind.
+    pub(crate) fn none(&self) -> Self {
+        match self {
+            Self::Persons(_) => Self::Persons(Vec::new()),
+            Self::Groups { index, .. } => Self::Groups { index: *index, rows: Vec::new() },
+        }
+    }
+
+    /// Adds one with the number of its events.
+    pub(crate) fn push(&mut self, actor: ActorId<'_>, events: i64) {
+        match (self, actor) {
+            (Self::Persons(rows), ActorId::Person(person)) => rows.push((person, events)),
+            (Self::Groups { rows, .. }, ActorId::Key(key)) => rows.push((key.to_owned(), events)),
+            // Made by `of` for the same actor.
+            (Self::Persons(_), ActorId::Key(_)) | (Self::Groups { .. }, ActorId::Person(_)) => {}
+        }
+    }
+}
+
+impl Absorb for FoundActors {
+    fn absorb(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Persons(rows), Self::Persons(more)) => rows.extend(more),
+            (Self::Groups { rows, .. }, Self::Groups { rows: more, .. }) => rows.extend(more),
+            (Self::Persons(_), Self::Groups { .. }) | (Self::Groups { .. }, Self::Persons(_)) => {}
+        }
+    }
+}
+
+/// `InsightActorsQuery` and `StickinessActorsQuery`: which number of the insight in `source`.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct InsightActors {
     source: Value,
@@ -43,6 +86,9 @@ pub(crate) struct InsightActors {
     /// `current` or `previous`.
     #[serde(default)]
     pub(crate) compare: Option<String>,
+    /// Of stickiness: `exact`, `gte` or `lte` so many intervals.
+    #[serde(default)]
+    pub(crate) operator: Option<String>,
 }
 
 impl InsightActors {
@@ -64,10 +110,11 @@ impl InsightActors {
 pub(crate) fn actors(kind: &str, request: &Value, context: &QueryContext, stop: &AtomicBool) -> Result<ActorSource, QueryError> {
     let context = InsightContext::new(context, stop);
     match kind {
-        "InsightActorsQuery" => {
+        "InsightActorsQuery" | "StickinessActorsQuery" => {
             let asked: InsightActors = parsed(request)?;
             match asked.source.get("kind").and_then(Value::as_str).unwrap_or_default() {
                 "TrendsQuery" => trends::actors(&parsed(&asked.source)?, &asked, &context),
+                "StickinessQuery" => stickiness::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::Rows),
                 other => Err(QueryError::unsupported(format!("actors of a query of kind '{other}' are not supported here"))),
             }
         }

@@ -10,7 +10,7 @@ use super::actors::Actor;
 use super::buckets::Buckets;
 use super::conditions::row_expr;
 use super::model::{CompareFilter, Series};
-use super::{InsightContext, InsightResult};
+use super::{FoundActors, InsightActors, InsightContext, InsightResult};
 use crate::dates::{Interval, QueryRange, RangeRequest};
 use crate::error::QueryError;
 use crate::hogql::build::and;
@@ -73,6 +73,41 @@ pub(super) fn run(query: &StickinessQuery, context: &InsightContext<'_>) -> Resu
         }
     }
     Ok(InsightResult { results: Value::Array(items), range: Some(current), ..InsightResult::default() })
+}
+
+/// The actors behind a column: active in exactly so many intervals, or in at least or at most so many.
+///
+/// # Errors
+/// [`QueryError`] as named there.
+pub(super) fn actors(query: &StickinessQuery, asked: &InsightActors, context: &InsightContext<'_>) -> Result<FoundActors, QueryError> {
+    let bad = |detail: String| QueryError::Request { detail, attr: Some("source") };
+    check(query)?;
+    let number = asked.series.unwrap_or(0);
+    let series = query.series.get(number).ok_or_else(|| bad(format!("there is no series {number}")))?;
+    let current = range(query, context);
+    let compare = query.compare_filter.as_ref().filter(|_| asked.compare.as_deref() == Some("previous"));
+    let range = compare.map_or_else(|| current.clone(), |compare| current.compared(compare.compare_to.as_deref()));
+    let wanted = match asked.day_text() {
+        None => None,
+        Some(text) => Some(text.parse::<usize>().map_err(|_| bad(format!("a number of intervals expected as day, found {text:?}")))?),
+    };
+    let holds: fn(&usize, &usize) -> bool = match asked.operator.as_deref().unwrap_or("exact") {
+        "exact" => usize::eq,
+        "gte" => usize::ge,
+        "lte" => usize::le,
+        other => return Err(bad(format!("the operator of stickiness is exact, gte or lte, found {other:?}"))),
+    };
+    let operator = operator(query, series, &range, context)?;
+    let none = FoundActors::of(&operator.actor, series.math_group_type_index)?;
+    operator.each(
+        context,
+        || none.none(),
+        |found, actor, intervals| {
+            if wanted.is_none_or(|wanted| holds(&intervals, &wanted)) {
+                found.push(actor, i64::try_from(intervals).unwrap_or(i64::MAX));
+            }
+        },
+    )
 }
 
 fn check(query: &StickinessQuery) -> Result<(), QueryError> {
