@@ -19,6 +19,7 @@ const CACHE_BYTES: &str = "aqueduct_store_cache_bytes";
 const SEGMENTS: &str = "aqueduct_store_segments";
 const SEEN: &str = "aqueduct_store_seen_events";
 const SEEN_BYTES: &str = "aqueduct_store_seen_memory_bytes";
+const SEEN_READS: &str = "aqueduct_store_seen_blocks_read_total";
 const SEEN_RUNS: &str = "aqueduct_store_seen_runs";
 const OVERRIDES: &str = "aqueduct_store_overrides";
 const FATES_LEFT_OUT: &str = "aqueduct_store_fates_left_out_total";
@@ -42,6 +43,11 @@ pub(crate) fn describe() {
     describe_gauge!(OVERRIDES, Unit::Count, "merged persons whose rows are not rewritten yet");
     describe_gauge!(SEEN, Unit::Count, "events in runs of arrivals, by which duplicates are found");
     describe_gauge!(SEEN_BYTES, Unit::Bytes, "memory of filters and indexes of runs of arrivals");
+    describe_counter!(
+        SEEN_READS,
+        Unit::Count,
+        "blocks of runs read because an event may have been there before: duplicates, and what filters let pass"
+    );
     describe_gauge!(SEEN_RUNS, Unit::Count, "runs of arrivals that each new event is compared with");
     describe_counter!(FATES_LEFT_OUT, Unit::Count, "events without a row whose fate is only counted because too many came at once");
     describe_counter!(LETTERS_WITHOUT_ROOM, Unit::Count, "events whose payload was lost because dead letters had no room");
@@ -78,6 +84,10 @@ pub(crate) fn flushed(rows: u64, bytes: u64, took: Duration) {
 pub(crate) fn compacted(rows: u64, took: Duration) {
     counter!(COMPACT_ROWS).increment(rows);
     histogram!(COMPACT_SECONDS).record(took.as_secs_f64());
+}
+
+pub(crate) fn seen_block_read() {
+    counter!(SEEN_READS).increment(1);
 }
 
 pub(crate) fn seen(stats: &SeenStats) {

@@ -1,13 +1,16 @@
 //! An event that arrives again is passed over without any effect, and no other event ever is.
 
 use crate::model::DEDUP_WINDOW;
-use crate::world::{RECEIVED_AT, World, new_processor, observed};
-use aqueduct_event::{JournalPosition, RawBatch, RawEvent, UnixMicros};
+use crate::world::{Notes, RECEIVED_AT, Tokens, World, new_processor, observed};
+use aqueduct_event::{JournalPosition, PartitionId, ProjectId, RawBatch, RawEvent, SystemClock, UnixMicros};
 use aqueduct_journal::Entry;
-use aqueduct_store::Store;
+use aqueduct_process::{ProcessConfig, Processor};
+use aqueduct_store::conformance::logical_rows;
+use aqueduct_store::{EmbeddedStore, Store, StoreConfig};
 use proptest::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::slice::from_ref;
+use std::sync::Arc;
 use uuid::Uuid;
 
 const WINDOW: i64 = DEDUP_WINDOW.as_micros() as i64;
@@ -140,6 +143,65 @@ fn what_was_dropped_may_come_again() {
     assert_eq!(rows_after(&mut world, &[from_ref(&personless)]), 1);
     let mended = Sent { properties: "{}".to_owned(), ..personless };
     assert_eq!(rows_after(&mut world, &[&[mended]]), 2);
+}
+
+/// The real store: whatever is flushed, merged, lost in a crash and processed again, each event has one row.
+#[test]
+fn once_in_the_real_store_through_crashes_and_replays() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = || StoreConfig {
+        dir: dir.path().to_owned(),
+        background: false,
+        dedup_memory_bytes_max: 2_000,
+        compaction_fanout: 2,
+        ..StoreConfig::default()
+    };
+    let open = || Arc::new(EmbeddedStore::open(config(), Arc::new(SystemClock)).expect("the store opens"));
+    let sent = |uuid: u64, project: usize| Sent { token: ["plain", "cookieless"][project], ..Sent::new(u128::from(uuid)) };
+    // Each record brings three new events and those of five records before; two projects share the ids.
+    let record = |position: u64| {
+        let uuids = (position * 3..position * 3 + 3).chain((position.saturating_sub(5) * 3)..position * 3);
+        entry(position, &uuids.map(|uuid| sent(uuid, position as usize % 2)).collect::<Vec<_>>())
+    };
+    let entries: Vec<Entry> = (0..60).map(record).collect();
+    let mut store = open();
+    let rows = |store: &EmbeddedStore, project| logical_rows(&*store.snapshot().project(ProjectId(project)).expect("a view"));
+    let (mut at, mut crashes) = (0, 0);
+    while at < entries.len() {
+        let notes = Arc::new(Notes::default());
+        let kept: Arc<dyn Store> = Arc::<EmbeddedStore>::clone(&store);
+        let mut processor = Processor::new(PartitionId(0), kept, Arc::new(Tokens), notes, &ProcessConfig::default());
+        for round in 0..7 {
+            let to = entries.len().min(at + 1 + round % 3);
+            if at < to {
+                store.commit(processor.apply(&entries[at..to]).expect("processed")).expect("taken");
+                at = to;
+            }
+            if round % 2 == 0 {
+                store.flush().expect("flushed");
+                while store.work().expect("works") {}
+            }
+        }
+        if at < entries.len() {
+            // Visible, but lost in the crash and processed again.
+            store.commit(processor.apply(&entries[at..=at]).expect("processed")).expect("taken");
+            drop(processor);
+            drop(store);
+            crashes += 1;
+            store = open();
+            at = usize::try_from(store.durable(PartitionId(0)).0).expect("few");
+        }
+    }
+    let expected = |project: u64| {
+        let of = (0..60_u64).filter(|position| position % 2 == project);
+        of.flat_map(|position| position.saturating_sub(5) * 3..position * 3 + 3).collect::<BTreeSet<u64>>()
+    };
+    for (project, id) in [(0, 1), (1, 3)] {
+        let uuids: Vec<u64> = rows(&store, id).iter().map(|row| row.uuid.as_u128() as u64).collect();
+        let distinct: BTreeSet<u64> = uuids.iter().copied().collect();
+        assert_eq!((uuids.len(), &distinct), (distinct.len(), &expected(project)), "after {crashes} crashes");
+    }
+    assert!(crashes >= 3, "{crashes}");
 }
 
 fn sent() -> impl Strategy<Value = Sent> {

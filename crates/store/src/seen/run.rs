@@ -9,8 +9,8 @@
 use super::block::{BLOCK_BYTES, Block};
 use super::filter::{Filter, LINE_BYTES};
 use super::rule::{Seen, SeenRule};
-use crate::ReadError;
 use crate::files::Files;
+use crate::{ReadError, metrics};
 use aqueduct_event::UnixMicros;
 use bytes::Bytes;
 use std::io;
@@ -193,6 +193,7 @@ impl Run {
         for number in from..to {
             let number = number as u32;
             let bytes = self.file.read_blocks(files, number, 1)?;
+            metrics::seen_block_read();
             let found = self.file.block(files, number, &bytes)?.find(rule, again);
             if found.is_some() {
                 return Ok(found);
