@@ -11,7 +11,7 @@ mod faulty;
 mod real;
 
 #[cfg(any(test, feature = "faulty"))]
-pub use faulty::{FaultyDisk, Op};
+pub use faulty::{FaultyDisk, Misread, Op};
 pub use real::RealDisk;
 
 use std::fmt::Debug;
@@ -101,7 +101,7 @@ pub trait DiskFile: Send + Sync + Debug {
     /// As the system says; then nothing is known about what was written since the last sync.
     fn sync(&self) -> io::Result<()>;
 
-    /// Cuts the file to `len` bytes.
+    /// Cuts the file to `len` bytes, or makes it that long with zeros.
     ///
     /// # Errors
     /// As the system says.

@@ -23,10 +23,10 @@ mod wal;
 pub use config::WalConfig;
 pub use disk::{Disk, DiskFile, DiskLock, RealDisk, Space};
 #[cfg(any(test, feature = "faulty"))]
-pub use disk::{FaultyDisk, Op};
+pub use disk::{FaultyDisk, Misread, Op};
 pub use error::{AppendError, OpenError, ReadError, TrimError};
 pub use memory::MemoryJournal;
-pub use wal::{JournalCheck, RepairError, Repaired, TrimHold, WalArgs, WalJournal, check, repair};
+pub use wal::{JournalCheck, RepairError, Repaired, TrimHold, Turn, WalArgs, WalJournal, WalWriter, check, repair};
 
 use aqueduct_event::{JournalPosition, PartitionId};
 use bytes::Bytes;

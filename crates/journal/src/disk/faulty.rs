@@ -3,7 +3,7 @@
 //! In: a seed and faults to come. Out: the file system that a process would find after a power cut.
 //!
 //! # The model
-//! - Each file has bytes that are durable and a list of writes and cuts since its last sync. A crash keeps each 512-byte block of each pending
+//! - Each file has bytes that are durable and a list of writes and changes of length since its last sync. A crash keeps each 512-byte block of each pending
 //!   write or not, by lot; some are torn at any byte.
 //! - Names are durable after `sync_dir`; a crash keeps each pending change of a name or not, by lot.
 //! - A failed sync forgets the pending writes although they can still be read until the crash: what Linux does.
@@ -33,10 +33,19 @@ pub enum Op {
     Sync,
     /// Syncing a directory.
     SyncDir,
-    /// Cutting a file.
+    /// Changing a file's length.
     Truncate,
     /// Removing a file.
     Remove,
+}
+
+/// How a read gives something else than what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misread {
+    /// One bit is wrong.
+    Flipped,
+    /// The bytes are those of another place, of this file or of another.
+    Misdirected,
 }
 
 /// A disk in memory with faults. Clones are the same disk.
@@ -64,6 +73,10 @@ struct State {
     power_left: Option<u64>,
     changes: u64,
     faults: BTreeMap<Op, (u64, io::ErrorKind)>,
+    misread: Option<(u64, Misread)>,
+    /// Faults that came about: errors, refusals for want of room, wrong reads.
+    failures: u64,
+    misreads: u64,
     capacity_bytes: u64,
     total_bytes: u64,
     syncs: u64,
@@ -80,7 +93,7 @@ struct Inode {
 #[derive(Debug)]
 enum Change {
     Write { offset: usize, bytes: Vec<u8> },
-    Cut { len: usize },
+    Length { len: usize },
 }
 
 impl FaultyDisk {
@@ -98,6 +111,9 @@ impl FaultyDisk {
             power_left: None,
             changes: 0,
             faults: BTreeMap::new(),
+            misread: None,
+            failures: 0,
+            misreads: 0,
             capacity_bytes: u64::MAX,
             total_bytes: u64::MAX,
             syncs: 0,
@@ -109,6 +125,42 @@ impl FaultyDisk {
     /// Makes the `nth` next call of `op` fail (1: the very next), once.
     pub fn fail(&self, op: Op, nth: u64, kind: io::ErrorKind) {
         self.0.state.lock().faults.insert(op, (nth, kind));
+    }
+
+    /// Makes the `nth` next read (1: the very next) that gives any bytes give wrong ones, once.
+    pub fn misread(&self, nth: u64, how: Misread) {
+        self.0.state.lock().misread = Some((nth, how));
+    }
+
+    /// Takes back the faults that have not come about, but for a power cut.
+    pub fn clear_faults(&self) {
+        let mut state = self.0.state.lock();
+        state.faults.clear();
+        state.misread = None;
+    }
+
+    /// Operations that failed so far by a fault or for want of room, the power cut apart.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.0.state.lock().failures
+    }
+
+    /// Reads that gave wrong bytes so far.
+    #[must_use]
+    pub fn misreads(&self) -> u64 {
+        self.0.state.lock().misreads
+    }
+
+    /// Whether the power was cut and not restored yet.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.0.state.lock().power_left == Some(0)
+    }
+
+    /// Bytes of all files that have a name.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.0.state.lock().used_bytes()
     }
 
     /// Cuts the power after `changes` more changes of files or names. What fails then answers with an error until [`Self::restart`].
@@ -136,6 +188,7 @@ impl FaultyDisk {
         state.cycle += 1;
         state.locked.clear();
         state.faults.clear();
+        state.misread = None;
         state.power_left = None;
         state.hold_syncs = false;
         self.0.released.notify_all();
@@ -146,6 +199,7 @@ impl FaultyDisk {
         let mut state = self.0.state.lock();
         state.cycle += 1;
         state.locked.clear();
+        state.power_left = None;
         state.hold_syncs = false;
         self.0.released.notify_all();
     }
@@ -214,6 +268,7 @@ impl State {
             Some((1, kind)) => {
                 let kind = *kind;
                 self.faults.remove(&op);
+                self.failures += 1;
                 Err(kind.into())
             }
             Some((nth, _)) => {
@@ -222,6 +277,35 @@ impl State {
             }
             None => Ok(()),
         }
+    }
+
+    /// Spoils what a read gives, if that is due.
+    fn spoil(&mut self, file: usize, buffer: &mut [u8]) {
+        let Some((nth, how)) = self.misread.as_mut().filter(|_| !buffer.is_empty()) else { return };
+        *nth -= 1;
+        if *nth > 0 {
+            return;
+        }
+        let how = *how;
+        self.misread = None;
+        let before = buffer.to_vec();
+        match how {
+            Misread::Flipped => {
+                let bit = self.rng.random_range(0..buffer.len() * 8);
+                buffer[bit / 8] ^= 1 << (bit % 8);
+            }
+            Misread::Misdirected => {
+                let named: Vec<usize> = self.names.values().copied().collect();
+                let other = if self.rng.random_bool(0.5) { file } else { named[self.rng.random_range(0..named.len())] };
+                let bytes = &self.files[other].visible;
+                let from = self.rng.random_range(0..=bytes.len() / BLOCK) * BLOCK;
+                let found = &bytes[from.min(bytes.len())..];
+                let count = found.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&found[..count]);
+                buffer[count..].fill(0);
+            }
+        }
+        self.misreads += u64::from(before != buffer);
     }
 
     fn alive(&self, cycle: u64) -> io::Result<()> {
@@ -249,7 +333,11 @@ impl State {
             inode.pending.push(Change::Write { offset, bytes: bytes[..fits].to_vec() });
         }
         failed?;
-        if fits == bytes.len() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+        if fits == bytes.len() {
+            return Ok(());
+        }
+        self.failures += 1;
+        Err(io::ErrorKind::StorageFull.into())
     }
 
     fn sync(&mut self, file: usize) -> io::Result<()> {
@@ -300,14 +388,14 @@ impl State {
 impl Inode {
     fn keep(&mut self, change: &Change) {
         match change {
-            Change::Cut { len } => self.durable.truncate(*len),
+            Change::Length { len } => self.durable.resize(*len, 0),
             Change::Write { offset, bytes } => apply(&mut self.durable, *offset, bytes),
         }
     }
 
     fn survive(&mut self, change: &Change, keep: f64, rng: &mut ChaCha8Rng) {
         let (mut offset, bytes) = match change {
-            Change::Cut { .. } => {
+            Change::Length { .. } => {
                 if rng.random_bool(keep) {
                     self.keep(change);
                 }
@@ -352,6 +440,7 @@ impl Disk for FaultyDisk {
         let mut state = self.0.state.lock();
         state.change(Op::Create)?;
         if state.used_bytes() >= state.capacity_bytes {
+            state.failures += 1;
             return Err(io::ErrorKind::StorageFull.into());
         }
         let file = state.files.len();
@@ -443,6 +532,7 @@ impl DiskFile for FaultyFile {
         let from = to_usize(offset)?.min(bytes.len());
         let count = buffer.len().min(bytes.len() - from);
         buffer[..count].copy_from_slice(&bytes[from..from + count]);
+        state.spoil(self.file, &mut buffer[..count]);
         Ok(count)
     }
 
@@ -460,9 +550,14 @@ impl DiskFile for FaultyFile {
         state.alive(self.cycle)?;
         state.change(Op::Truncate)?;
         let len = to_usize(len)?;
+        let growth = len.saturating_sub(state.files[self.file].visible.len()) as u64;
+        if growth > state.capacity_bytes.saturating_sub(state.used_bytes()) {
+            state.failures += 1;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let inode = &mut state.files[self.file];
-        inode.visible.truncate(len);
-        inode.pending.push(Change::Cut { len });
+        inode.visible.resize(len, 0);
+        inode.pending.push(Change::Length { len });
         Ok(())
     }
 

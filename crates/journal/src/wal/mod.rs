@@ -88,6 +88,8 @@ use std::time::Instant;
 use tokio::sync::{Semaphore, oneshot};
 use writer::{RECYCLE_BYTES, Writer};
 
+pub use writer::Turn;
+
 /// The only partition of a local journal.
 const PARTITION: PartitionId = PartitionId(0);
 /// The queue's memory is counted in these.
@@ -115,9 +117,26 @@ pub struct WalJournal {
     queue: Arc<Queue>,
     room: Arc<Semaphore>,
     config: WalConfig,
+    /// `None` when the caller drives the writer.
     writer: Option<JoinHandle<()>>,
     /// Given back last, when the writer has ended.
     _lock: Box<dyn DiskLock>,
+}
+
+/// The writer of a journal that was opened without a thread.
+#[derive(Debug)]
+pub struct WalWriter(Writer);
+
+impl WalWriter {
+    /// Lets the writer do what there is to do: the same gathering, writing and syncing as on its own thread. Never waits but for the disk.
+    pub fn step(&mut self) -> Turn {
+        self.0.turn()
+    }
+
+    /// Lets the writer do what it does when nothing has come for a second.
+    pub fn rest(&mut self) -> Turn {
+        self.0.rest()
+    }
 }
 
 impl WalJournal {
@@ -144,6 +163,20 @@ impl WalJournal {
     /// [`OpenError::Behind`] when it ends before what the store has confirmed;
     /// [`OpenError::Version`] for files of a newer program; [`OpenError::Io`] when the file system says no.
     pub fn open_with(args: WalArgs) -> Result<Self, OpenError> {
+        let (mut journal, writer) = Self::open_stepped(args)?;
+        let dir = writer.0.shared.dir.clone();
+        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.0.run());
+        let thread = thread.map_err(|source| OpenError::Io { action: "cannot start the writer of", path: dir, source })?;
+        journal.writer = Some(thread);
+        Ok(journal)
+    }
+
+    /// As [`Self::open_with`], but nothing is written unless the caller lets the writer work: for a simulation in one thread.
+    /// Keep the writer for as long as the journal; without it the journal is poisoned.
+    ///
+    /// # Errors
+    /// As [`Self::open_with`].
+    pub fn open_stepped(args: WalArgs) -> Result<(Self, WalWriter), OpenError> {
         let WalArgs { config, disk, clock, floor } = args;
         let lock = prepare_dir(disk.as_ref(), &config.dir)?;
         let started = Instant::now();
@@ -158,13 +191,11 @@ impl WalJournal {
         let queue = Arc::new(Queue::default());
         let room = usize::try_from(config.queue_bytes_effective()).unwrap_or(usize::MAX) / ROOM_UNIT_BYTES;
         let room = Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS)));
-        let dir = config.dir.clone();
         let shown = config.clone();
+        let (sealed, seal_is_synced, company) = (false, false, 0);
         let writer =
-            Writer { shared: Arc::clone(&shared), queue: Arc::clone(&queue), config, clock, active, sealed: false, seal_is_synced: false };
-        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
-        let thread = thread.map_err(|source| OpenError::Io { action: "cannot start the writer of", path: dir, source })?;
-        Ok(Self { shared, queue, room, config: shown, writer: Some(thread), _lock: lock })
+            Writer { shared: Arc::clone(&shared), queue: Arc::clone(&queue), config, clock, active, sealed, seal_is_synced, company };
+        Ok((Self { shared, queue, room, config: shown, writer: None, _lock: lock }, WalWriter(writer)))
     }
 
     /// Bytes that the journal holds on the disk.

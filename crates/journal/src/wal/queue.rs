@@ -50,13 +50,21 @@ struct QueueState {
     wakes_at: Option<usize>,
 }
 
-/// Why the writer was woken.
+/// What the writer is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wake {
     Pending,
     Nudged,
-    Idle,
     Closed,
+}
+
+/// How waiting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// Something is due.
+    ForWork,
+    /// Nothing came in the time given.
+    InVain,
 }
 
 impl Queue {
@@ -101,30 +109,34 @@ impl Queue {
         state.pending.drain(..count).collect()
     }
 
-    /// Sleeps until there is something to take, or until `idle_after`, if given, is over.
-    pub(super) fn wait(&self, idle_after: Option<Duration>) -> Wake {
+    /// What the writer is to do next; `None` while it may rest. A nudge is told once.
+    pub(super) fn due(&self) -> Option<Wake> {
+        let mut state = self.state.lock();
+        if !state.pending.is_empty() {
+            return Some(Wake::Pending);
+        }
+        if state.closed {
+            return Some(Wake::Closed);
+        }
+        std::mem::take(&mut state.nudged).then_some(Wake::Nudged)
+    }
+
+    /// Sleeps until something is due, or until `idle_after`, if given, is over.
+    pub(super) fn wait(&self, idle_after: Option<Duration>) -> Waited {
         let mut state = self.state.lock();
         let until = idle_after.map(|time| Instant::now() + time);
-        loop {
-            if !state.pending.is_empty() {
-                return Wake::Pending;
-            }
-            if state.closed {
-                return Wake::Closed;
-            }
-            if std::mem::take(&mut state.nudged) {
-                return Wake::Nudged;
-            }
+        while state.pending.is_empty() && !state.closed && !state.nudged {
             state.wakes_at = Some(1);
             match until {
                 None => self.changed.wait(&mut state),
                 Some(until) if self.changed.wait_until(&mut state, until).timed_out() && state.pending.is_empty() => {
                     state.wakes_at = None;
-                    return Wake::Idle;
+                    return Waited::InVain;
                 }
                 Some(_) => {}
             }
         }
+        Waited::ForWork
     }
 
     /// Sleeps until `count` appends wait, or the time is over.

@@ -10,7 +10,7 @@
 //! - A failed write or sync ends the writer. The one exception is a write that found no room and was taken back: cut off and synced.
 
 use super::format::{FrameHeader, GROUP_HEADER_BYTES, GroupHeader, SegmentHeader};
-use super::queue::{Pending, Queue, Wake};
+use super::queue::{Pending, Queue, Waited, Wake};
 use super::recent::entry;
 use super::room::Room;
 use super::segment::Segment;
@@ -41,6 +41,19 @@ pub(super) struct Writer {
     pub(super) sealed: bool,
     /// Whether that seal is synced: then what is before it is proven even after a power cut.
     pub(super) seal_is_synced: bool,
+    /// How many appends the last group had.
+    pub(super) company: usize,
+}
+
+/// What a turn of the writer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// There may be more to do.
+    Worked,
+    /// There was nothing to do.
+    Idle,
+    /// The journal is closed or poisoned: it was the last turn.
+    Ended,
 }
 
 /// Why a group was not made durable.
@@ -55,52 +68,74 @@ enum GroupFailure {
 impl Writer {
     /// Works until the queue is closed and empty, or until a failure.
     pub(super) fn run(mut self) {
-        let mut company = 0;
         loop {
             // Those that were just answered come again at once. Without a moment for them the first would be synced alone, and all others wait for two syncs.
             // A lone append never waits.
-            if company > 1 {
-                self.queue.wait_for_company(company, self.config.group_commit_wait());
+            if self.company > 1 {
+                self.queue.wait_for_company(self.company, self.config.group_commit_wait());
             }
-            let group = self.queue.take_group();
-            company = group.len();
-            let idle = group.is_empty();
-            let done = if idle { self.seal() } else { self.commit(group) };
-            if let Err(cause) = done {
-                return self.give_up(cause);
-            }
-            if !idle {
-                continue;
-            }
-            let idle_after = (self.sealed && !self.seal_is_synced).then_some(SEAL_SYNC_AFTER);
-            match self.queue.wait(idle_after) {
-                Wake::Pending => {}
-                Wake::Idle => {
-                    if let Err(cause) = self.sync_seal() {
-                        return self.give_up(cause);
+            match self.turn() {
+                Turn::Worked => {}
+                Turn::Idle => {
+                    let idle_after = (self.sealed && !self.seal_is_synced).then_some(SEAL_SYNC_AFTER);
+                    if self.queue.wait(idle_after) == Waited::InVain && self.rest() == Turn::Ended {
+                        return;
                     }
                 }
-                Wake::Nudged => {
-                    if let Err(GroupFailure::Poison(cause)) = self.recycle(RECYCLE_BYTES) {
-                        return self.give_up(cause);
-                    }
-                }
-                Wake::Closed => break,
+                Turn::Ended => return,
             }
         }
+    }
+
+    /// Does what there is to do now and never waits: one group, or what comes when nothing waits.
+    pub(super) fn turn(&mut self) -> Turn {
+        let group = self.queue.take_group();
+        self.company = group.len();
+        let idle = group.is_empty();
+        let done = if idle { self.seal() } else { self.commit(group) };
+        if let Err(cause) = done {
+            return self.give_up(cause);
+        }
+        if !idle {
+            return Turn::Worked;
+        }
+        match self.queue.due() {
+            None => Turn::Idle,
+            Some(Wake::Pending) => Turn::Worked,
+            Some(Wake::Nudged) => match self.recycle(RECYCLE_BYTES) {
+                Err(GroupFailure::Poison(cause)) => self.give_up(cause),
+                _ => Turn::Worked,
+            },
+            Some(Wake::Closed) => self.finish(),
+        }
+    }
+
+    /// What is done once nothing has come for a while: the seal is made durable.
+    pub(super) fn rest(&mut self) -> Turn {
+        if !self.sealed || self.seal_is_synced {
+            return Turn::Idle;
+        }
+        match self.sync_seal() {
+            Ok(()) => Turn::Idle,
+            Err(cause) => self.give_up(cause),
+        }
+    }
+
+    fn finish(&self) -> Turn {
         if let Err(error) = self.active.file.sync() {
             tracing::warn!(%error, "the journal's last seal may be lost; the next start skips some positions");
         }
         self.shared.tail.send_modify(|tail| tail.closed = true);
+        Turn::Ended
     }
 
-    fn give_up(&self, cause: String) {
+    fn give_up(&self, cause: String) -> Turn {
         self.shared.poison(cause);
         self.queue.close();
         loop {
             let group = self.queue.take_group();
             if group.is_empty() {
-                return;
+                return Turn::Ended;
             }
             group.into_iter().for_each(|pending| pending.answer(Err(self.shared.refusal())));
         }
