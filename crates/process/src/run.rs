@@ -126,7 +126,9 @@ impl Pipeline {
         let progress = Arc::new(Progress::default());
         progress.position.store(position.0, Ordering::Release);
         let pending = Vec::new();
-        let (pace, replay_end, trimmed) = (None, journal.end(partition), position);
+        let (pace, replay_end) = (None, journal.end(partition));
+        // What the store had confirmed before a crash may not be trimmed yet, and a full journal waits for it.
+        let trimmed = JournalPosition(0);
         Ok(Self { journal, store, clock, partition, config, processor, reader, pending, position, trimmed, progress, pace, replay_end })
     }
 

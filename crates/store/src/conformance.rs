@@ -9,4 +9,4 @@ mod seen_cases;
 mod state_cases;
 
 pub use cases::{Backend, World, run};
-pub use rows::{Event, Row, commit_of, logical_rows};
+pub use rows::{Event, Row, commit_of, logical_rows, read_rows};

@@ -14,6 +14,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["event"]),
     ("capture", &["event", "ledger", "catalog", "journal"]),
     ("process", &["event", "ledger", "catalog", "journal", "store"]),
+    // for tests alone: nobody has it under `[dependencies]`
+    ("testkit", &["event", "ledger", "journal", "store", "capture", "process"]),
     ("query", &["event", "catalog", "store"]),
     ("api", &["event", "ledger", "catalog", "store", "query"]),
     ("server", &["event", "ledger", "catalog", "journal", "store", "capture", "process", "query", "api"]),

@@ -139,6 +139,17 @@ impl FaultyDisk {
         state.misread = None;
     }
 
+    /// Takes back a wrong read that has not come about.
+    pub fn clear_misread(&self) {
+        self.0.state.lock().misread = None;
+    }
+
+    /// Takes back a power cut that is due, if the power is still on.
+    pub fn cancel_crash(&self) {
+        let mut state = self.0.state.lock();
+        state.power_left = state.power_left.filter(|left| *left == 0);
+    }
+
     /// Operations that failed so far by a fault or for want of room, the power cut apart.
     #[must_use]
     pub fn failures(&self) -> u64 {

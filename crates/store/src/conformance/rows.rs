@@ -1,5 +1,6 @@
 //! Events as plain values, and a view read back row by row: what must be the same in every physical state.
 
+use crate::ReadError;
 use crate::commit::{Commit, EventRow, EventRows, PersonMode};
 use crate::read::{EventColumn, Part, ProjectView};
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, PropertyValue, UnixMicros};
@@ -132,57 +133,67 @@ impl Event {
 /// When a part breaks a promise of [`Part`] or cannot be read.
 #[must_use]
 pub fn logical_rows(view: &dyn ProjectView) -> Vec<Row> {
+    read_rows(view).expect("INVARIANT: the suite reads undamaged parts")
+}
+
+/// As [`logical_rows`], for files that may not be what was written.
+///
+/// # Errors
+/// [`ReadError`] of the first part that cannot be read.
+///
+/// # Panics
+/// When a part breaks a promise of [`Part`].
+pub fn read_rows(view: &dyn ProjectView) -> Result<Vec<Row>, ReadError> {
     let mut rows = Vec::new();
     for part in view.shards().iter().flatten() {
-        let of_part = part_rows(&**part);
-        check_order(&**part, &of_part);
+        let of_part = part_rows(&**part)?;
+        check_order(&**part, &of_part)?;
         rows.extend(of_part);
     }
     for row in &mut rows {
         row.person = view.overrides().get(&row.person).copied().unwrap_or(row.person);
     }
     rows.sort();
-    rows
+    Ok(rows)
 }
 
-fn part_rows(part: &dyn Part) -> Vec<Row> {
-    let column = |column| part.column(column).expect("INVARIANT: the suite reads undamaged parts");
+fn part_rows(part: &dyn Part) -> Result<Vec<Row>, ReadError> {
+    let column = |column| part.column(column);
     let text = |array: &ArrayRef, row: usize| {
         let array = array.as_dictionary::<Int32Type>();
         array.values().as_string::<i32>().value(array.keys().value(row) as usize).to_owned()
     };
     let time = |array: &ArrayRef, row| array.as_primitive::<TimestampMicrosecondType>().value(row);
     let id = |array: &ArrayRef, row| Uuid::from_slice(array.as_fixed_size_binary().value(row)).unwrap_or_default();
-    let (uuid, person, event) = (column(EventColumn::Uuid), column(EventColumn::PersonId), column(EventColumn::Event));
-    let (timestamp, created_at) = (column(EventColumn::Timestamp), column(EventColumn::CreatedAt));
-    let (person_created_at, person_mode) = (column(EventColumn::PersonCreatedAt), column(EventColumn::PersonMode));
-    let (distinct_id, elements_chain) = (column(EventColumn::DistinctId), column(EventColumn::ElementsChain));
-    let person_properties = column(EventColumn::PersonProperties);
-    let properties = part.properties_json(None).expect("INVARIANT: the suite reads undamaged parts");
+    let (uuid, person, event) = (column(EventColumn::Uuid)?, column(EventColumn::PersonId)?, column(EventColumn::Event)?);
+    let (timestamp, created_at) = (column(EventColumn::Timestamp)?, column(EventColumn::CreatedAt)?);
+    let (person_created_at, person_mode) = (column(EventColumn::PersonCreatedAt)?, column(EventColumn::PersonMode)?);
+    let (distinct_id, elements_chain) = (column(EventColumn::DistinctId)?, column(EventColumn::ElementsChain)?);
+    let person_properties = column(EventColumn::PersonProperties)?;
+    let properties = part.properties_json(None)?;
     assert!(
         [&uuid, &person, &event, &timestamp, &properties].iter().all(|array| array.len() == part.rows()),
         "columns are as long as the part"
     );
-    (0..part.rows())
-        .map(|row| Row {
-            person: id(&person, row),
-            timestamp: time(&timestamp, row),
-            uuid: id(&uuid, row),
-            event: text(&event, row),
-            distinct_id: text(&distinct_id, row),
-            created_at: time(&created_at, row),
-            person_created_at: time(&person_created_at, row),
-            person_properties: text(&person_properties, row),
-            person_mode: person_mode.as_primitive::<UInt8Type>().value(row),
-            elements_chain: text(&elements_chain, row),
-            properties: properties.as_string::<i32>().value(row).to_owned(),
-        })
-        .collect()
+    let rows = (0..part.rows()).map(|row| Row {
+        person: id(&person, row),
+        timestamp: time(&timestamp, row),
+        uuid: id(&uuid, row),
+        event: text(&event, row),
+        distinct_id: text(&distinct_id, row),
+        created_at: time(&created_at, row),
+        person_created_at: time(&person_created_at, row),
+        person_properties: text(&person_properties, row),
+        person_mode: person_mode.as_primitive::<UInt8Type>().value(row),
+        elements_chain: text(&elements_chain, row),
+        properties: properties.as_string::<i32>().value(row).to_owned(),
+    });
+    Ok(rows.collect())
 }
 
-fn check_order(part: &dyn Part, rows: &[Row]) {
+fn check_order(part: &dyn Part, rows: &[Row]) -> Result<(), ReadError> {
     assert!(rows.is_sorted_by_key(|row| (row.person, row.timestamp, row.uuid)), "rows are sorted by (person, time, uuid)");
-    let runs = part.person_runs().expect("INVARIANT: the suite reads undamaged parts");
+    let runs = part.person_runs()?;
     assert!(runs.persons.is_sorted_by(|a, b| a < b), "each person has one run");
     assert_eq!(runs.starts.len(), runs.persons.len() + 1, "one start more than persons");
     for (place, person) in runs.persons.iter().enumerate() {
@@ -191,4 +202,5 @@ fn check_order(part: &dyn Part, rows: &[Row]) {
     }
     let times = rows.iter().map(|row| row.timestamp);
     assert_eq!(part.time_range(), (times.clone().min().unwrap_or_default(), times.max().unwrap_or_default()), "the time range is exact");
+    Ok(())
 }

@@ -70,6 +70,10 @@ const TOTALS: TableDefinition<'_, Bytes, i64> = TableDefinition::new("verdict_to
 const LETTERS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("dead_letters");
 const SEEN: TableDefinition<'_, u64, Bytes> = TableDefinition::new("seen");
 
+/// A manifest up to this size is written again whenever a store is opened, since the process before may have died after a failed sync; a larger one
+/// only when this process met a failure: it would put off the start.
+const WRITTEN_AGAIN_BYTES_MAX: u64 = 64 << 20;
+
 /// Format that this program writes, and the newest that it reads. Format 1 had neither arrivals nor accounts.
 const FORMAT: u32 = 2;
 
@@ -163,7 +167,7 @@ impl Manifest {
     /// Opens the manifest, or makes it for a store of `shards` shards.
     pub(crate) fn open(files: &Arc<dyn Files>, cache_bytes: usize, shards: u16) -> Result<(Self, Loaded), OpenError> {
         let path = files.path(MANIFEST);
-        let db = open_database(&**files, cache_bytes, &path)?;
+        let db = open_database(&**files, cache_bytes, &path, WRITTEN_AGAIN_BYTES_MAX)?;
         check_format(&db, &path)?;
         prepare(&db, shards).map_err(|error| open_error(&path, error))?;
         let loaded = load(&db).map_err(|error| open_error(&path, error))?;
@@ -241,7 +245,7 @@ impl Manifest {
         let mut place = self.db.write();
         // The lock on the file goes with the old database, so it has to go first.
         *place = None;
-        let opened = open_database(&*self.files, self.cache_bytes, &self.path).and_then(|db| {
+        let opened = open_database(&*self.files, self.cache_bytes, &self.path, u64::MAX).and_then(|db| {
             let number = number_of_changes(&db).map_err(|error| open_error(&self.path, error))?;
             Ok((db, number))
         });
@@ -258,10 +262,35 @@ fn closed() -> ReadError {
     ReadError::Manifest { what: "it is closed after a failure".to_owned() }
 }
 
-fn open_database(files: &dyn Files, cache_bytes: usize, path: &Path) -> Result<Database, OpenError> {
-    let backend = files.manifest().map_err(|source| OpenError::Io { action: "open", path: path.to_owned(), source })?;
+fn open_database(files: &dyn Files, cache_bytes: usize, path: &Path, written_again_max: u64) -> Result<Database, OpenError> {
+    let io = |action| move |source| OpenError::Io { action, path: path.to_owned(), source };
+    let backend = files.manifest().map_err(io("open"))?;
+    let len = backend.len().map_err(io("open"))?;
+    if len <= written_again_max {
+        write_again(&*backend, len).map_err(io("write again"))?;
+    }
     let opened = Database::builder().set_cache_size(cache_bytes).create_with_backend(Boxed(backend));
     opened.map_err(|error| open_error(path, error.into()))
+}
+
+/// Writes every byte once more and syncs. After a failed sync the system shows pages that it has given up on as if they were on the disk, and no later
+/// sync writes them: what is read and built upon must be made durable first.
+fn write_again(backend: &dyn StorageBackend, len: u64) -> std::io::Result<()> {
+    const STEP: u64 = 1 << 20;
+    let (mut buffer, mut again) = (Vec::new(), Vec::new());
+    for at in (0..len).step_by(STEP as usize) {
+        let bytes = usize::try_from(STEP.min(len - at)).unwrap_or_default();
+        buffer.resize(bytes, 0);
+        again.resize(bytes, 0);
+        backend.read(at, &mut buffer)?;
+        backend.read(at, &mut again)?;
+        // A read that went wrong must not be made lasting.
+        if buffer != again {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+        backend.write(at, &buffer)?;
+    }
+    if len > 0 { backend.sync_data() } else { Ok(()) }
 }
 
 fn number_of_changes(db: &Database) -> Result<u64, redb::Error> {

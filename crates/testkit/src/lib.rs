@@ -1,0 +1,34 @@
+//! The simulator: capture → journal → process → store in one thread, from one seed, with clients that retry and a disk that fails.
+//!
+//! In: a seed. Out: an [`Outcome`]: what happened, a hash of it, and the first broken promise if there is one.
+//!
+//! ```text
+//!  clients ──HTTP in process──▶ capture ──▶ journal ──▶ process ──▶ store          one seed decides what acts next,
+//!     ▲                                        └────── one disk ──────┘            which fault comes when, and what
+//!     └──── what they were told ────▶ checker ◀──── rows, persons, groups          a power cut leaves of the disk
+//! ```
+//!
+//! # Invariants
+//! - No thread, no wall clock, no chance but the seed's: the same seed gives the same trace.
+//! - The product's own code runs, put together as the binary does it (`server.rs`); what is replaced are threads (by steps), time
+//!   ([`aqueduct_event::Clock`], tokio's paused clock) and files (`Disk`, `Files`).
+//! - What is checked is what was promised: see `check.rs` for the list and `model.rs` for what records come to.
+//!
+//! Only tests use this crate. Read next: `plan.rs` (what a seed draws), `sim.rs` (the run), `check.rs`.
+
+mod check;
+mod clients;
+mod files;
+mod messages;
+mod model;
+mod plan;
+mod server;
+mod sim;
+mod tap;
+mod trace;
+
+pub use sim::{Failure, Outcome, run};
+pub use trace::Counts;
+
+/// Whether an event that is sent again is stored once. Off: each accepted copy is a row.
+const EXACTLY_ONCE: bool = false;

@@ -1,0 +1,252 @@
+//! What clients send: requests as SDKs make them, good ones and bad ones, with few persons so that they meet.
+//!
+//! In: chance and the time. Out: a [`Message`] with its body, and the events in it as the client remembers them.
+
+use crate::model::EventKey;
+use aqueduct_event::UnixMicros;
+use bytes::Bytes;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::io::Write;
+
+/// What a client knows of an event that it sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) key: EventKey,
+    /// Its properties as sent.
+    pub(crate) properties: Map<String, Value>,
+    /// Whether it becomes a row when it is accepted; if not, a rule drops it.
+    pub(crate) has_row: bool,
+    pub(crate) told: Told,
+    /// Step at which it was sent first.
+    pub(crate) sent_at: u64,
+}
+
+/// What the client was told of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// No answer, or one that says to try again.
+    Nothing,
+    /// 200, at this step.
+    Accepted(u64),
+    /// 4xx: it is no good.
+    Refused,
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) path: &'static str,
+    pub(crate) is_gzip: bool,
+    pub(crate) body: Bytes,
+    /// Its events, as places in the list of all.
+    pub(crate) events: Vec<usize>,
+    /// Whether it must be refused.
+    pub(crate) is_bad: bool,
+}
+
+/// Makes messages and remembers all events.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    projects: u32,
+    bad: f64,
+    pub(crate) sent: Vec<Sent>,
+    keys: BTreeSet<EventKey>,
+}
+
+/// An event before it is in a message.
+struct Draft {
+    name: String,
+    distinct_id: String,
+    properties: Map<String, Value>,
+    root: Map<String, Value>,
+    has_row: bool,
+}
+
+const NAMES: [&str; 4] = ["$pageview", "clicked", "paid", "größer \"x\""];
+const IDS: [&str; 9] = ["anon-1", "anon-2", "anon-3", "user-1", "user-2", "user-3", "ünï", "device 7", "u"];
+
+fn one_of<'a>(rng: &mut ChaCha8Rng, of: &[&'a str]) -> &'a str {
+    of[rng.random_range(0..of.len())]
+}
+
+impl Messages {
+    pub(crate) fn new(projects: u32, bad: f64) -> Self {
+        Self { projects, bad, sent: Vec::new(), keys: BTreeSet::new() }
+    }
+
+    /// A message of a client of `project`.
+    pub(crate) fn make(&mut self, rng: &mut ChaCha8Rng, project: u32, now: UnixMicros, step: u64) -> Message {
+        if rng.random_bool(self.bad) {
+            return self.bad(rng, project, now, step);
+        }
+        let count = [1, 1, 2, 4, 9][rng.random_range(0..5)];
+        let mut events = Vec::new();
+        let mut batch = Vec::new();
+        for _ in 0..count {
+            let draft = draft(rng);
+            self.put(rng, draft, project, now, step, &mut events, &mut batch);
+        }
+        self.finish(rng, &format!("phc_{project}"), batch, events, now)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what an event is made from")]
+    fn put(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        draft: Draft,
+        project: u32,
+        now: UnixMicros,
+        step: u64,
+        events: &mut Vec<usize>,
+        batch: &mut Vec<Value>,
+    ) {
+        let Draft { name, distinct_id, mut properties, root, has_row } = draft;
+        properties.insert("n".to_owned(), Value::from(self.sent.len()));
+        // Ids of others: neither another project, nor another name or distinct id makes it the same event.
+        let other = (rng.random_bool(0.08) && !self.sent.is_empty()).then(|| self.sent[rng.random_range(0..self.sent.len())].key.1);
+        let fresh = uuid::Builder::from_random_bytes(rng.random()).into_uuid();
+        let mut key = (project, other.unwrap_or(fresh), name, distinct_id);
+        if self.keys.contains(&key) {
+            key.1 = fresh;
+        }
+        let at = UnixMicros(now.0 - rng.random_range(0..5_000_000));
+        let mut event = root;
+        event.insert("event".to_owned(), json!(key.2));
+        event.insert("distinct_id".to_owned(), json!(key.3));
+        event.insert("uuid".to_owned(), json!(key.1.to_string()));
+        event.insert("timestamp".to_owned(), json!(at.to_rfc3339()));
+        event.insert("properties".to_owned(), Value::Object(properties.clone()));
+        self.keys.insert(key.clone());
+        events.push(self.sent.len());
+        batch.push(Value::Object(event));
+        self.sent.push(Sent { key, properties, has_row, told: Told::Nothing, sent_at: step });
+    }
+
+    fn finish(&self, rng: &mut ChaCha8Rng, token: &str, mut batch: Vec<Value>, events: Vec<usize>, now: UnixMicros) -> Message {
+        let (path, body) = if batch.len() == 1 && rng.random_bool(0.5) {
+            batch[0]["token"] = json!(token);
+            (["/i/v0/e/", "/capture"][rng.random_range(0..2)], batch.remove(0))
+        } else {
+            ("/batch/", json!({"api_key": token, "batch": batch, "sent_at": now.to_rfc3339()}))
+        };
+        message(rng, path, body.to_string().into_bytes(), events, false)
+    }
+
+    fn bad(&mut self, rng: &mut ChaCha8Rng, project: u32, now: UnixMicros, step: u64) -> Message {
+        let (mut events, mut batch) = (Vec::new(), Vec::new());
+        let good = draft(rng);
+        self.put(rng, good, project, now, step, &mut events, &mut batch);
+        let mut token = format!("phc_{project}");
+        match rng.random_range(0..6) {
+            0 => {
+                let body = json!({"api_key": token, "batch": batch}).to_string();
+                let mut cut = body.len() / 2;
+                while !body.is_char_boundary(cut) {
+                    cut -= 1;
+                }
+                return message(rng, "/batch/", body.as_bytes()[..cut].to_vec(), events, true);
+            }
+            1 => {
+                batch.push(json!({"event": "nobody", "properties": {}}));
+                let body = json!({"api_key": token, "batch": batch}).to_string();
+                return message(rng, "/batch/", body.into_bytes(), events, true);
+            }
+            2 => return message(rng, "/batch/", br#"{"api_key":"","batch":[{"event":"e","distinct_id":"d"}]}"#.to_vec(), Vec::new(), true),
+            3 => {
+                // Nobody's token: the edge does not know, processing drops.
+                token = format!("phc_{}", self.projects + 7);
+                self.sent[events[0]].key.0 = 0;
+                self.sent[events[0]].has_row = false;
+            }
+            4 => batch.push(json!({"event": "$performance_event", "distinct_id": "d"})),
+            _ => {
+                let name = ["$$heatmap", "$identify", "$groupidentify"][rng.random_range(0..3)].to_owned();
+                let properties = Map::from_iter([("$process_person_profile".to_owned(), json!(false))]);
+                let dropped = Draft { name, distinct_id: one_of(rng, &IDS).to_owned(), properties, root: Map::new(), has_row: false };
+                self.put(rng, dropped, project, now, step, &mut events, &mut batch);
+            }
+        }
+        self.finish(rng, &token, batch, events, now)
+    }
+}
+
+fn message(rng: &mut ChaCha8Rng, path: &'static str, body: Vec<u8>, events: Vec<usize>, is_bad: bool) -> Message {
+    let is_gzip = rng.random_bool(0.3);
+    let body = if is_gzip { gzip(&body) } else { body };
+    Message { path, is_gzip, body: Bytes::from(body), events, is_bad }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    // INVARIANT: memory takes what is written to it.
+    let _ = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default()
+}
+
+fn draft(rng: &mut ChaCha8Rng) -> Draft {
+    let mut root = Map::new();
+    let mut properties = some_properties(rng);
+    let distinct_id = one_of(rng, &IDS).to_owned();
+    let other = one_of(rng, &IDS);
+    let name = match rng.random_range(0..20) {
+        0..=8 => one_of(rng, &NAMES).to_owned(),
+        9..=11 => {
+            properties.insert("$process_person_profile".to_owned(), json!(false));
+            one_of(rng, &NAMES).to_owned()
+        }
+        12..=13 => "$set".to_owned(),
+        14..=15 => {
+            properties.insert("$anon_distinct_id".to_owned(), json!(other));
+            "$identify".to_owned()
+        }
+        16 => "$identify".to_owned(),
+        17 => {
+            properties.insert("alias".to_owned(), json!(other));
+            ["$create_alias", "$merge_dangerously"][rng.random_range(0..2)].to_owned()
+        }
+        _ => {
+            properties.insert("$group_type".to_owned(), json!(one_of(rng, &["company", "team", "a", "b", "c", "d"])));
+            properties.insert("$group_key".to_owned(), json!(one_of(rng, &["x", "y"])));
+            properties.insert("$group_set".to_owned(), json!({one_of(rng, &["p", "q"]): rng.random_range(0..1000)}));
+            "$groupidentify".to_owned()
+        }
+    };
+    if name == "$set" || rng.random_bool(0.3) {
+        let place = if rng.random_bool(0.5) { &mut root } else { &mut properties };
+        place.insert("$set".to_owned(), json!({one_of(rng, &["p", "q", "r"]): rng.random_range(0..1000)}));
+    }
+    if rng.random_bool(0.15) {
+        properties.insert("$set_once".to_owned(), json!({one_of(rng, &["p", "first"]): rng.random_range(0..1000)}));
+    }
+    if rng.random_bool(0.08) {
+        properties.insert("$unset".to_owned(), json!([one_of(rng, &["gone", "first"])]));
+    }
+    if rng.random_bool(0.2) {
+        properties.insert("$groups".to_owned(), json!({one_of(rng, &["company", "team", "e"]): one_of(rng, &["x", "y"])}));
+    }
+    Draft { name, distinct_id, properties, root, has_row: true }
+}
+
+fn some_properties(rng: &mut ChaCha8Rng) -> Map<String, Value> {
+    let mut properties = Map::new();
+    for _ in 0..rng.random_range(0..5) {
+        let key = one_of(rng, &["a", "b", "ключ", "d \"e\"", "nested", "long"]);
+        let value = match rng.random_range(0..9) {
+            0 => json!(rng.random::<i64>()),
+            1 => json!(rng.random::<u64>()),
+            // Few digits: the checker's JSON reader rounds the last one of others.
+            2 => json!(f64::from(rng.random::<i16>()) / 1024.0),
+            3 => json!(null),
+            4 => json!(rng.random_bool(0.5)),
+            5 => json!("zeile\nmit \"allem\" \u{1f600} \\ \u{0}"),
+            6 => json!({"x": [1, 2.5, {"y": null}], "": ""}),
+            7 => json!("x".repeat(rng.random_range(0..700))),
+            _ => json!(format!("v{}", rng.random_range(0..5))),
+        };
+        properties.insert(key.to_owned(), value);
+    }
+    properties
+}

@@ -1,0 +1,85 @@
+//! The end of a run: faults cease, clients come to their end, all is drained, flushed, compacted, stopped and started, and everything is checked.
+
+use super::Sim;
+use crate::check::{self, Finding};
+use crate::server::PARTITION;
+use aqueduct_event::JournalPosition;
+
+/// Rounds in which everything must have come to rest.
+const ROUNDS_MAX: usize = 2_000;
+
+impl Sim<'_> {
+    pub(super) async fn finish(&mut self) -> Result<(), Finding> {
+        self.trace.say("FINALE".to_owned());
+        self.world.disk.clear_faults();
+        self.world.disk.cancel_crash();
+        self.world.disk.set_capacity(u64::MAX);
+        self.clients.wind_up();
+        let mut rounds = 0;
+        while !(self.clients.are_done() && self.flights.is_empty() && self.strays.is_empty()) {
+            rounds += 1;
+            if rounds > ROUNDS_MAX {
+                return Err(Finding::Broken("requests are not answered although nothing fails any more".to_owned()));
+            }
+            self.step += 1;
+            self.client_sends()?;
+            self.write_journal();
+            self.poll_flights()?;
+            self.process();
+            self.store_works(false);
+            self.after()?;
+            self.pass(200).await?;
+        }
+        self.drain()?;
+        self.check_all()?;
+        self.store_works(true);
+        let mut pieces = 0;
+        while self.store_works(false) {
+            pieces += 1;
+            if pieces > ROUNDS_MAX {
+                return Err(Finding::Broken("the store's work does not end".to_owned()));
+            }
+        }
+        self.check_all()?;
+        self.restart()?;
+        self.check_all()?;
+        self.power_cut = true;
+        self.crash()?;
+        self.check_all()?;
+        let Some(server) = &self.server else { return Ok(()) };
+        server.store.verify()?;
+        let events = self.clients.messages.sent.len() as u64;
+        self.trace.count("events", events);
+        self.trace.count("changes of the disk", self.world.disk.changes());
+        self.trace.count("failed operations of the disk", self.world.disk.failures());
+        self.trace.count("wrong reads", self.world.disk.misreads());
+        Ok(())
+    }
+
+    /// Everything that is in the journal becomes visible.
+    fn drain(&mut self) -> Result<(), Finding> {
+        for _ in 0..ROUNDS_MAX {
+            let Some(server) = &self.server else { return Ok(()) };
+            if server.position() >= server.journal.end(PARTITION) {
+                return Ok(());
+            }
+            if !self.process() {
+                self.store_works(false);
+            }
+            self.after()?;
+        }
+        Err(Finding::Broken("the journal is not drained although nothing fails any more".to_owned()))
+    }
+
+    fn check_all(&mut self) -> Result<(), Finding> {
+        let Some(server) = &self.server else { return Ok(()) };
+        let position = server.position();
+        self.check_stored(position)?;
+        let records = self.world.records.all();
+        let (sent, projects) = (&self.clients.messages.sent, self.plan.projects);
+        check::told(&records, sent, projects)?;
+        check::order(&records, sent, projects)?;
+        let model = check::model_of(&self.world.records.before(JournalPosition(u64::MAX)), projects)?;
+        check::accepted(&model, sent)
+    }
+}
