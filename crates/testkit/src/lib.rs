@@ -29,6 +29,3 @@ mod trace;
 
 pub use sim::{Failure, Outcome, run};
 pub use trace::Counts;
-
-/// Whether an event that is sent again is stored once. Off: each accepted copy is a row.
-const EXACTLY_ONCE: bool = false;

@@ -5,8 +5,11 @@
 
 use aqueduct_event::{PersonId, ProjectId, RawBatch, RawEvent, UnixMicros, person_id_of};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use uuid::Uuid;
+
+/// An event that comes again within this time of its first arrival is the same one.
+pub(crate) const WINDOW_MICROS: u64 = 7 * 24 * 3_600_000_000;
 
 /// What makes an event the same event.
 pub(crate) type EventKey = (u32, Uuid, String, String);
@@ -60,7 +63,8 @@ pub(crate) struct ModelProject {
 pub(crate) struct Model {
     pub(crate) projects: BTreeMap<u32, ModelProject>,
     pub(crate) rows: Vec<ModelRow>,
-    seen: BTreeSet<EventKey>,
+    /// When the rows of each event were received.
+    seen: BTreeMap<EventKey, Vec<i64>>,
 }
 
 /// What an event asks of its person.
@@ -110,9 +114,11 @@ impl Model {
             return;
         }
         let key = key_of(number, event);
-        if crate::EXACTLY_ONCE && !self.seen.insert(key.clone()) {
+        let arrivals = self.seen.entry(key.clone()).or_default();
+        if arrivals.iter().any(|arrival| arrival.abs_diff(received_at.0) <= WINDOW_MICROS) {
             return;
         }
+        arrivals.push(received_at.0);
         let project = self.projects.entry(number).or_default();
         let mut wishes = Wishes::default();
         if !is_personless && event.event != "$groupidentify" {
