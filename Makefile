@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. The rest serve them.
-.PHONY: run build ui assets test test-rust test-ui test-e2e lint format docs bench fuzz clean
+.PHONY: run build ui assets test test-rust test-ui test-e2e lint format docs bench fuzz soak clean
 
 CARGO ?= cargo
 
@@ -50,6 +50,12 @@ docs:
 ## bench: measures the whole path; prints a table
 bench: build
 	$(CARGO) run --release --locked --package bench -- ingest
+
+## soak: the simulator on seed after seed: `make soak SECONDS=600 [SEED=1000000]`
+SECONDS ?= 60
+SEED ?= 1000000
+soak:
+	$(CARGO) run --locked --package aqueduct-testkit --example soak -- $(SECONDS) $(SEED)
 
 ## fuzz: each fuzz target for a minute
 fuzz:

@@ -32,6 +32,8 @@ pub(crate) enum Action {
     Flush,
     /// Time passes.
     Tick,
+    /// Nothing comes for a while: the journal's writer rests.
+    Rest,
     /// The wall clock is set to another time.
     ClockJump,
     /// The power will fail, or the process be killed, after some more changes of files.
@@ -86,11 +88,11 @@ impl Plan {
             flush_age_ms: [500, 30_000][rng.random_range(0..2)],
             memory_bytes_max: [60_000, 1 << 30][rng.random_range(0..2)],
             background: false,
-            cache_bytes: [0, 32 << 20][rng.random_range(0..2)],
+            cache_bytes: [0, 32 << 20, 32 << 20][rng.random_range(0..3)],
             manifest_cache_bytes: MIB,
-            property_columns_max: [2, 512][rng.random_range(0..2)],
+            property_columns_max: [1, 3, 512][rng.random_range(0..3)],
             compaction_fanout: rng.random_range(2..5),
-            row_group_rows_max: [8, 1 << 20][rng.random_range(0..2)],
+            row_group_rows_max: [8, 1 << 20, 1 << 20, 1 << 20][rng.random_range(0..4)],
             ..StoreConfig::default()
         };
         let process = ProcessConfig {
@@ -101,8 +103,8 @@ impl Plan {
         Self {
             projects: rng.random_range(1..4),
             clients: rng.random_range(1..6),
-            requests: rng.random_range(10..60),
-            steps: rng.random_range(80..400),
+            requests: rng.random_range(8..40),
+            steps: rng.random_range(60..300),
             actions: draw_actions(rng),
             answer_lost: [0.0, 0.1, 0.5][rng.random_range(0..3)],
             duplicated: [0.0, 0.1, 0.4][rng.random_range(0..3)],
@@ -126,6 +128,7 @@ fn draw_actions(rng: &mut ChaCha8Rng) -> Vec<(Action, u32)> {
     maybe(Action::Work, 0.9, 1..12);
     maybe(Action::Flush, 0.5, 1..6);
     maybe(Action::Tick, 0.9, 2..15);
+    maybe(Action::Rest, 0.3, 1..4);
     maybe(Action::ClockJump, 0.3, 1..4);
     maybe(Action::Crash, 0.8, 1..6);
     maybe(Action::Restart, 0.4, 1..3);

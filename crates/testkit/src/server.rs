@@ -115,7 +115,7 @@ impl Server {
             partition: PARTITION,
             config: plan.process.clone(),
         })?;
-        let state = CaptureState { journal: Arc::clone(&journal), projects: known, clock, config: plan.capture.clone() };
+        let state = CaptureState { journal: Arc::clone(&journal), projects: known, clock, recorder: None, config: plan.capture.clone() };
         Ok(Self { router: router(state), pipeline, store, journal, writer })
     }
 

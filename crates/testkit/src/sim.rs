@@ -168,6 +168,12 @@ impl<'a> Sim<'a> {
                 self.write_journal();
                 Ok(())
             }
+            Action::Rest => {
+                if let Some(server) = &mut self.server {
+                    server.writer.rest();
+                }
+                Ok(())
+            }
             Action::Process => {
                 self.process();
                 Ok(())

@@ -227,4 +227,14 @@ impl Pace for StopsAfter {
     }
 
     fn stalled(&self) {}
+
+#[test]
+fn what_the_store_had_confirmed_before_a_crash_is_trimmed_after_it() {
+    let mut rig = Rig::new();
+    rig.append(&[EVENT]);
+    assert_eq!(rig.pipeline().step().expect("works"), Step::Committed { records: 1 });
+    // Confirmed, and the process dies before it hears of it. A full journal would refuse everything until somebody trims it.
+    rig.store.flush().expect("flushed");
+    assert_eq!(rig.pipeline().step().expect("idle"), Step::Idle);
+    assert!(rig.journal.reader(PARTITION, JournalPosition(0)).is_err(), "trimmed");
 }

@@ -20,7 +20,7 @@ impl Sim<'_> {
         let disk = &self.world.disk;
         match action {
             Action::ClockJump => {
-                let by = [-DAY_MICROS, -1_000_000, 1_000_000, 40 * 60_000_000, DAY_MICROS][self.rng.random_range(0..5)];
+                let by = [-DAY_MICROS, -1_000_000, 1_000_000, 40 * 60_000_000, DAY_MICROS, 8 * DAY_MICROS][self.rng.random_range(0..6)];
                 self.world.clock.set(UnixMicros(self.world.clock_now().0 + by));
                 self.trace.say(format!("the clock jumps by {by} µs"));
                 self.trace.count("clock jumps", 1);
