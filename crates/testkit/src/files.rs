@@ -12,7 +12,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const MANIFEST: &str = "manifest.redb";
+/// Name of the manifest's file.
+pub(crate) const MANIFEST: &str = "manifest.redb";
 
 /// A directory of the simulated disk.
 #[derive(Debug)]

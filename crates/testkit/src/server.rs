@@ -6,15 +6,18 @@ use crate::files::SimFiles;
 use crate::model::project_of;
 use crate::plan::{Plan, STORE_DIR};
 use crate::tap::{Records, TappedJournal};
-use aqueduct_capture::{CaptureState, ProjectLookup, router};
+use aqueduct_capture::{CaptureState, Gate, ProjectLookup, router};
 use aqueduct_event::{Clock, JournalPosition, ManualClock, PartitionId, ProjectId, UnixMicros};
 use aqueduct_journal::{FaultyDisk, Journal, Turn, WalArgs, WalJournal, WalWriter};
-use aqueduct_process::{CookielessMode, Observed, Observer, Pipeline, PipelineArgs, ProjectFacts, Projects, StepError, Warning};
+use aqueduct_process::{
+    CookielessMode, Observed, Observer, Pace, Pipeline, PipelineArgs, ProjectFacts, Projects, StepError, VisibleBytes, Warning,
+};
 use aqueduct_store::{EmbeddedStore, Store};
 use axum::Router;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use thiserror::Error;
 
 pub(crate) const PARTITION: PartitionId = PartitionId(0);
@@ -92,6 +95,20 @@ impl Observer for Known {
     fn warning(&self, _: ProjectId, _: Warning) {}
 }
 
+/// What becomes visible makes room at the edge.
+#[derive(Debug)]
+struct Throttle(Arc<Gate>);
+
+impl Pace for Throttle {
+    fn visible(&self, bytes: VisibleBytes, busy: Duration) {
+        self.0.visible(bytes.replayed, bytes.fresh, busy);
+    }
+
+    fn stalled(&self) {
+        self.0.stalled();
+    }
+}
+
 impl Server {
     /// Opens a server in the order of the binary: store, journal, processing, edge.
     pub(crate) fn open(plan: &Plan, world: &World) -> Result<Self, OpenFailure> {
@@ -115,7 +132,11 @@ impl Server {
             partition: PARTITION,
             config: plan.process.clone(),
         })?;
-        let state = CaptureState { journal: Arc::clone(&journal), projects: known, clock, recorder: None, config: plan.capture.clone() };
+        let gate = Arc::new(Gate::new(&plan.capture));
+        let pipeline = pipeline.with_pace(Arc::new(Throttle(Arc::clone(&gate))));
+        gate.follow(Arc::clone(&journal));
+        let config = plan.capture.clone();
+        let state = CaptureState { journal: Arc::clone(&journal), projects: known, clock, recorder: None, config, gate };
         Ok(Self { router: router(state), pipeline, store, journal, writer })
     }
 

@@ -85,6 +85,10 @@ impl Journal for TappedJournal {
         self.journal.end(partition)
     }
 
+    fn appended_bytes(&self) -> u64 {
+        self.journal.appended_bytes()
+    }
+
     fn poisoned(&self) -> Option<String> {
         self.journal.poisoned()
     }

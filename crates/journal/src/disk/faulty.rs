@@ -74,6 +74,8 @@ struct State {
     changes: u64,
     faults: BTreeMap<Op, (u64, io::ErrorKind)>,
     misread: Option<(u64, Misread)>,
+    /// A file that is always read as it was written.
+    never_misread: Option<PathBuf>,
     /// Faults that came about: errors, refusals for want of room, wrong reads.
     failures: u64,
     misreads: u64,
@@ -112,6 +114,7 @@ impl FaultyDisk {
             changes: 0,
             faults: BTreeMap::new(),
             misread: None,
+            never_misread: None,
             failures: 0,
             misreads: 0,
             capacity_bytes: u64::MAX,
@@ -130,6 +133,11 @@ impl FaultyDisk {
     /// Makes the `nth` next read (1: the very next) that gives any bytes give wrong ones, once.
     pub fn misread(&self, nth: u64, how: Misread) {
         self.0.state.lock().misread = Some((nth, how));
+    }
+
+    /// Keeps one file out of that.
+    pub fn never_misread(&self, path: &Path) {
+        self.0.state.lock().never_misread = Some(path.to_owned());
     }
 
     /// Takes back the faults that have not come about, but for a power cut.
@@ -292,7 +300,8 @@ impl State {
 
     /// Spoils what a read gives, if that is due.
     fn spoil(&mut self, file: usize, buffer: &mut [u8]) {
-        let Some((nth, how)) = self.misread.as_mut().filter(|_| !buffer.is_empty()) else { return };
+        let is_spared = self.never_misread.as_ref().is_some_and(|path| self.names.get(path) == Some(&file));
+        let Some((nth, how)) = self.misread.as_mut().filter(|_| !is_spared && !buffer.is_empty()) else { return };
         *nth -= 1;
         if *nth > 0 {
             return;

@@ -11,8 +11,8 @@
 //! - The last group may be intact and yet unsynced (the process died before, or the kernel gave up on it). It is written again and synced
 //!   before anybody reads it.
 
-use super::format::{FRAME_HEADER_BYTES, GROUP_HEADER_BYTES, GROUP_MAGIC, GROUP_RECORDS_MAX, GroupHeader};
-use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader, SegmentHeaderError, VERSION};
+use super::format::{FRAME_HEADER_BYTES, FrameHeader, GROUP_HEADER_BYTES, GROUP_MAGIC, GROUP_RECORDS_MAX, GroupHeader};
+use super::format::{SEGMENT_HEADER_BYTES, Seed, SegmentHeader, SegmentHeaderError, VERSION};
 use super::segment::{GroupError, Segment, UNFINISHED_ENDING, Window, first_of_name};
 use crate::disk::Disk;
 use crate::error::OpenError;
@@ -181,6 +181,11 @@ fn walk(segment: &Segment, follower: Option<u64>) -> Result<Walk, OpenError> {
                         positions,
                     });
                 }
+                // A read that went wrong must not cut off what was acknowledged.
+                let mut again = Window::new(Arc::clone(&segment.file), file_bytes);
+                if check_group(&mut again, walk.offset, lowest, segment).is_ok() {
+                    return Err(read_failed(io::ErrorKind::InvalidData.into()));
+                }
                 walk.torn = Some(what);
                 break;
             }
@@ -278,5 +283,25 @@ fn rewrite(segment: &Segment, group: Range<u64>) -> io::Result<()> {
     let len = usize::try_from(group.end - group.start).map_err(|_| io::ErrorKind::InvalidData)?;
     let mut bytes = vec![0; len];
     let read = segment.file.read_at(&mut bytes, group.start)?;
-    segment.file.write_at(&[&bytes[..read]], group.start)
+    // What was read well a moment ago may be read wrong now, and must not be made lasting so.
+    if read < len || !is_sound(&bytes, segment.header.seed()) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    segment.file.write_at(&[&bytes], group.start)
+}
+
+/// Whether bytes are one whole group with all its frames.
+fn is_sound(bytes: &[u8], seed: Seed) -> bool {
+    let Some((header, mut rest)) = bytes.split_first_chunk() else { return false };
+    let Some(group) = GroupHeader::decode(header, seed) else { return false };
+    for position in group.first..group.end() {
+        let Some((header, after)) = rest.split_first_chunk() else { return false };
+        let frame = FrameHeader::decode(header);
+        let Some((payload, after)) = after.split_at_checked(frame.payload_bytes as usize) else { return false };
+        if frame.position != position || frame.checksum != frame.expected_checksum(payload, seed) {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_empty()
 }

@@ -227,6 +227,7 @@ impl Pace for StopsAfter {
     }
 
     fn stalled(&self) {}
+}
 
 #[test]
 fn what_the_store_had_confirmed_before_a_crash_is_trimmed_after_it() {

@@ -18,13 +18,11 @@ fn seeds(from: u64) {
 }
 
 #[test]
-#[ignore = "arrivals do not survive a restart yet"]
 fn a_thousand_seeds_first_half() {
     seeds(0);
 }
 
 #[test]
-#[ignore = "arrivals do not survive a restart yet"]
 fn a_thousand_seeds_second_half() {
     seeds(SEEDS);
 }
