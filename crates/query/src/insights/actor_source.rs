@@ -1,7 +1,7 @@
 //! The people behind the numbers of insights: from an actors request to the insight that knows them.
 
 use super::actors::{Absorb, Actor, ActorId};
-use super::{InsightContext, parsed, stickiness, trends};
+use super::{InsightContext, funnels, parsed, stickiness, trends};
 use crate::error::QueryError;
 use crate::hogql::ast::Query;
 use crate::resolve::QueryContext;
@@ -118,6 +118,7 @@ pub(crate) fn actors(kind: &str, request: &Value, context: &QueryContext, stop: 
                 other => Err(QueryError::unsupported(format!("actors of a query of kind '{other}' are not supported here"))),
             }
         }
+        "FunnelsActorsQuery" => funnels::found_actors(&parsed(request)?, &context).map(ActorSource::Rows),
         other => Err(QueryError::unsupported(format!("a source of kind '{other}' is not supported here"))),
     }
 }

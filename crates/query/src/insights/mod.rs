@@ -14,6 +14,7 @@ mod breakdowns;
 mod buckets;
 mod conditions;
 mod days;
+mod funnels;
 mod labels;
 mod model;
 mod parallel;
@@ -64,7 +65,7 @@ pub(crate) struct InsightContext<'a> {
 
 /// Whether this kind of query is an insight.
 pub(crate) fn knows(kind: &str) -> bool {
-    matches!(kind, "TrendsQuery" | "StickinessQuery")
+    matches!(kind, "TrendsQuery" | "FunnelsQuery" | "FunnelsActorsQuery" | "StickinessQuery")
 }
 
 /// Answers an insight query.
@@ -75,6 +76,8 @@ pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext, stop: &Atom
     let context = InsightContext::new(context, stop);
     match kind {
         "TrendsQuery" => trends::run(&parsed(query)?, &context),
+        "FunnelsQuery" => funnels::run(&parsed(query)?, &context),
+        "FunnelsActorsQuery" => funnels::run_actors(&parsed(query)?, &context),
         "StickinessQuery" => stickiness::run(&parsed(query)?, &context),
         other => Err(QueryError::unsupported(format!("queries of kind '{other}' are not supported here"))),
     }

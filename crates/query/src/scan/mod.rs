@@ -27,6 +27,6 @@ pub(crate) use context::ScanContext;
 pub(crate) use events::{EventsTable, Top};
 pub(crate) use part::PartColumns;
 pub(crate) use persons::uuids;
-pub(crate) use program::{Compiled, RowProgram};
+pub(crate) use program::{Compiled, RowProgram, RowProgramOnPart};
 pub(crate) use sessions::{SESSION_FIELDS, SessionField};
 pub(crate) use tables::{DerivedKind, DerivedTable, EmptyType, NumbersTable, TableColumn};

@@ -94,6 +94,19 @@ impl Compiled {
         Ok(Some((keys, results)))
     }
 
+    /// The value for some rows of the part; text stays a dictionary where it comes from one.
+    fn evaluate_rows_encoded(&self, part: &mut PartColumns, rows: &UInt32Array) -> Result<ArrayRef, QueryError> {
+        if self.is_column {
+            return part.get_rows(&self.columns[0], rows);
+        }
+        let Some((keys, results)) = self.by_dictionary(part)? else { return self.evaluate_rows(part, rows) };
+        let keys = take(&keys, rows, None)?.as_primitive::<Int32Type>().clone();
+        match results.data_type() {
+            DataType::Utf8 => Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, results)?)),
+            _ => Ok(take(results.as_ref(), &keys, None)?),
+        }
+    }
+
     /// The value for some rows of the part.
     fn evaluate_rows(&self, part: &mut PartColumns, rows: &UInt32Array) -> Result<ArrayRef, QueryError> {
         let arrays = self.columns.iter().map(|column| part.get_rows(column, rows)).collect::<Result<Vec<_>, _>>()?;
@@ -187,5 +200,26 @@ impl RowProgram {
     pub(crate) fn evaluate(&self, part: &Arc<dyn Part>) -> Result<Vec<ArrayRef>, QueryError> {
         let mut columns = PartColumns::new(&self.context, part);
         self.exprs.iter().map(|expr| expr.evaluate_encoded(&mut columns)).collect()
+    }
+}
+
+/// A program and a part: expressions are asked one by one, for some rows; the columns that they need are made once.
+#[derive(Debug)]
+pub(crate) struct RowProgramOnPart<'p> {
+    program: &'p RowProgram,
+    columns: PartColumns,
+}
+
+impl RowProgram {
+    /// The program over one part.
+    pub(crate) fn on(&self, part: &Arc<dyn Part>) -> RowProgramOnPart<'_> {
+        RowProgramOnPart { program: self, columns: PartColumns::new(&self.context, part) }
+    }
+}
+
+impl RowProgramOnPart<'_> {
+    /// The value of expression number `expr` for these rows. Text may come as a dictionary.
+    pub(crate) fn evaluate(&mut self, expr: usize, rows: &UInt32Array) -> Result<ArrayRef, QueryError> {
+        self.program.exprs[expr].evaluate_rows_encoded(&mut self.columns, rows)
     }
 }

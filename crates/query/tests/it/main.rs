@@ -2,6 +2,8 @@
 
 mod answers_cases;
 mod answers_have_posthogs_shape;
+mod funnel_oracle;
+mod funnels_agree_with_the_slow_way;
 mod isolates_projects;
 mod reads_many_batches;
 mod stops_what_takes_too_long;

@@ -1,0 +1,343 @@
+//! The rows of one part that matter to a funnel, as bits.
+//!
+//! A row's event is looked up once, in a table over the part's dictionary of names, so a funnel of twenty steps reads a row as fast as one of three.
+//! Property filters see only the rows whose name made them candidates. What is left is packed: times, masks, codes.
+
+use super::engine::{Mask, STEPS_MAX};
+use super::plan::{Breakdown, Condition, First, Names, Plan};
+use crate::error::QueryError;
+use crate::hogql::ast::Expr;
+use crate::hogql::build::call;
+use crate::insights::InsightContext;
+use crate::insights::actors::Actor;
+use crate::insights::labels::Labels;
+use crate::scan::{RowProgram, RowProgramOnPart};
+use aqueduct_store::{EventColumn, Part, PersonRuns};
+use arrow::array::{ArrayRef, AsArray, UInt32Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type, TimestampMicrosecondType};
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+/// No key: the row belongs to no actor.
+pub(super) const NO_KEY: u32 = u32::MAX;
+
+/// What a row is to the search for a person's first events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Candidate {
+    /// Steps whose first event it may be.
+    pub(super) steps: u32,
+    /// It is an event of the funnel too, not only of the past.
+    pub(super) is_live: bool,
+}
+
+/// Rows that matter, in the order of the part. The vectors are of one length, but those that the plan does not need, which are empty.
+#[derive(Debug)]
+pub(super) struct Hits {
+    pub(super) part: Arc<dyn Part>,
+    pub(super) rows: Vec<u32>,
+    pub(super) times: Vec<i64>,
+    pub(super) masks: Vec<Mask>,
+    pub(super) candidates: Vec<Candidate>,
+    /// Codes of breakdown values; for cohorts the set of those that the row's person is in.
+    pub(super) labels: Vec<u32>,
+    /// Codes of actors.
+    pub(super) keys: Vec<u32>,
+    /// Where persons begin among them; persons without any are left out.
+    pub(super) runs: Arc<PersonRuns>,
+}
+
+/// Texts of actors, numbered in order of appearance.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    codes: HashMap<String, u32>,
+    pub(super) names: Vec<String>,
+}
+
+impl Keys {
+    pub(super) fn code(&mut self, key: &str) -> u32 {
+        if let Some(code) = self.codes.get(key) {
+            return *code;
+        }
+        let code = u32::try_from(self.names.len()).unwrap_or(NO_KEY);
+        self.codes.insert(key.to_owned(), code);
+        self.names.push(key.to_owned());
+        code
+    }
+}
+
+/// Reads parts as a plan wants them.
+#[derive(Debug)]
+pub(super) struct Reader<'p> {
+    plan: &'p Plan,
+    /// Times that count, µs, both included.
+    range: (i64, i64),
+    program: RowProgram,
+    /// Places in the program.
+    filter: Option<usize>,
+    /// For each condition.
+    filters: Vec<Option<usize>>,
+    breakdown: std::ops::Range<usize>,
+    key: Option<usize>,
+    /// Conditions that look at the past, as bits.
+    looks_back: u64,
+}
+
+impl<'p> Reader<'p> {
+    /// # Errors
+    /// [`QueryError`] when an expression does not resolve.
+    pub(super) fn new(plan: &'p Plan, range: (i64, i64), context: &InsightContext<'_>) -> Result<Self, QueryError> {
+        let mut exprs: Vec<Expr> = Vec::new();
+        let mut place = |expr: &Expr| {
+            exprs.push(expr.clone());
+            exprs.len() - 1
+        };
+        let filter = plan.filter.as_ref().map(&mut place);
+        let filters = plan.conditions.iter().map(|condition| condition.filter.as_ref().map(&mut place)).collect();
+        let key = match &plan.actor {
+            Actor::Person => None,
+            Actor::Key { expr, .. } => Some(place(&call("toString", vec![expr.clone()]))),
+        };
+        let begin = exprs.len();
+        match &plan.breakdown {
+            Breakdown::None => {}
+            Breakdown::Values { exprs: values } => exprs.extend(values.iter().cloned()),
+            Breakdown::Cohorts(cohorts) => exprs.extend(cohorts.iter().map(|cohort| cohort.is_member.clone())),
+        }
+        let breakdown = begin..exprs.len();
+        let looks_back = bits_where(&plan.conditions, |condition| condition.first != First::No);
+        Ok(Self { plan, range, program: context.compile(&exprs)?, filter, filters, breakdown, key, looks_back })
+    }
+
+    /// What of a part matters; `None` when nothing does.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the part cannot be read or an expression fails.
+    pub(super) fn read(&self, part: &Arc<dyn Part>, labels: &mut Labels, keys: &mut Keys) -> Result<Option<Hits>, QueryError> {
+        let (earliest, latest) = part.time_range();
+        if earliest > self.range.1 || (latest < self.range.0 && self.looks_back == 0) {
+            return Ok(None);
+        }
+        let Some((rows, mut bits)) = self.by_name(part)? else { return Ok(None) };
+        let times = part.column(EventColumn::Timestamp)?;
+        let times = times.as_primitive::<TimestampMicrosecondType>().values();
+        let times = rows.iter().map(|row| times[*row as usize]).collect();
+        let (masks, candidates) = (vec![Mask::default(); rows.len()], Vec::new());
+        let mut hits =
+            Hits { part: Arc::clone(part), rows, times, masks, candidates, labels: Vec::new(), keys: Vec::new(), runs: Arc::default() };
+        let mut program = self.program.on(part);
+        self.apply_filters(&mut hits, &mut bits, &mut program)?;
+        if let Some(key) = self.key {
+            self.find_keys(&mut hits, key, &mut program, keys)?;
+        }
+        self.find_labels(&mut hits, &mut program, labels)?;
+        hits.runs = Arc::new(runs_among(part.person_runs()?.as_ref(), &hits.rows));
+        Ok(if hits.rows.is_empty() { None } else { Some(hits) })
+    }
+
+    /// Rows whose name and time are right, with the conditions that their names fulfil.
+    fn by_name(&self, part: &Arc<dyn Part>) -> Result<Option<(Vec<u32>, Vec<u64>)>, QueryError> {
+        let names = part.column(EventColumn::Event)?;
+        let names = names.as_dictionary::<Int32Type>();
+        let of_name = |name: Option<&str>| {
+            bits_where(&self.plan.conditions, |condition| match &condition.names {
+                Names::All => true,
+                Names::Only(names) => names.iter().any(|known| Some(known.as_str()) == name),
+            })
+        };
+        let table: Vec<u64> = names.values().as_string::<i32>().iter().map(of_name).collect();
+        let all = self.plan.rules.is_strict;
+        if !all && table.iter().all(|bits| *bits == 0) {
+            return Ok(None);
+        }
+        let times = part.column(EventColumn::Timestamp)?;
+        let times = times.as_primitive::<TimestampMicrosecondType>().values();
+        let (from, to) = self.range;
+        let (mut rows, mut kept_bits) = (vec![0_u32; times.len()], vec![0_u64; times.len()]);
+        let mut kept = 0;
+        for (row, (key, time)) in (0_u32..).zip(names.keys().values().iter().zip(times)) {
+            let bits = usize::try_from(*key).ok().and_then(|key| table.get(key)).copied().unwrap_or(0);
+            let is_live = ((bits != 0) | all) & (*time >= from);
+            let is_past = bits & self.looks_back != 0;
+            // Written in any case and kept by a sum: a branch here would be mispredicted for every other row.
+            (rows[kept], kept_bits[kept]) = (row, bits);
+            kept += usize::from((is_live | is_past) & (*time <= to));
+        }
+        rows.truncate(kept);
+        rows.shrink_to_fit();
+        kept_bits.truncate(kept);
+        Ok(if kept == 0 { None } else { Some((rows, kept_bits)) })
+    }
+
+    /// Turns conditions into masks, after the property filters.
+    fn apply_filters(&self, hits: &mut Hits, bits: &mut [u64], program: &mut RowProgramOnPart<'_>) -> Result<(), QueryError> {
+        let asks_rows = self.filter.is_some() || self.filters.iter().any(Option::is_some);
+        if !asks_rows && self.looks_back == 0 {
+            // The name has said everything.
+            for (mask, bits) in hits.masks.iter_mut().zip(bits) {
+                *mask = self.mask_of(*bits);
+            }
+            return Ok(());
+        }
+        let mut is_live: Vec<bool> = hits.times.iter().map(|time| *time >= self.range.0).collect();
+        let of_name = |bits: u64| self.steps_of(bits, First::OfName);
+        if self.looks_back != 0 {
+            hits.candidates = bits.iter().map(|bits| Candidate { steps: of_name(*bits), is_live: false }).collect();
+        }
+        if let Some(filter) = self.filter {
+            let passes = flags(program.evaluate(filter, &UInt32Array::from(hits.rows.clone()))?)?;
+            for (live, passes) in is_live.iter_mut().zip(passes) {
+                *live &= passes;
+            }
+        }
+        for (condition, filter) in self.filters.iter().enumerate().filter_map(|(at, filter)| Some((at, (*filter)?))) {
+            let asked: Vec<usize> = (0..bits.len()).filter(|at| bits[*at] >> condition & 1 == 1).collect();
+            if asked.is_empty() {
+                continue;
+            }
+            let rows: UInt32Array = asked.iter().map(|at| hits.rows[*at]).collect::<Vec<_>>().into();
+            for (at, passes) in asked.into_iter().zip(flags(program.evaluate(filter, &rows)?)?) {
+                bits[at] &= !(u64::from(!passes) << condition);
+            }
+        }
+        for (at, mask) in hits.masks.iter_mut().enumerate() {
+            *mask = if is_live[at] { self.mask_of(bits[at]) } else { Mask::default() };
+        }
+        for (candidate, (bits, live)) in hits.candidates.iter_mut().zip(bits.iter().zip(&is_live)) {
+            candidate.steps |= self.steps_of(*bits, First::Matching);
+            candidate.is_live = *live;
+        }
+        let all = self.plan.rules.is_strict;
+        let keep = |at: usize| (is_live[at] && (all || !hits.masks[at].is_empty())) || hits.is_candidate(at);
+        let kept: Vec<bool> = (0..hits.rows.len()).map(keep).collect();
+        hits.keep(&kept);
+        Ok(())
+    }
+
+    fn mask_of(&self, mut bits: u64) -> Mask {
+        let mut mask = Mask::default();
+        while bits != 0 {
+            mask = mask | self.plan.conditions[bits.trailing_zeros() as usize].mask;
+            bits &= bits - 1;
+        }
+        mask
+    }
+
+    /// Steps of the conditions that look back in this way.
+    fn steps_of(&self, bits: u64, first: First) -> u32 {
+        let bits = bits & self.looks_back;
+        let steps = self.plan.conditions.iter().enumerate().filter(|(at, condition)| bits >> at & 1 == 1 && condition.first == first);
+        steps.fold(0, |steps, (_, condition)| steps | condition.mask.steps())
+    }
+
+    fn find_keys(&self, hits: &mut Hits, key: usize, program: &mut RowProgramOnPart<'_>, keys: &mut Keys) -> Result<(), QueryError> {
+        let texts = program.evaluate(key, &UInt32Array::from(hits.rows.clone()))?;
+        let texts = cast(&texts, &DataType::Utf8)?;
+        let texts = texts.as_string::<i32>();
+        let code = |text: Option<&str>| text.filter(|text| !text.is_empty()).map_or(NO_KEY, |text| keys.code(text));
+        hits.keys = texts.iter().map(code).collect();
+        let kept: Vec<bool> = (0..hits.rows.len()).map(|at| hits.keys[at] != NO_KEY || hits.is_candidate(at)).collect();
+        hits.keep(&kept);
+        Ok(())
+    }
+
+    fn find_labels(&self, hits: &mut Hits, program: &mut RowProgramOnPart<'_>, labels: &mut Labels) -> Result<(), QueryError> {
+        if self.breakdown.is_empty() {
+            return Ok(());
+        }
+        let rows = UInt32Array::from(hits.rows.clone());
+        let columns = self.breakdown.clone().map(|expr| program.evaluate(expr, &rows)).collect::<Result<Vec<_>, _>>()?;
+        match &self.plan.breakdown {
+            Breakdown::None => {}
+            Breakdown::Values { .. } => hits.labels = labels.codes(&columns, &vec![None; columns.len()], hits.rows.len())?,
+            Breakdown::Cohorts(_) => {
+                hits.labels = vec![0; hits.rows.len()];
+                for (cohort, column) in columns.into_iter().enumerate() {
+                    for (set, is_member) in hits.labels.iter_mut().zip(flags(column)?) {
+                        *set |= u32::from(is_member) << cohort;
+                    }
+                }
+                // Who is in none of them has no funnel.
+                for (candidate, set) in hits.candidates.iter_mut().zip(&hits.labels) {
+                    candidate.is_live &= *set != 0;
+                }
+                let kept: Vec<bool> = (0..hits.rows.len()).map(|at| hits.labels[at] != 0 || hits.is_candidate(at)).collect();
+                hits.keep(&kept);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Hits {
+    fn is_candidate(&self, at: usize) -> bool {
+        self.candidates.get(at).is_some_and(|candidate| candidate.steps != 0)
+    }
+
+    fn keep(&mut self, kept: &[bool]) {
+        fn pack<T>(values: &mut Vec<T>, kept: &[bool]) {
+            let mut kept = kept.iter();
+            values.retain(|_| kept.next().copied().unwrap_or(false));
+        }
+        if kept.iter().all(|kept| *kept) {
+            return;
+        }
+        pack(&mut self.rows, kept);
+        pack(&mut self.times, kept);
+        pack(&mut self.masks, kept);
+        pack(&mut self.candidates, kept);
+        pack(&mut self.labels, kept);
+        pack(&mut self.keys, kept);
+    }
+
+    /// Moves labels to other codes.
+    pub(super) fn relabel(&mut self, to: &[u32]) {
+        for label in &mut self.labels {
+            *label = to.get(*label as usize).copied().unwrap_or(*label);
+        }
+    }
+}
+
+fn bits_where(conditions: &[Condition], test: impl Fn(&Condition) -> bool) -> u64 {
+    conditions.iter().enumerate().fold(0, |bits, (at, condition)| bits | u64::from(test(condition)) << at)
+}
+
+/// A condition's result; NULL does not pass.
+fn flags(array: ArrayRef) -> Result<Vec<bool>, QueryError> {
+    crate::insights::truth(&array)
+}
+
+/// The runs of persons over some rows of a part.
+fn runs_among(runs: &PersonRuns, rows: &[u32]) -> PersonRuns {
+    let mut among = PersonRuns::default();
+    let mut at = 0;
+    for (person, end) in runs.persons.iter().zip(runs.starts.iter().skip(1)) {
+        let start = at;
+        while at < rows.len() && rows[at] < *end {
+            at += 1;
+        }
+        if at > start {
+            among.persons.push(*person);
+            among.starts.push(u32::try_from(start).unwrap_or(u32::MAX));
+        }
+    }
+    among.starts.push(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+    among
+}
+
+const _: () = assert!(STEPS_MAX <= 32, "steps and cohorts are bits of 32");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn runs_of_what_is_left() {
+        let person = Uuid::from_u128;
+        let runs = PersonRuns { persons: vec![person(1), person(2), person(3)], starts: vec![0, 2, 5, 9] };
+        let among = runs_among(&runs, &[0, 1, 6, 8]);
+        assert_eq!(among, PersonRuns { persons: vec![person(1), person(3)], starts: vec![0, 2, 4] });
+        assert_eq!(runs_among(&runs, &[]), PersonRuns { persons: vec![], starts: vec![0] });
+    }
+}
