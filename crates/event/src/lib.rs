@@ -9,6 +9,7 @@
 //! Read next: [`raw`] (what lies in the journal), [`property`] (what a property value is), [`verdict`] (what became of an event), [`limits`].
 
 pub mod check;
+pub mod distinct_id;
 pub mod ids;
 pub mod limits;
 pub mod property;

@@ -14,6 +14,7 @@ use crate::person::{Plan, Wishes, first_properties};
 use crate::properties::Properties;
 use crate::state::{Owner, Person, State};
 use crate::warning::{Subject, Warning, WarningKind};
+use aqueduct_event::distinct_id::is_illegal;
 use aqueduct_event::{PersonId, ProjectId, UnixMicros, limits::DISTINCT_ID_CHARS_MAX, person_id_of};
 use aqueduct_store::{PersonMode, ReadError};
 use serde_json::json;
@@ -308,47 +309,4 @@ enum Merged {
 fn start_of_hour(time: UnixMicros) -> UnixMicros {
     const HOUR_MICROS: i64 = 3_600_000_000;
     UnixMicros(time.0.div_euclid(HOUR_MICROS) * HOUR_MICROS)
-}
-
-/// Whether an id is one that broken clients share, so that merging by it would melt strangers into one person.
-pub(crate) fn is_illegal(id: &str) -> bool {
-    const ANY_CASE: [&str; 10] =
-        ["anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined", "true", "false"];
-    const THIS_CASE: [&str; 7] = ["[object Object]", "NaN", "None", "none", "null", "0", "undefined"];
-    if id.trim().is_empty() {
-        return true;
-    }
-    let quoted = |quote: char| id.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-    let bare = quoted('"').or_else(|| quoted('\'')).unwrap_or(id);
-    THIS_CASE.contains(&bare) || ANY_CASE.contains(&bare.to_lowercase().as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn illegal_ids_are_known_in_all_their_forms() {
-        for id in [
-            "",
-            " \t",
-            "anonymous",
-            "Anonymous",
-            "GUEST",
-            "'guest'",
-            "\"Undefined\"",
-            "NaN",
-            "'NaN'",
-            "0",
-            "\"0\"",
-            "null",
-            "true",
-            "[object Object]",
-        ] {
-            assert!(is_illegal(id), "{id}");
-        }
-        for id in ["ann", "nan", "NULL", "00", "'ann'", "\"guest", "guest'", "''guest''", "[object object]", "1"] {
-            assert!(!is_illegal(id), "{id}");
-        }
-    }
 }

@@ -35,7 +35,9 @@ pub use commit::{Commit, DistinctIdRecord, EventRow, EventRows, GroupRecord, Per
 pub use config::StoreConfig;
 pub use embedded::EmbeddedStore;
 pub use error::{CommitError, OpenError, ReadError};
-pub use read::{DistinctIdsTable, EventColumn, GroupsTable, Part, PersonRuns, PersonsTable, ProjectView, PropertyColumn, Snapshot};
+pub use read::{
+    DistinctIdsTable, EventColumn, GroupsTable, Part, PartPlace, PersonRuns, PersonsTable, ProjectView, PropertyColumn, Snapshot,
+};
 pub use seen::{Seen, SeenRule, SeenStats};
 
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, UnixMicros};

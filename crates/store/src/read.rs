@@ -66,6 +66,18 @@ pub struct PersonRuns {
     pub starts: Vec<u32>,
 }
 
+/// Where rows lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartPlace {
+    /// In memory; durable in the journal.
+    Memory,
+    /// In a segment.
+    Segment {
+        /// Name of its file.
+        file: String,
+    },
+}
+
 /// The rows of one project in one sorted piece of the store: a chunk in memory or a segment on disk.
 pub trait Part: Send + Sync + std::fmt::Debug {
     /// Number of rows, at least 1.
@@ -73,6 +85,9 @@ pub trait Part: Send + Sync + std::fmt::Debug {
 
     /// Smallest and largest timestamp in it, µs.
     fn time_range(&self) -> (i64, i64);
+
+    /// Where the rows lie, for people.
+    fn place(&self) -> PartPlace;
 
     /// A fixed column, `rows()` long. Decoded once and kept within the store's cache budget.
     ///

@@ -17,8 +17,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // for tests alone: nobody has it under `[dependencies]`
     ("testkit", &["event", "ledger", "journal", "store", "capture", "process"]),
     ("query", &["event", "catalog", "store"]),
-    ("api", &["event", "ledger", "catalog", "store", "query"]),
-    ("server", &["event", "ledger", "catalog", "journal", "store", "capture", "process", "query", "api"]),
+    ("trace", &["event", "ledger", "journal", "store"]),
+    ("api", &["event", "ledger", "catalog", "store", "query", "trace"]),
+    ("server", &["event", "ledger", "catalog", "journal", "store", "capture", "process", "query", "trace", "api"]),
     // aside: uses nothing of ours
     ("book", &[]),
 ];

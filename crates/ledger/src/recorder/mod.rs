@@ -16,18 +16,21 @@ mod log;
 mod metrics;
 mod receipts;
 mod remarks;
+mod senders;
 mod varint;
 
 pub use config::{ClientAddress, RecorderConfig};
 pub use files::{DirLogFiles, LogFiles};
 pub use receipts::Receipt;
 pub use remarks::{Remark, What};
+pub use senders::UnknownToken;
 
 use aqueduct_event::{Clock, ProjectId, UnixMicros};
 use limiter::Limiter;
 use log::{Kind, RecordLog};
 use parking_lot::Mutex;
 use remarks::Remarks;
+use senders::Senders;
 use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
@@ -69,6 +72,7 @@ struct Queue {
 
 #[derive(Debug)]
 struct Kept {
+    senders: Senders,
     receipts: RecordLog,
     remarks: Remarks,
     remarks_log: RecordLog,
@@ -107,7 +111,7 @@ impl Recorder {
                 tracing::warn!(damage, "remarks were lost, as after a crash");
             }
         }
-        let kept = Kept { receipts, remarks, remarks_log, remarks_bytes_max };
+        let kept = Kept { senders: Senders::default(), receipts, remarks, remarks_log, remarks_bytes_max };
         let (limiter, queue, kept) = (Limiter::default(), Mutex::default(), Mutex::new(kept));
         Ok(Self { client_address: config.client_address, limiter, queue, kept, clock, audience })
     }
@@ -162,6 +166,7 @@ impl Recorder {
         let mut first_failure = Ok(());
         if !receipts.is_empty() {
             for receipt in &mut receipts {
+                kept.senders.note(receipt, self.audience.project_of(&receipt.token));
                 receipt.client_address = self.client_address.kept(&receipt.client_address).into();
             }
             first_failure = kept.receipts.append(receipts.len() as u32, &receipts::encode(&receipts), now);
@@ -190,6 +195,25 @@ impl Recorder {
             remark.detail.push('…');
         }
         remark
+    }
+
+    /// When a project received events last; `None` when it received none since the start.
+    pub fn last_received(&self, project: ProjectId) -> Option<UnixMicros> {
+        let kept = self.kept.lock();
+        let waiting = self.queue.lock().receipts.clone();
+        let waiting = waiting.iter().filter(|receipt| self.audience.project_of(&receipt.token) == Some(project));
+        waiting.map(|receipt| receipt.received_at).max().max(kept.senders.last_received(project))
+    }
+
+    /// Tokens that no project has, used since a moment, the newest first. A sample: only so many are remembered.
+    pub fn unknown_tokens(&self, since: UnixMicros) -> Vec<UnknownToken> {
+        let kept = self.kept.lock();
+        let mut senders = kept.senders.clone();
+        for receipt in &self.queue.lock().receipts {
+            senders.note(receipt, self.audience.project_of(&receipt.token));
+        }
+        drop(kept);
+        senders.unknown_since(since)
     }
 
     /// Receipts of requests that arrived at this very moment.

@@ -1,9 +1,11 @@
 //! What is asked of the accounts: the manifest's, with what is not in it yet on top.
 
 use super::EmbeddedStore;
+use super::snapshot::EmbeddedSnapshot;
 use super::state::State;
 use crate::account::{AccountView, Accounts, DeadLetter, Fate, LetterChange, LetterId};
 use crate::manifest::{AccountLimits, EPOCH_FATES, LetterEdit, bucket};
+use crate::read::Snapshot;
 use crate::{CommitError, ReadError};
 use aqueduct_event::{Minute, ProjectId, TallyKey};
 use std::collections::BTreeMap;
@@ -18,6 +20,16 @@ impl EmbeddedStore {
         let now = Minute::of(self.clock.now());
         let hours_before = Minute(now.0.saturating_sub(self.config.verdict_minutes_days.saturating_mul(DAY_MINUTES)));
         AccountLimits { hours_before, epochs: (self.config.fates_max / EPOCH_FATES).max(1) + 1 }
+    }
+
+    /// The accounts of some minutes and a snapshot, both of one moment: what is counted visible in one is in the other.
+    ///
+    /// # Errors
+    /// [`ReadError`] when they cannot be read.
+    pub fn account_with_snapshot(&self, minutes: RangeInclusive<Minute>) -> Result<(AccountView, Arc<dyn Snapshot>), ReadError> {
+        let state = self.state.load_full();
+        let account = account_of(&state, minutes)?;
+        Ok((account, Arc::new(EmbeddedSnapshot::new(state, &self.cache, &self.tables, self.shards))))
     }
 
     /// Changes a letter beside the commits: everything that is visible is made durable first, so that the letter is in the manifest.
@@ -47,27 +59,31 @@ impl EmbeddedStore {
     }
 }
 
-impl Accounts for EmbeddedStore {
-    fn account(&self, minutes: RangeInclusive<Minute>) -> Result<AccountView, ReadError> {
-        let state = self.state.load_full();
-        let view = &state.base.view;
-        let hours_before = view.hours_before();
-        let mut rows: BTreeMap<TallyKey, i64> = view.verdicts(minutes.clone())?.into_iter().collect();
-        let mut totals: BTreeMap<_, i64> = view.totals()?.into_iter().collect();
-        for account in state.accounts() {
-            for (key, events) in account.tally.iter() {
-                *totals.entry((key.project, key.verdict)).or_default() += events;
-                let row = TallyKey { minute: bucket(key.minute, hours_before), ..key };
-                if minutes.contains(&row.minute) {
-                    *rows.entry(row).or_default() += events;
-                }
+/// The accounts of a state.
+fn account_of(state: &State, minutes: RangeInclusive<Minute>) -> Result<AccountView, ReadError> {
+    let view = &state.base.view;
+    let hours_before = view.hours_before();
+    let mut rows: BTreeMap<TallyKey, i64> = view.verdicts(minutes.clone())?.into_iter().collect();
+    let mut totals: BTreeMap<_, i64> = view.totals()?.into_iter().collect();
+    for account in state.accounts() {
+        for (key, events) in account.tally.iter() {
+            *totals.entry((key.project, key.verdict)).or_default() += events;
+            let row = TallyKey { minute: bucket(key.minute, hours_before), ..key };
+            if minutes.contains(&row.minute) {
+                *rows.entry(row).or_default() += events;
             }
         }
-        rows.retain(|_, events| *events != 0);
-        totals.retain(|_, events| *events != 0);
-        let durable = state.base.positions.as_ref().clone();
-        let rows = rows.into_iter().collect();
-        Ok(AccountView { visible: state.positions(), durable, rows, totals, hours_before, letter_bytes: state.letter_bytes })
+    }
+    rows.retain(|_, events| *events != 0);
+    totals.retain(|_, events| *events != 0);
+    let durable = state.base.positions.as_ref().clone();
+    let rows = rows.into_iter().collect();
+    Ok(AccountView { visible: state.positions(), durable, rows, totals, hours_before, letter_bytes: state.letter_bytes })
+}
+
+impl Accounts for EmbeddedStore {
+    fn account(&self, minutes: RangeInclusive<Minute>) -> Result<AccountView, ReadError> {
+        account_of(&self.state.load_full(), minutes)
     }
 
     fn fates_of(&self, project: ProjectId, uuid: Uuid) -> Result<Vec<Fate>, ReadError> {

@@ -3,7 +3,7 @@
 use super::objects::objects;
 use super::table::Table;
 use crate::ReadError;
-use crate::read::{EventColumn, Part, PersonRuns, PropertyColumn};
+use crate::read::{EventColumn, Part, PartPlace, PersonRuns, PropertyColumn};
 use arrow::array::ArrayRef;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -32,6 +32,10 @@ impl Part for TablePart {
 
     fn time_range(&self) -> (i64, i64) {
         self.time
+    }
+
+    fn place(&self) -> PartPlace {
+        PartPlace::Memory
     }
 
     fn column(&self, column: EventColumn) -> Result<ArrayRef, ReadError> {

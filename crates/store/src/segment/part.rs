@@ -8,7 +8,7 @@ use crate::cache::{ColumnCache, Kept, What};
 use crate::layout::objects::{ByRow, objects, take_apart};
 use crate::layout::sparse::KeyColumn;
 use crate::layout::table::id_at;
-use crate::read::{EventColumn, Part, PersonRuns, PropertyColumn};
+use crate::read::{EventColumn, Part, PartPlace, PersonRuns, PropertyColumn};
 use aqueduct_event::PropertyValue;
 use arrow::array::{Array, ArrayRef};
 use std::collections::BTreeSet;
@@ -141,6 +141,10 @@ impl Part for SegmentPart {
 
     fn time_range(&self) -> (i64, i64) {
         self.time
+    }
+
+    fn place(&self) -> PartPlace {
+        PartPlace::Segment { file: self.segment.descriptor.file() }
     }
 
     fn column(&self, column: EventColumn) -> Result<ArrayRef, ReadError> {
