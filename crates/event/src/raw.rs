@@ -71,6 +71,36 @@ pub struct RawEvent<'a> {
     pub unset: &'a str,
 }
 
+/// What stands before the events of a raw batch, as far as others than `process` need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawHead<'a> {
+    /// Project token.
+    pub token: &'a str,
+    /// When the request had arrived.
+    pub received_at: UnixMicros,
+    /// How many events follow.
+    pub events: u32,
+}
+
+impl<'a> RawHead<'a> {
+    /// Reads the head alone; `None` when it is none. The events may be broken all the same.
+    #[must_use]
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader { bytes, at: 0 };
+        if reader.take::<2>().ok()?[0] != VERSION {
+            return None;
+        }
+        let received_at = UnixMicros(i64::from_le_bytes(reader.take().ok()?));
+        let _sent_at = reader.take::<8>().ok()?;
+        let token = reader.text().ok()?;
+        for _ in 0..3 {
+            let len = reader.len().ok()?;
+            reader.slice(len).ok()?;
+        }
+        Some(Self { token, received_at, events: u32::from_le_bytes(reader.take().ok()?) })
+    }
+}
+
 /// Why bytes are not a raw batch.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum RawBatchError {

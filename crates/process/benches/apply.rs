@@ -3,12 +3,10 @@
 //! Events have 27 properties in about 700 bytes of JSON, 100 to a record, 40 records to a commit. `web` is what a browser sends of returning visitors (addresses
 //! and window sizes change, so each row sees its person a little differently), `server` has the sender's own keys alone, `new` makes a person with each event.
 
-use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, RawBatch, RawEvent, UnixMicros};
+use aqueduct_event::{JournalPosition, LetterId, PartitionId, PersonId, ProjectId, RawBatch, RawEvent, UnixMicros};
 use aqueduct_journal::Entry;
 use aqueduct_process::{CookielessMode, Observed, Observer, ProcessConfig, Processor, ProjectFacts, Projects, Warning};
-use aqueduct_store::{
-    Commit, CommitError, DeadLetter, DistinctIdRecord, GroupRecord, LetterId, PersonRecord, ReadError, Seen, SeenRule, Store,
-};
+use aqueduct_store::{Commit, CommitError, DeadLetter, DistinctIdRecord, GroupRecord, PersonRecord, ReadError, Seen, SeenRule, Store};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;

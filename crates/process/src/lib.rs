@@ -7,7 +7,7 @@
 //! - The only writer of persons and the only caller of `Store::commit`, one thread per partition.
 //! - Events of one distinct id are processed in the order of arrival.
 //! - A function of (state at a position, records after it): replay after a crash gives the same rows and the same state.
-//! - No event stops it: what cannot be processed is counted, logged and passed over.
+//! - No event stops it: what cannot be processed is kept whole as a dead letter.
 //!
 //! Read next: [`processor`](Processor) (the steps), `identity` (persons and merges), `person` (properties), `run` (the loop).
 
@@ -23,6 +23,7 @@ mod groups;
 mod identity;
 mod json;
 mod keys;
+pub mod letter;
 mod metrics;
 mod outcome;
 mod outside;

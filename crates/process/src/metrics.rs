@@ -1,12 +1,14 @@
 //! Metrics of processing.
 
-use crate::outcome::{DropReason, Tally};
+use aqueduct_event::{Tally, Verdict};
 use metrics::{counter, gauge, histogram};
 
 /// Events that became rows.
 const EVENTS: &str = "aqueduct_process_events_total";
 /// Events that did not, by `reason`.
 const DROPPED: &str = "aqueduct_process_dropped_events_total";
+/// Events that could not be processed, by `reason`.
+const DEAD_LETTERED: &str = "aqueduct_process_dead_lettered_events_total";
 /// Events that were stored before.
 const DUPLICATES: &str = "aqueduct_process_duplicate_events_total";
 /// Records whose bytes are no batch of events.
@@ -24,13 +26,17 @@ const VISIBLE: &str = "aqueduct_process_visible_delay_seconds";
 /// Records in the journal that are not visible yet.
 const LAG: &str = "aqueduct_process_lag_records";
 
+/// `tally` has the verdicts of one commit; what a replayed letter takes back is no event that came.
 pub(crate) fn tally(tally: &Tally) {
-    counter!(EVENTS).increment(tally.stored);
-    counter!(DUPLICATES).increment(tally.duplicates);
-    for reason in DropReason::ALL {
-        let count = tally.dropped[*reason as usize];
-        if count > 0 {
-            counter!(DROPPED, "reason" => reason.as_str()).increment(count);
+    for (key, events) in tally.iter() {
+        let Ok(events) = u64::try_from(events) else { continue };
+        match key.verdict {
+            Verdict::Visible => counter!(EVENTS).increment(events),
+            Verdict::Duplicate => counter!(DUPLICATES).increment(events),
+            Verdict::Dropped(reason) => counter!(DROPPED, "reason" => reason.code()).increment(events),
+            Verdict::DeadLettered(reason) => counter!(DEAD_LETTERED, "reason" => reason.code()).increment(events),
+            // The edge refuses, not processing.
+            Verdict::Refused(_) => {}
         }
     }
 }

@@ -7,8 +7,9 @@
 //! # Invariants
 //! - A function of (state of the store, records): the clock is not asked, and maps are never walked in an order that matters. Splitting the same records over
 //!   other commits gives the same rows and the same state.
-//! - A bad record or event is counted and passed over; only a state that cannot be read stops it, and then nothing has happened.
-//! - An event on which our own code panics is passed over too: its records are applied again without it, from the store's state.
+//! - A bad record or event becomes a dead letter; only a state that cannot be read stops it, and then nothing has happened.
+//! - An event on which our own code panics does so too: its records are applied again without it, from the store's state.
+//! - Each event of the records gets one verdict in the commit.
 
 use crate::config::ProcessConfig;
 use crate::cookieless;
@@ -22,18 +23,21 @@ use crate::identity::{Claim, Identity, Seen};
 use crate::json::Value;
 use crate::keys::{GROUP_COLUMNS, Keys, Name};
 use crate::metrics;
-use crate::outcome::{DropReason, Outcome, Tally};
+use crate::outcome::{Origin, Outcome, Postings};
 use crate::outside::{Observer, ProjectFacts, Projects};
 use crate::person::Wishes;
 use crate::sanitise::{self, Sender, Texts};
 use crate::state::State;
 use crate::warning::{Subject, Warning, WarningKind};
 use aqueduct_event::limits::MIB;
-use aqueduct_event::{JournalPosition, PartitionId, RawBatch, RawBatchError, RawEvent, UnixMicros};
+use aqueduct_event::record::{Receipt, Replay};
+use aqueduct_event::verdict::{DeadReason, DropReason};
+use aqueduct_event::{JournalPosition, LetterId, PartitionId, ProjectId, RawBatch, RawBatchError, RawEvent, UnixMicros};
 use aqueduct_journal::Entry;
 use aqueduct_store::{Commit, EventRow, EventRows, ReadError, Store};
 use serde_json::{Value as Json, json};
-use std::collections::HashSet;
+use std::any::Any;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -56,8 +60,8 @@ pub struct Processor {
     received: Vec<UnixMicros>,
     /// The event under way: its record and its place there.
     current: Option<EventPlace>,
-    /// Events on which a panic was caught.
-    poison: HashSet<EventPlace>,
+    /// Events on which a panic was caught, with what it said.
+    poison: HashMap<EventPlace, String>,
 }
 
 /// Position of a record, and the place of an event in it.
@@ -69,9 +73,24 @@ enum Record<'a> {
     Unreadable(RawBatchError),
     /// No project has its token.
     Unknown(RawBatch<'a>),
-    /// Of a project; its first event is at this place among the duplicates.
-    Of(ProjectFacts, RawBatch<'a>, usize),
+    Of(Known<'a>),
 }
+
+/// A record of a project.
+#[derive(Debug)]
+struct Known<'a> {
+    facts: ProjectFacts,
+    batch: RawBatch<'a>,
+    /// The place of its first event among the duplicates.
+    first: usize,
+    /// The dead letter that it replays.
+    replays: Option<(ProjectId, LetterId)>,
+}
+
+/// No project.
+const NOBODY: ProjectId = ProjectId(0);
+/// Characters of what a panic said that are kept.
+const PANIC_CHARS_MAX: usize = 500;
 
 /// What holds for all events of a record.
 #[derive(Debug)]
@@ -113,7 +132,7 @@ impl Processor {
             duplicates,
             received: Vec::new(),
             current: None,
-            poison: HashSet::new(),
+            poison: HashMap::new(),
         }
     }
 
@@ -131,8 +150,15 @@ impl Processor {
                 Ok(applied) => return applied,
                 Err(panic) => {
                     self.forget();
-                    let Some(place) = self.current.take().filter(|place| self.poison.insert(*place)) else { resume_unwind(panic) };
-                    tracing::error!(position = place.0.0, event = place.1, "an event could not be processed; passed over");
+                    let Some(place) = self.current.take().filter(|place| !self.poison.contains_key(place)) else { resume_unwind(panic) };
+                    let said = words_of(&*panic);
+                    tracing::error!(
+                        position = place.0.0,
+                        event = place.1,
+                        said,
+                        "an event could not be processed; it becomes a dead letter"
+                    );
+                    self.poison.insert(place, said);
                 }
             }
         }
@@ -141,11 +167,11 @@ impl Processor {
     fn apply_once(&mut self, entries: &[Entry]) -> Result<Commit, ProcessError> {
         let first = entries.first().ok_or(ProcessError::NoRecords)?.position;
         let mut commit = Commit::new(self.partition, first);
-        let mut tally = Tally::default();
+        let mut postings = Postings::new(self.partition);
         let records = self.read(entries)?;
         let mut applied = Ok(());
         for (entry, record) in entries.iter().zip(&records) {
-            applied = self.record(entry.position, record, &mut commit.events, &mut tally);
+            applied = self.record(entry, record, &mut commit.events, &mut postings);
             commit.upto = entry.position.next();
             if applied.is_err() || commit.events.bytes() > COMMIT_ROWS_BYTES_MAX {
                 break;
@@ -156,7 +182,7 @@ impl Processor {
             return Err(error.into());
         }
         commit.seen = self.duplicates.take_rows();
-        metrics::tally(&tally);
+        metrics::tally(&postings.hand_over(&mut commit));
         Ok(commit)
     }
 
@@ -165,15 +191,20 @@ impl Processor {
         self.duplicates.clear();
         let mut records = Vec::with_capacity(entries.len());
         for entry in entries {
-            records.push(match RawBatch::decode(&entry.payload) {
-                Err(error) => Record::Unreadable(error),
-                Ok(batch) => match self.projects.project_by_token(batch.token) {
-                    None => Record::Unknown(batch),
-                    Some(facts) => {
-                        let first = self.duplicates.add(facts.id, &batch);
-                        Record::Of(facts, batch, first)
-                    }
-                },
+            let (batch, replays) = match aqueduct_event::Record::decode(&entry.payload) {
+                Err(error) => {
+                    records.push(Record::Unreadable(error));
+                    continue;
+                }
+                Ok(aqueduct_event::Record::Batch(batch)) => (batch, None),
+                Ok(aqueduct_event::Record::Replay(Replay { project, letter, batch })) => (batch, Some((project, letter))),
+            };
+            records.push(match self.projects.project_by_token(batch.token) {
+                None => Record::Unknown(batch),
+                Some(facts) => {
+                    let first = self.duplicates.add(facts.id, &batch);
+                    Record::Of(Known { facts, batch, first, replays })
+                }
             });
         }
         self.duplicates.look_up(self.state.store())?;
@@ -193,45 +224,86 @@ impl Processor {
         std::mem::take(&mut self.received)
     }
 
-    fn record(&mut self, position: JournalPosition, record: &Record<'_>, rows: &mut EventRows, tally: &mut Tally) -> Result<(), ReadError> {
-        let (facts, batch, first) = match record {
-            Record::Of(facts, batch, first) => (facts, batch, *first),
+    fn record(&mut self, entry: &Entry, record: &Record<'_>, rows: &mut EventRows, postings: &mut Postings) -> Result<(), ReadError> {
+        let position = entry.position;
+        match record {
+            Record::Of(known) => self.known(position, known, rows, postings),
             Record::Unreadable(error) => {
                 metrics::unreadable_record();
-                tracing::error!(position = position.0, %error, "a journal record is no batch of events; passed over");
-                return Ok(());
+                tracing::error!(position = position.0, %error, "a journal record is no batch of events; it becomes a dead letter");
+                postings.bury_record(position, &entry.payload, &error.to_string());
+                Ok(())
             }
+            // A letter whose project nobody knows now stays as it is.
+            Record::Unknown(_) if matches!(Receipt::read(&entry.payload), Receipt::Replay) => Ok(()),
             Record::Unknown(batch) => {
-                batch.events.iter().for_each(|_| tally.add(Outcome::Dropped(DropReason::UnknownToken)));
-                return Ok(());
+                for (index, raw) in batch.events.iter().enumerate() {
+                    let origin = Origin { project: NOBODY, batch, position, index, replayed: None };
+                    postings.post(&origin, raw, &Outcome::Dropped(DropReason::UnknownToken, ""));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn known(
+        &mut self,
+        position: JournalPosition,
+        known: &Known<'_>,
+        rows: &mut EventRows,
+        postings: &mut Postings,
+    ) -> Result<(), ReadError> {
+        let Known { facts, batch, first, replays } = known;
+        let letter = match replays {
+            None => None,
+            Some((project, id)) => {
+                let letter = postings.letter(self.state.store(), *project, *id)?;
+                // Replayed or discarded meanwhile: its events have their verdict.
+                let Some(letter) = letter.filter(|letter| letter.events as usize == batch.events.len()) else { return Ok(()) };
+                postings.exhume(&letter);
+                Some(letter)
             }
         };
-        self.received.push(batch.received_at);
+        if letter.is_none() {
+            self.received.push(batch.received_at);
+        }
         let sent_at = batch.sent_at.map(UnixMicros::to_rfc3339).unwrap_or_default();
         let sender = Sender { client_ip: batch.client_ip, sent_at: &sent_at };
         let request = Request { facts, received_at: batch.received_at, sender };
         for (index, raw) in batch.events.iter().enumerate() {
-            let place = (position, index);
-            if self.poison.contains(&place) {
-                tally.add(Outcome::Dropped(DropReason::Poison));
-                continue;
-            }
-            if self.duplicates.original(first + index).is_some() {
-                tally.add(Outcome::Duplicate);
-                continue;
-            }
-            self.current = Some(place);
-            let outcome = self.event(&request, raw, rows)?;
-            self.current = None;
-            if outcome == Outcome::Dropped(DropReason::Malformed) {
-                tracing::warn!(position = position.0, uuid = %raw.uuid, event = raw.event, "the properties of an event cannot be read; passed over");
-            }
-            if outcome == Outcome::Stored {
-                self.duplicates.is_row(first + index);
-            }
-            tally.add(outcome);
+            let origin = Origin { project: facts.id, batch, position, index, replayed: letter.as_ref() };
+            let outcome = self.outcome(&request, &origin, first + index, raw, rows)?;
+            postings.post(&origin, raw, &outcome);
         }
         Ok(())
+    }
+
+    fn outcome(
+        &mut self,
+        request: &Request<'_>,
+        origin: &Origin<'_>,
+        place: usize,
+        raw: &RawEvent<'_>,
+        rows: &mut EventRows,
+    ) -> Result<Outcome, ReadError> {
+        let event = (origin.position, origin.index);
+        if let Some(said) = self.poison.get(&event) {
+            return Ok(Outcome::Dead(DeadReason::Panicked, said.clone()));
+        }
+        if self.duplicates.original(place).is_some() {
+            return Ok(Outcome::Duplicate);
+        }
+        self.current = Some(event);
+        let outcome = self.event(request, raw, rows)?;
+        self.current = None;
+        match &outcome {
+            Outcome::Stored => self.duplicates.is_row(place),
+            Outcome::Dead(_, detail) => {
+                tracing::warn!(position = origin.position.0, uuid = %raw.uuid, event = raw.event, detail, "an event becomes a dead letter");
+            }
+            Outcome::Duplicate | Outcome::Dropped(..) => {}
+        }
+        Ok(outcome)
     }
 
     fn event(&mut self, request: &Request<'_>, raw: &RawEvent<'_>, rows: &mut EventRows) -> Result<Outcome, ReadError> {
@@ -239,7 +311,7 @@ impl Processor {
         let mut draft = Draft::new(std::mem::take(&mut self.buffer));
         let outcome = match draft.parse(&self.keys, &texts.properties) {
             Ok(()) => self.parsed(request, raw, &texts, &mut draft, rows)?,
-            Err(_) => Outcome::Dropped(DropReason::Malformed),
+            Err(malformed) => Outcome::Dead(DeadReason::MalformedProperties, malformed.to_string()),
         };
         self.buffer = draft.into_buffer();
         for warning in self.warnings.drain(..) {
@@ -265,14 +337,14 @@ impl Processor {
                 Err(refusal) => {
                     let warning = refusal.0.map(|kind| Warning::about(kind, request.received_at, &subject, json!({})));
                     self.warnings.extend(warning);
-                    return Ok(Outcome::Dropped(DropReason::Cookieless));
+                    return Ok(Outcome::Dropped(DropReason::Cookieless, refusal.0.map_or("", WarningKind::as_str)));
                 }
             }
             subject.distinct_id = &cookieless_id;
         }
         let profile = match self.admit(request, subject, draft) {
             Ok(profile) => profile,
-            Err(reason) => return Ok(Outcome::Dropped(reason)),
+            Err(reason) => return Ok(Outcome::Dropped(reason, "")),
         };
         if request.facts.anonymize_ips {
             draft.remove(Name::Ip);
@@ -427,4 +499,10 @@ fn divergent_uuid_time(subject: Subject<'_>) -> Option<UnixMicros> {
     let millis = i64::try_from(subject.uuid.as_u128() >> 80).ok()?;
     let made_at = UnixMicros::from_millis(millis);
     (made_at.0.abs_diff(subject.timestamp.0) > FAR_MICROS).then_some(made_at)
+}
+
+/// What a panic said.
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    said.unwrap_or("a panic without words").chars().take(PANIC_CHARS_MAX).collect()
 }

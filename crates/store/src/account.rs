@@ -10,10 +10,10 @@
 
 mod letter;
 
-pub use letter::{DeadLetter, LetterChange, LetterId, UnknownLetterId};
+pub use letter::{DeadLetter, LetterChange};
 
 use crate::{CommitError, ReadError};
-use aqueduct_event::{JournalPosition, Minute, PartitionId, ProjectId, TallyKey, UnixMicros, Verdict};
+use aqueduct_event::{JournalPosition, LetterId, Minute, PartitionId, ProjectId, TallyKey, UnixMicros, Verdict};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use uuid::Uuid;

@@ -30,7 +30,7 @@ pub mod read;
 mod seen;
 mod segment;
 
-pub use account::{AccountView, Accounts, DeadLetter, Fate, LetterChange, LetterId, UnknownLetterId};
+pub use account::{AccountView, Accounts, DeadLetter, Fate, LetterChange};
 pub use commit::{Commit, DistinctIdRecord, EventRow, EventRows, GroupRecord, PersonMode, PersonOverride, PersonRecord};
 pub use config::StoreConfig;
 pub use embedded::EmbeddedStore;
@@ -40,7 +40,7 @@ pub use read::{
 };
 pub use seen::{Seen, SeenRule, SeenStats};
 
-use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId, UnixMicros};
+use aqueduct_event::{JournalPosition, LetterId, PartitionId, PersonId, ProjectId, UnixMicros};
 
 /// Where refined events, persons and groups live: the embedded columnar store, or ClickHouse at scale.
 ///

@@ -17,3 +17,4 @@ mod pipeline;
 mod poison;
 mod replay;
 mod stored_properties;
+mod verdicts;

@@ -1,10 +1,10 @@
 //! A store that is a few maps: the obviously right one. It remembers its state at each flush, so that a crash can take back the rest.
 
-use aqueduct_event::{JournalPosition, Minute, PartitionId, PersonId, ProjectId, SystemClock, TallyKey, UnixMicros, Verdict};
+use aqueduct_event::{JournalPosition, LetterId, Minute, PartitionId, PersonId, ProjectId, SystemClock, TallyKey, UnixMicros, Verdict};
 use aqueduct_store::conformance::{Row, logical_rows};
 use aqueduct_store::{
-    Commit, CommitError, DeadLetter, DistinctIdRecord, EmbeddedStore, Fate, GroupRecord, LetterChange, LetterId, PersonOverride,
-    PersonRecord, ReadError, Seen, SeenRule, Store, StoreConfig,
+    Commit, CommitError, DeadLetter, DistinctIdRecord, EmbeddedStore, Fate, GroupRecord, LetterChange, PersonOverride, PersonRecord,
+    ReadError, Seen, SeenRule, Store, StoreConfig,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -2,10 +2,10 @@
 
 use super::cases::{Backend, WORKS, World, settle};
 use super::rows::{Event, commit_of};
-use crate::account::{DeadLetter, Fate, LetterChange, LetterId};
+use crate::account::{DeadLetter, Fate, LetterChange};
 use crate::commit::Commit;
 use aqueduct_event::verdict::{DeadReason, DropReason};
-use aqueduct_event::{JournalPosition, Minute, PartitionId, ProjectId, TallyKey, Verdict};
+use aqueduct_event::{JournalPosition, LetterId, Minute, PartitionId, ProjectId, TallyKey, Verdict};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 

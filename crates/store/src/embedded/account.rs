@@ -1,10 +1,10 @@
 //! Accounts of what is not in the manifest yet: beside the chunks and layers of a generation.
 
 use super::state::State;
-use crate::account::{DeadLetter, Fate, LetterChange, LetterId};
+use crate::account::{DeadLetter, Fate, LetterChange};
 use crate::metrics;
 use aqueduct_event::verdict::DeadReason;
-use aqueduct_event::{JournalPosition, Minute, PartitionId, ProjectId, Tally, TallyKey, Verdict};
+use aqueduct_event::{JournalPosition, LetterId, Minute, PartitionId, ProjectId, Tally, TallyKey, Verdict};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -3,11 +3,11 @@
 use super::EmbeddedStore;
 use super::snapshot::EmbeddedSnapshot;
 use super::state::State;
-use crate::account::{AccountView, Accounts, DeadLetter, Fate, LetterChange, LetterId};
+use crate::account::{AccountView, Accounts, DeadLetter, Fate, LetterChange};
 use crate::manifest::{AccountLimits, EPOCH_FATES, LetterEdit, bucket};
 use crate::read::Snapshot;
 use crate::{CommitError, ReadError};
-use aqueduct_event::{Minute, ProjectId, TallyKey};
+use aqueduct_event::{LetterId, Minute, ProjectId, TallyKey};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ mod snapshot;
 mod state;
 mod tables;
 
-use crate::account::{DeadLetter, LetterId};
+use crate::account::DeadLetter;
 use crate::cache::ColumnCache;
 use crate::commit::{Commit, DistinctIdRecord, GroupRecord, PersonRecord};
 use crate::config::StoreConfig;
@@ -28,7 +28,7 @@ use crate::segment::Segment;
 use crate::{CommitError, ReadError, Store, metrics};
 use account::Posting;
 use aqueduct_event::limits::GROUP_TYPES_MAX;
-use aqueduct_event::{Clock, JournalPosition, PartitionId, PersonId, ProjectId, UnixMicros};
+use aqueduct_event::{Clock, JournalPosition, LetterId, PartitionId, PersonId, ProjectId, UnixMicros};
 use arc_swap::ArcSwap;
 use compact::Compaction;
 use delta::Delta;

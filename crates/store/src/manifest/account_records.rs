@@ -1,8 +1,8 @@
 //! Records of accounts as bytes; the table of all records is in [`super::records`].
 
 use super::records::{key, split_project};
-use crate::account::{DeadLetter, Fate, LetterId};
-use aqueduct_event::{JournalPosition, Minute, PartitionId, ProjectId, TallyKey, UnixMicros, Verdict};
+use crate::account::{DeadLetter, Fate};
+use aqueduct_event::{JournalPosition, LetterId, Minute, PartitionId, ProjectId, TallyKey, UnixMicros, Verdict};
 use std::sync::Arc;
 use uuid::Uuid;
 

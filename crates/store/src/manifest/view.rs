@@ -3,9 +3,9 @@
 use super::account::{FATES_EPOCH, HOURS_BEFORE, fate_tables};
 use super::{DISTINCT_IDS, GROUPS, LETTERS, META, PERSON_DISTINCT_IDS, PERSONS, TOTALS, VERDICTS, account_records, records};
 use crate::ReadError;
-use crate::account::{DeadLetter, Fate, LetterId};
+use crate::account::{DeadLetter, Fate};
 use crate::commit::{DistinctIdRecord, GroupRecord, PersonRecord};
-use aqueduct_event::{Minute, PersonId, ProjectId, TallyKey, Verdict};
+use aqueduct_event::{LetterId, Minute, PersonId, ProjectId, TallyKey, Verdict};
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
 use std::fmt;
 use std::ops::RangeInclusive;
