@@ -42,6 +42,8 @@ pub(crate) enum ApiError {
     Catalog(#[from] CatalogError),
     #[error("the store could not be read: {0}")]
     Store(#[from] ReadError),
+    #[error(transparent)]
+    Trace(#[from] aqueduct_trace::TraceError),
     #[error("a column of the store has another type than its contract says: {0}")]
     Column(&'static str),
     #[error("a handler died by a fault of the program")]
@@ -91,7 +93,7 @@ impl ApiError {
             Self::Field { attr, code, .. } => (S::BAD_REQUEST, "validation_error", code, attr.clone()),
             Self::Throttled(_) => (S::TOO_MANY_REQUESTS, "throttled_error", "throttled", None),
             Self::Catalog(error) => catalog(error),
-            Self::Store(_) | Self::Column(_) | Self::Panic => (S::INTERNAL_SERVER_ERROR, "server_error", "error", None),
+            Self::Store(_) | Self::Trace(_) | Self::Column(_) | Self::Panic => (S::INTERNAL_SERVER_ERROR, "server_error", "error", None),
             Self::Query(error) => {
                 let status = S::from_u16(error.status()).unwrap_or(S::INTERNAL_SERVER_ERROR);
                 (status, error.kind(), error.code(), error.attr().map(str::to_owned))

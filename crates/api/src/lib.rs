@@ -24,4 +24,4 @@ mod ui;
 
 pub use jobs::Jobs;
 pub use router::{openapi, router};
-pub use state::{ApiState, Snapshots};
+pub use state::{ApiState, Inspection, Snapshots};

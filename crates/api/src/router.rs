@@ -8,7 +8,7 @@ use crate::body::BODY_BYTES_MAX;
 use crate::error::ApiError;
 use crate::jobs::QueryStatus;
 use crate::metrics;
-use crate::routes::{definitions, groups, keys, live, organizations, persons, projects, query, session, users, warnings};
+use crate::routes::{definitions, groups, keys, live, organizations, persons, projects, query, session, trace, users, warnings};
 use crate::state::ApiState;
 use crate::ui;
 use axum::extract::DefaultBodyLimit;
@@ -43,6 +43,7 @@ fn in_project() -> Table {
         ("/groups_types", get(groups::types)),
         ("/ingestion_warnings", get(warnings::list)),
         ("/live", get(live::stream)),
+        ("/trace/{id}", get(trace::trace)),
     ]
 }
 
@@ -60,6 +61,7 @@ fn of_installation() -> Table {
         ("/api/setup", post(session::set_up)),
         ("/api/login", post(session::sign_in)),
         ("/api/logout", post(session::sign_out)),
+        ("/api/audit", get(trace::audit)),
         ("/api/schema", get(async || Json(Document::openapi()))),
     ]
 }
@@ -125,7 +127,7 @@ pub fn openapi() -> String {
         projects::list, projects::create, projects::get, projects::update, projects::reset_token,
         query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth,
         definitions::events, definitions::event, definitions::properties, definitions::property, definitions::update_property,
-        persons::list, persons::get, groups::list, groups::types, warnings::list, live::stream,
+        persons::list, persons::get, groups::list, groups::types, warnings::list, live::stream, trace::trace, trace::audit,
         users::list, users::me, users::update_me,
         keys::list, keys::create, keys::get, keys::update, keys::delete,
         session::set_up, session::sign_in, session::sign_out,

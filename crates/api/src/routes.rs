@@ -9,6 +9,7 @@ pub(crate) mod persons;
 pub(crate) mod projects;
 pub(crate) mod query;
 pub(crate) mod session;
+pub(crate) mod trace;
 pub(crate) mod users;
 pub(crate) mod warnings;
 

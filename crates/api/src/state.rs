@@ -5,6 +5,8 @@ use aqueduct_catalog::Catalog;
 use aqueduct_event::{Clock, ProjectId};
 use aqueduct_query::QueryEngine;
 use aqueduct_store::{ProjectView, ReadError, Snapshot};
+use aqueduct_trace::Tracer;
+use aqueduct_trace::audit::Auditor;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -24,6 +26,17 @@ pub struct ApiState {
     pub stopping: watch::Receiver<bool>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Answers where events are; `None` where nothing is kept for it.
+    pub inspection: Option<Inspection>,
+}
+
+/// Looks for single events, and for missing ones.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Where one is.
+    pub tracer: Tracer,
+    /// Whether any is missing.
+    pub auditor: Auditor,
 }
 
 /// Gives the newest snapshot of the store.

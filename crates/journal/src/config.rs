@@ -21,6 +21,9 @@ pub struct WalConfig {
     pub group_commit_wait_micros: u64,
     /// High-water mark: bytes that the journal may hold before appends are refused as full. Default: 8 GiB.
     pub bytes_max: u64,
+    /// Bytes of records that stay although the store has confirmed them, so that `aqueduct audit` can compare what was accepted lately event by event.
+    /// At most a sixteenth of `bytes_max`; given up when room is short. 0 keeps none. Default: 64 MiB.
+    pub retain_bytes: u64,
     /// Appends are refused as full when less than this would stay free on the file system.
     /// On a small file system a tenth of its size counts instead, but never less than what the store still has to write out. Default: 1 GiB.
     pub disk_free_min_bytes: u64,
@@ -39,6 +42,7 @@ impl Default for WalConfig {
             segment_bytes: 128 * MIB,
             group_commit_wait_micros: 300,
             bytes_max: 8 * 1024 * MIB,
+            retain_bytes: 64 * MIB,
             disk_free_min_bytes: 1024 * MIB,
             disk_free_min_percent: 2,
             read_cache_bytes: 64 * MIB,
@@ -57,6 +61,11 @@ impl WalConfig {
     /// Size at which a segment is closed.
     pub(crate) fn segment_bytes_effective(&self) -> u64 {
         self.segment_bytes.min(self.bytes_max / 4)
+    }
+
+    /// Confirmed bytes that stay.
+    pub(crate) fn retain_bytes_effective(&self) -> u64 {
+        self.retain_bytes.min(self.bytes_max / 16)
     }
 
     pub(crate) fn group_commit_wait(&self) -> Duration {

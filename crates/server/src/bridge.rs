@@ -70,6 +70,12 @@ impl Audience for Bridge {
     }
 }
 
+impl aqueduct_trace::Projects for Bridge {
+    fn project_of(&self, token: &str) -> Option<ProjectId> {
+        Audience::project_of(self, token)
+    }
+}
+
 impl Observer for Bridge {
     fn definitions(&self, project: ProjectId, observed: &Observed) {
         self.0.note_ingested(project);

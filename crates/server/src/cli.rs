@@ -19,6 +19,56 @@ pub(crate) enum Command {
     Config,
     /// Send the events of a made-up product: some weeks of history, then live traffic
     Demo(DemoArgs),
+    /// Say where an event is, or what became of the newest events of a distinct id, and why
+    Trace(TraceArgs),
+    /// Prove that nothing is missing: compare what was accepted with what became of it, event by event
+    Audit(AuditArgs),
+}
+
+/// Options of `trace`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// Uuid of an event, or a distinct id
+    #[arg(value_name = "UUID|DISTINCT_ID")]
+    pub(crate) id: String,
+    /// Project that it was sent to
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) project: String,
+    /// Server to ask
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    pub(crate) url: String,
+    /// Personal API key
+    #[arg(long, value_name = "KEY", env = "AQUEDUCT_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `audit`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// First time of receipt, for instance 2026-03-01T12:00:00Z [default: the oldest]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// End of the times of receipt [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Running server to audit; without it the data directory of a stopped one is read
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data_dir", "config"])]
+    pub(crate) url: Option<String>,
+    /// Personal API key, with --url
+    #[arg(long, value_name = "KEY", env = "AQUEDUCT_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+    /// Directory of all data [default: ./aqueduct-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// Config file (TOML) of the server
+    #[arg(long, value_name = "FILE", env = "AQUEDUCT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Options of `serve`. Each stands above the environment, which stands above the config file.

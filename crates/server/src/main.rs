@@ -11,10 +11,12 @@ mod config;
 mod demo;
 mod error;
 mod http;
+mod inspect;
 mod limits;
 mod log;
 mod metrics;
 mod ops;
+mod remote;
 mod serve;
 mod threads;
 mod wire;
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         cli::Command::Serve(arguments) => serve::run(&arguments),
         cli::Command::Config => config::print_reference(),
         cli::Command::Demo(arguments) => demo::run(&arguments),
+        cli::Command::Trace(arguments) => inspect::trace(&arguments),
+        cli::Command::Audit(arguments) => inspect::audit(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

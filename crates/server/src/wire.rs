@@ -5,7 +5,7 @@ use crate::config::{Config, Role};
 use crate::error::Fatal;
 use crate::ops::{self, Readiness};
 use crate::threads::{Processing, Recording, StoreWork};
-use aqueduct_api::{ApiState, Jobs, Snapshots};
+use aqueduct_api::{ApiState, Inspection, Jobs, Snapshots};
 use aqueduct_capture::{CaptureState, Gate};
 use aqueduct_catalog::{Bootstrap, Bootstrapped, Catalog};
 use aqueduct_event::{Clock, PartitionId, SystemClock};
@@ -14,6 +14,8 @@ use aqueduct_ledger::recorder::{DirLogFiles, Recorder};
 use aqueduct_process::{Pipeline, PipelineArgs, StepError};
 use aqueduct_query::QueryEngine;
 use aqueduct_store::{EmbeddedStore, Store};
+use aqueduct_trace::audit::Auditor;
+use aqueduct_trace::{Limits, Tracer, TracerArgs};
 use axum::Router;
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -87,11 +89,12 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     if config.roles.has(Role::Capture) {
         let projects = Arc::new(bridge);
         let (clock, config) = (Arc::clone(&clock), config.capture.clone());
-        let state = CaptureState { journal: as_journal, projects, clock, recorder: Some(Arc::clone(&recorder)), config, gate };
+        let state = CaptureState { journal: Arc::clone(&as_journal), projects, clock, recorder: Some(Arc::clone(&recorder)), config, gate };
         router = router.merge(aqueduct_capture::router(state));
     }
     if config.roles.has(Role::Api) {
-        router = router.merge(api(config, Arc::clone(&catalog), &store, clock, world.stopping)?);
+        let inspection = inspection(&as_journal, &store, &recorder, &catalog, &clock);
+        router = router.merge(api(config, Arc::clone(&catalog), &store, clock, world.stopping, inspection)?);
     }
     Ok(Parts { catalog, bootstrapped, journal, store: as_store, processing, store_work, recording, router, _lock: lock })
 }
@@ -115,6 +118,7 @@ fn api(
     store: &Arc<EmbeddedStore>,
     clock: Arc<dyn Clock>,
     stopping: watch::Receiver<bool>,
+    inspection: Inspection,
 ) -> Result<Router, Fatal> {
     let newest = Arc::clone(store);
     let snapshots = Snapshots::new(move || newest.snapshot());
@@ -123,7 +127,83 @@ fn api(
     let engine = QueryEngine::new(config.query.clone(), source, definitions, Arc::clone(&clock));
     let engine = engine
         .map_err(|failure| Fatal::failure("cannot start the query engine", failure, "check query.spill_dir and the limit of threads"))?;
-    Ok(aqueduct_api::router(ApiState { catalog, snapshots, engine: Arc::new(engine), jobs: Jobs::default(), clock, stopping }))
+    Ok(aqueduct_api::router(ApiState {
+        catalog,
+        snapshots,
+        engine: Arc::new(engine),
+        jobs: Jobs::default(),
+        clock,
+        stopping,
+        inspection: Some(inspection),
+    }))
+}
+
+/// What looks for single events.
+fn inspection(
+    journal: &Arc<dyn Journal>,
+    store: &Arc<EmbeddedStore>,
+    recorder: &Arc<Recorder>,
+    catalog: &Arc<Catalog>,
+    clock: &Arc<dyn Clock>,
+) -> Inspection {
+    let newest = Arc::clone(store);
+    let tracer = TracerArgs {
+        journal: Arc::clone(journal),
+        store: Arc::<EmbeddedStore>::clone(store),
+        accounts: Arc::<EmbeddedStore>::clone(store),
+        snapshot: Arc::new(move || newest.snapshot()),
+        recorder: Arc::clone(recorder),
+        projects: Arc::new(Bridge(Arc::clone(catalog))),
+        clock: Arc::clone(clock),
+    };
+    Inspection { tracer: Tracer::new(tracer, Limits::default()), auditor: auditor(journal, store, catalog) }
+}
+
+fn auditor(journal: &Arc<dyn Journal>, store: &Arc<EmbeddedStore>, catalog: &Arc<Catalog>) -> Auditor {
+    let audited = Arc::clone(store);
+    Auditor {
+        journal: Arc::clone(journal),
+        accounts: Arc::<EmbeddedStore>::clone(store),
+        moment: Arc::new(move |minutes| audited.account_with_snapshot(minutes)),
+        projects: Arc::new(Bridge(Arc::clone(catalog))),
+    }
+}
+
+/// The data of a server that is stopped, for as long as it is looked at.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    catalog: Arc<Catalog>,
+    store: Arc<EmbeddedStore>,
+    journal: Arc<dyn Journal>,
+    _lock: File,
+}
+
+/// Opens what an audit reads. No server may run on the directory meanwhile.
+pub(crate) async fn open_stopped(config: &Config) -> Result<Stopped, Fatal> {
+    let shown = config.data_dir.display();
+    if !config.data_dir.join("catalog.sqlite").is_file() {
+        return Err(Fatal::Usage(format!("--data-dir: found no data in {shown}, expected the data directory of a server")));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let lock = lock(&config.data_dir).map_err(|failure| match failure {
+        Fatal::Failure(text) => Fatal::Failure(format!("{text}; a running server is asked with --url")),
+        usage => usage,
+    })?;
+    let catalog = open_catalog(config, Arc::clone(&clock)).await?;
+    let store = open_store(config, Arc::clone(&clock))?;
+    let journal: Arc<dyn Journal> = open_journal(config, clock, &*store)?;
+    Ok(Stopped { catalog, store, journal, _lock: lock })
+}
+
+impl Stopped {
+    pub(crate) fn auditor(&self) -> Auditor {
+        auditor(&self.journal, &self.store, &self.catalog)
+    }
+
+    pub(crate) async fn close(self) -> Result<(), Fatal> {
+        self.journal.close().await;
+        self.catalog.close().await.map_err(|failure| Fatal::failure("cannot close the catalog", failure, "check the disk"))
+    }
 }
 
 impl Parts {

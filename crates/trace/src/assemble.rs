@@ -6,10 +6,11 @@ use crate::model::{
 };
 use crate::rows::Row;
 use crate::tracer::{Raw, Wanted};
+use aqueduct_event::LetterId;
 use aqueduct_event::distinct_id::is_illegal;
 use aqueduct_event::{PartitionId, PersonId, UnixMicros, Verdict};
 use aqueduct_ledger::recorder::{Receipt, Remark, What};
-use aqueduct_store::{Fate, LetterId, PartPlace};
+use aqueduct_store::{Fate, PartPlace};
 use serde_json::Value;
 use std::sync::Arc;
 

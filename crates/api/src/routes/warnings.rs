@@ -54,6 +54,8 @@ pub(crate) struct WarningBody {
 pub(crate) struct WarningParams {
     /// The newest so many, at most 1000. Default: 1000.
     limit: Option<u32>,
+    /// Only warnings with this text in their type or details.
+    q: Option<String>,
 }
 
 /// What was wrong with events of a project lately.
@@ -69,7 +71,10 @@ pub(crate) async fn list(
     let warnings = state.catalog.ingestion_warnings(project.id, since, params.limit.unwrap_or(1_000).min(1_000)).await?;
     let mut kinds: Vec<WarningKindBody> = Vec::new();
     let mut days: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for warning in warnings {
+    let wanted = |warning: &IngestionWarning| {
+        params.q.as_ref().is_none_or(|text| warning.kind.contains(text) || warning.details.to_string().contains(text))
+    };
+    for warning in warnings.into_iter().filter(wanted) {
         let timestamp = iso(warning.created_at);
         *days.entry((warning.kind.clone(), timestamp.chars().take(10).collect())).or_default() += 1;
         match kinds.iter_mut().find(|kind| kind.kind == warning.kind) {

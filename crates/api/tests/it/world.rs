@@ -81,6 +81,7 @@ impl World {
             jobs: Jobs::default(),
             stopping,
             clock,
+            inspection: None,
         };
         Self { catalog, store, router: aqueduct_api::router(state), _stop: stop, _directory: directory }
     }

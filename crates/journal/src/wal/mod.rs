@@ -186,7 +186,7 @@ impl WalJournal {
         let (end, next, segments) = (active.end(), state.next, state.segments.len());
         tracing::info!(dir = %config.dir.display(), end, next, segments, millis = started.elapsed().as_millis(), "journal is open");
 
-        let shared = Arc::new(Shared::new(disk, config.dir.clone(), state, end));
+        let shared = Arc::new(Shared::new(disk, config.dir.clone(), state, end, config.retain_bytes_effective()));
         shared.metrics.cut_bytes.increment(cut_bytes);
         let queue = Arc::new(Queue::default());
         let room = usize::try_from(config.queue_bytes_effective()).unwrap_or(usize::MAX) / ROOM_UNIT_BYTES;

@@ -40,6 +40,8 @@ pub(super) struct Shared {
     poison: OnceLock<String>,
     /// Held while files are removed, so that they go one after the other.
     trimming: Mutex<()>,
+    /// Bytes of confirmed segments that stay.
+    retain_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,7 @@ pub(super) struct State {
 }
 
 impl Shared {
-    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, state: State, end: u64) -> Self {
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, state: State, end: u64, retain_bytes: u64) -> Self {
         let tail = watch::Sender::new(Tail { end, closed: false, poisoned: false });
         let shared = Self {
             disk,
@@ -66,6 +68,7 @@ impl Shared {
             appended_bytes: AtomicU64::new(0),
             poison: OnceLock::new(),
             trimming: Mutex::new(()),
+            retain_bytes,
         };
         shared.show_size();
         shared
@@ -114,9 +117,9 @@ impl Shared {
         self.poisoned().map_or(AppendError::Closed, |cause| AppendError::Poisoned { cause })
     }
 
-    /// Removes the segments all of whose records lie before `upto`, oldest first, the active one only after another was begun.
+    /// Removes the segments all of whose records lie before `upto`, oldest first, the active one only after another was begun; but for the newest of them,
+    /// which stay as the config says.
     pub(super) fn trim(&self, upto: u64) -> Result<(), TrimError> {
-        let _one_at_a_time = self.trimming.lock();
         {
             let mut state = self.state();
             state.confirmed = state.confirmed.max(upto);
@@ -124,7 +127,17 @@ impl Shared {
                 active.mark_confirmed(state.confirmed);
             }
         }
-        while let Some(oldest) = self.removable() {
+        self.free(self.retain_bytes)
+    }
+
+    /// Removes all confirmed segments: room is short.
+    pub(super) fn free_all(&self) -> Result<(), TrimError> {
+        self.free(0)
+    }
+
+    fn free(&self, retain_bytes: u64) -> Result<(), TrimError> {
+        let _one_at_a_time = self.trimming.lock();
+        while let Some(oldest) = self.removable(retain_bytes) {
             let failed = |source| TrimError { path: oldest.path.clone(), source };
             match self.disk.remove(&oldest.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -138,9 +151,13 @@ impl Shared {
         Ok(())
     }
 
-    fn removable(&self) -> Option<Arc<Segment>> {
+    fn removable(&self, retain_bytes: u64) -> Option<Arc<Segment>> {
         let state = self.state();
-        let may_go = |oldest: &&Arc<Segment>| state.holds == 0 && state.segments.len() > 1 && oldest.end() <= state.confirmed;
+        let bytes: u64 = state.segments.iter().map(|segment| segment.durable_bytes()).sum();
+        let may_go = |oldest: &&Arc<Segment>| {
+            let is_confirmed = state.segments.len() > 1 && oldest.end() <= state.confirmed;
+            state.holds == 0 && is_confirmed && bytes - oldest.durable_bytes() >= retain_bytes
+        };
         let oldest = state.segments.front().filter(may_go);
         oldest.map(Arc::clone)
     }

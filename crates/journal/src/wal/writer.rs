@@ -150,7 +150,11 @@ impl Writer {
         }
         match made_room.and_then(|()| self.write(&group)) {
             Ok(header) => self.publish(group, header),
-            Err(GroupFailure::Full(error)) => self.refuse(group, &error),
+            Err(GroupFailure::Full(error)) => {
+                // The disk knows better than it told: what stays for audits makes room for the next try.
+                self.free_all();
+                self.refuse(group, &error);
+            }
             Err(GroupFailure::Poison(cause)) => {
                 group.into_iter().for_each(|pending| pending.answer(Err(AppendError::Poisoned { cause: cause.clone() })));
                 return Err(cause);
@@ -164,15 +168,27 @@ impl Writer {
         group.into_iter().for_each(|pending| pending.answer(Err(error.clone())));
     }
 
-    /// Frees what is confirmed in the active segment too when room is short: without this a journal whose only segment fills the disk would stay full.
+    /// Frees what stays for audits when room is short, then what is confirmed in the active segment too: without this a journal whose only segment fills the disk would stay full.
     fn make_room(&mut self, wanted: u64) -> Result<(), GroupFailure> {
         if wanted <= self.room().bytes {
             return Ok(());
         }
-        match self.recycle(0) {
+        self.free_all();
+        if wanted <= self.room().bytes {
+            return Ok(());
+        }
+        let recycled = self.recycle(0);
+        self.free_all();
+        match recycled {
             // What does not fit is refused in a moment.
             Err(GroupFailure::Full(_)) => Ok(()),
             done => done,
+        }
+    }
+
+    fn free_all(&self) {
+        if let Err(error) = self.shared.free_all() {
+            tracing::warn!(%error, "a confirmed journal segment stays until the next trim");
         }
     }
 

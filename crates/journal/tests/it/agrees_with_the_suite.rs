@@ -32,7 +32,7 @@ fn wal_with_small_segments_and_no_cache_on_the_real_disk() {
 
 #[test]
 fn wal_that_waits_for_company() {
-    on_the_real_disk(&WalConfig { group_commit_wait_micros: 300, ..WalConfig::default() });
+    on_the_real_disk(&WalConfig { group_commit_wait_micros: 300, retain_bytes: 0, ..WalConfig::default() });
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// Small segments and next to no cache, so that little data meets every path.
 fn small() -> WalConfig {
-    WalConfig { segment_bytes: 4096, read_cache_bytes: 1000, ..WalConfig::in_dir(DIR) }
+    WalConfig { segment_bytes: 4096, read_cache_bytes: 1000, retain_bytes: 0, ..WalConfig::in_dir(DIR) }
 }
 
 fn open(disk: &FaultyDisk) -> WalJournal {

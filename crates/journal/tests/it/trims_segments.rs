@@ -57,7 +57,7 @@ fn what_cannot_be_removed_is_named_and_tried_again() {
 #[test]
 fn a_journal_at_rest_gives_back_a_confirmed_active_segment_too() {
     let disk = FaultyDisk::new(1);
-    let journal = WalJournal::open(WalConfig::in_dir(DIR), Arc::new(disk.clone())).unwrap();
+    let journal = WalJournal::open(WalConfig { retain_bytes: 0, ..WalConfig::in_dir(DIR) }, Arc::new(disk.clone())).unwrap();
     append_all(&journal, (0..3).map(|number| vec![number; 1 << 20]));
     journal.trim(PARTITION, JournalPosition(2)).unwrap();
     std::thread::sleep(Duration::from_millis(20));
@@ -72,4 +72,23 @@ fn a_journal_at_rest_gives_back_a_confirmed_active_segment_too() {
     assert!(journal.reader(PARTITION, JournalPosition(3)).is_ok(), "a reader that has read everything goes on");
     assert_eq!(append_all(&journal, [vec![1]]), [3]);
     assert_eq!(read_all(&journal, 3), [(3, vec![1])]);
+}
+
+#[test]
+fn what_is_confirmed_stays_for_audits_until_room_is_short() {
+    let disk = FaultyDisk::new(1);
+    let config =
+        WalConfig { segment_bytes: 4096, bytes_max: 160_000, retain_bytes: u64::MAX, read_cache_bytes: 1000, ..WalConfig::in_dir(DIR) };
+    let journal = WalJournal::open(config, Arc::new(disk.clone())).unwrap();
+    append_all(&journal, (0..12).map(|number| vec![number; 1500]));
+    journal.trim(PARTITION, JournalPosition(12)).unwrap();
+    let used = journal.used_bytes();
+    assert!((10_000..14_500).contains(&used), "a sixteenth of the journal's limit stays, by whole segments: {used}");
+    let first = 12 - read_all(&journal, 6).len() as u64;
+    assert!(first <= 6 && journal.reader(PARTITION, JournalPosition(0)).is_err());
+    // With the store at rest the journal fills up to its limit: the retained records count for nothing.
+    let fits = (0..200_u8).take_while(|number| block_on(journal.append(0, vec![*number; 1500].into())).is_ok()).count();
+    assert!(fits as u64 * 1500 > 160_000 - 2 * 4096 - 1500, "{fits}");
+    assert!(journal.reader(PARTITION, JournalPosition(6)).is_err(), "given up");
+    assert_eq!(read_all(&journal, 12).len(), fits, "and nothing else");
 }

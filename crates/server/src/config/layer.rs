@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 /// Begins the name of every environment variable.
 pub(super) const PREFIX: &str = "AQUEDUCT_";
 /// Variables that are no settings: they are read at the first start, or by the command line.
-const OTHER_VARIABLES: &[&str] = &["AQUEDUCT_CONFIG"];
+const OTHER_VARIABLES: &[&str] = &["AQUEDUCT_CONFIG", "AQUEDUCT_API_KEY"];
 const BOOTSTRAP: &str = "AQUEDUCT_BOOTSTRAP_";
 
 /// One value of the environment or the command line.

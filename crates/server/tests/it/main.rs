@@ -7,3 +7,4 @@ mod keeps_what_it_acknowledged;
 mod process;
 mod slow_clients_are_cut;
 mod starts_and_stops;
+mod traces_and_audits;

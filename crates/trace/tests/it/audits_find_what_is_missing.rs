@@ -15,7 +15,7 @@ fn id(number: u128) -> Uuid {
 
 async fn busy_world() -> World {
     let mut world = World::new();
-    for number in 0..40 {
+    for number in 0..40_u128 {
         let too_old = if number % 8 == 0 { r#","timestamp":"2023-11-01T00:00:00Z""# } else { "" };
         let sender = format!("person{}", number % 7);
         let one = |place| event(id(number * 10 + place), "e", &sender, if place == 0 { too_old } else { "" });

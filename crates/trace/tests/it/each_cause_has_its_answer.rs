@@ -209,6 +209,7 @@ async fn events_that_are_stored_otherwise_than_meant() {
         event(id(2), "e", "ann", r#","timestamp":"some day""#),
         event(id(4), "$identify", "dora", r#","properties":{"$anon_distinct_id":"undefined"}"#),
         event(id(5), "$identify", "carl", r#","properties":{"$anon_distinct_id":"anonymous-1"}"#),
+        event(id(10), "e", "emil", ""),
         event(id(6), "$identify", "emil", r#","properties":{"$anon_distinct_id":"carl"}"#),
         event(id(7), "e", "fred", ""),
         event(id(7), "e", "fred", ""),
@@ -218,7 +219,6 @@ async fn events_that_are_stored_otherwise_than_meant() {
     let later = event(id(8), "e", "gina", r#","timestamp":"2023-11-14T23:00:00Z""#);
     let skewed = format!(r#"{{"api_key":"phc_of_project_one","sent_at":"2023-11-14T23:13:22Z","batch":[{later}]}}"#);
     assert_eq!(world.send("/batch", &[], skewed).await, StatusCode::OK);
-    // Project 2 takes events of any age.
     world.process();
     world.recorder.work().expect("written");
     let moved = |number| {

@@ -1,8 +1,10 @@
 //! The way of an event in one process: the edge's router, a journal, processing step by step, the embedded store, a recorder, a tracer.
 
-use aqueduct_capture::{CaptureConfig, CaptureState, ProjectLookup, router};
+use aqueduct_capture::{CaptureConfig, CaptureState, Gate, ProjectLookup, router};
 use aqueduct_event::{Clock, JournalPosition, ManualClock, PartitionId, ProjectId, RawBatch, RawEvent, UnixMicros};
-use aqueduct_journal::{AppendError, BoxFuture, Durability, Journal, JournalReader, MemoryJournal, ReadError, Receipt as Appended, TrimError};
+use aqueduct_journal::{
+    AppendError, BoxFuture, Durability, Journal, JournalReader, MemoryJournal, ReadError, Receipt as Appended, TrimError,
+};
 use aqueduct_ledger::recorder::{Audience, DirLogFiles, Recorder, RecorderConfig, Remark};
 use aqueduct_process::{CookielessMode, Observed, Observer, Pipeline, PipelineArgs, ProcessConfig, ProjectFacts, Projects, Step, Warning};
 use aqueduct_store::{Accounts, EmbeddedStore, Store, StoreConfig};
@@ -101,7 +103,7 @@ pub(crate) struct FullableJournal {
 impl Journal for FullableJournal {
     fn append(&self, key: u64, payload: Bytes) -> BoxFuture<'_, Result<Appended, AppendError>> {
         if self.is_full.load(Ordering::SeqCst) {
-            return Box::pin(async { Err(AppendError::Full { used_bytes: 9, limit_bytes: 9, free_bytes: 0 }) });
+            return Box::pin(async { Err(AppendError::Full { used_bytes: 9, limit_bytes: 9, reserve_bytes: 0, free_bytes: 0 }) });
         }
         self.inner.append(key, payload)
     }
@@ -153,7 +155,8 @@ impl World {
         let store = Arc::new(EmbeddedStore::open(config, Arc::clone(&as_clock)).expect("opens"));
         let journal = FullableJournal { inner: MemoryJournal::new(), is_full: Arc::default() };
         let files = Arc::new(DirLogFiles::open(&directory.path().join("trace")).expect("opens"));
-        let recorder = Recorder::open(&RecorderConfig::default(), files, Arc::clone(&as_clock), Arc::<Facts>::clone(&facts)).expect("opens");
+        let recorder =
+            Recorder::open(&RecorderConfig::default(), files, Arc::clone(&as_clock), Arc::<Facts>::clone(&facts)).expect("opens");
         let recorder = Arc::new(recorder);
         let pipeline = Pipeline::open(PipelineArgs {
             journal: Arc::new(journal.clone()),
@@ -170,6 +173,7 @@ impl World {
             projects: Arc::<Facts>::clone(&facts),
             clock: Arc::clone(&as_clock),
             recorder: Some(Arc::clone(&recorder)),
+            gate: Arc::new(Gate::new(&config)),
             config,
         });
         let newest = Arc::clone(&store);
@@ -244,7 +248,8 @@ impl World {
 
     pub(crate) fn trace(&self, asked: &str) -> Trace {
         let warnings = self.facts.warnings.lock();
-        let warnings: Vec<EventWarning> = warnings.iter().filter(|(project, _)| *project == ONE).map(|(_, warning)| warning.clone()).collect();
+        let warnings: Vec<EventWarning> =
+            warnings.iter().filter(|(project, _)| *project == ONE).map(|(_, warning)| warning.clone()).collect();
         self.tracer.trace(ONE, asked, &warnings).expect("an answer")
     }
 
