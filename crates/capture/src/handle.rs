@@ -67,6 +67,7 @@ async fn take_v0(
     metrics::decoded(route.path, wire_bytes, accepted.decoded_bytes, started.elapsed());
     admitted.settle(state, &accepted.records, wire_bytes);
     let events = accepted.records.events;
+    remark::account_left_out(state, &accepted.token, accepted.received_at, &accepted.left_out);
     let appended = append(state, &accepted.records).await;
     let position =
         appended.map_err(|failure| not_durable(state, route, &failure, &accepted.receipt, &accepted.records, CaptureError::NotDurable))?;
@@ -76,8 +77,9 @@ async fn take_v0(
 }
 
 fn refused_v0(state: &CaptureState, route: &'static Route, refused: Refused<CaptureError>) -> Response {
-    let Refused { error, about } = refused;
+    let Refused { error, about, lost } = refused;
     metrics::refused(route.path, error.reason());
+    remark::account(state, error.refusal(), lost.as_ref());
     remark::refused(state, route.path, error.refusal(), error.status(), error.to_string(), about);
     reply::refusal(&error)
 }
@@ -94,7 +96,8 @@ fn not_durable<E>(
     let refusal = failure.refusal();
     let about = remark::about_records(state.recorder.as_deref(), refusal, receipt.as_ref(), &records.payloads);
     remark::refused(state, route.path, refusal, StatusCode::SERVICE_UNAVAILABLE, failure.to_string(), about);
-    error.into()
+    // `append` tells the ledger: only it learns what the journal took after all.
+    Refused { error, about: None, lost: None }
 }
 
 /// Protocol v1.
@@ -102,8 +105,9 @@ pub(crate) async fn events_v1(state: Arc<CaptureState>, route: &'static Route, r
     let headers = request.headers().clone();
     let mut response = match take_v1(&state, route, request).await {
         Ok(results) => reply::durable(v1::success(results), state.journal.durability()),
-        Err(Refused { error, about }) => {
+        Err(Refused { error, about, lost }) => {
             metrics::refused(route.path, error.tag());
+            remark::account(&state, error.refusal(), lost.as_ref());
             remark::refused(&state, route.path, error.refusal(), error.status(), error.to_string(), about);
             error.response()
         }
@@ -116,7 +120,7 @@ async fn take_v1(state: &Arc<CaptureState>, route: &'static Route, request: Requ
     let (parts, body) = request.into_parts();
     let token = v1::check_head(&parts).map_err(|error| {
         let about = remark::about(state.recorder.as_deref(), error.refusal(), &parts, Cow::default);
-        Refused { error, about }
+        Refused { about, ..Refused::from(error) }
     })?;
     let admitted = let_in(state, Request::from_parts(parts, body), Some(&token)).await;
     let (mut admitted, request) = admitted.map_err(|refused| refused.map(V1Error::from))?;
@@ -132,6 +136,7 @@ async fn take_v1(state: &Arc<CaptureState>, route: &'static Route, request: Requ
     metrics::decoded(route.path, wire_bytes, accepted.decoded_bytes, started.elapsed());
     admitted.settle(state, &accepted.records, wire_bytes);
     let events = accepted.records.events;
+    remark::account_left_out(state, &accepted.token, accepted.received_at, &accepted.left_out);
     let appended = append(state, &accepted.records).await;
     let position =
         appended.map_err(|failure| not_durable(state, route, &failure, &accepted.receipt, &accepted.records, V1Error::NotDurable))?;
@@ -154,7 +159,8 @@ pub(crate) async fn replay(state: Arc<CaptureState>, route: &'static Route, requ
     match checked.await {
         Ok(()) if beacon => reply::empty(http::StatusCode::NO_CONTENT),
         Ok(()) => reply::ok(),
-        Err(refused) => refused_v0(&state, route, refused),
+        // No events were in it.
+        Err(refused) => refused_v0(&state, route, Refused { lost: None, ..refused }),
     }
 }
 
@@ -179,7 +185,7 @@ pub(crate) async fn arrive(
     let read = body::read(body, wire_bytes_max, state.config.body_gap_timeout(), &mut held).await;
     let body = read.map_err(|Unread { error, begin }| {
         let about = remark::about(state.recorder.as_deref(), error.refusal(), &parts, || peek::unpacked(&begin));
-        Refused { error, about }
+        Refused { about, ..Refused::from(error) }
     })?;
     let client_ip = client_ip(&parts);
     Ok(Arrival { client_ip, parts, body, received_at: state.clock.now(), path: route.path, _held: Some(held) })

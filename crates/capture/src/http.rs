@@ -59,6 +59,10 @@ impl Methods {
         filter.or(MethodFilter::OPTIONS)
     }
 
+    fn take_events(self) -> bool {
+        matches!(self, Self::Events | Self::PostEvents)
+    }
+
     fn listed(self) -> &'static str {
         match self {
             Self::Events => "GET, POST, OPTIONS",
@@ -106,6 +110,9 @@ async fn serve(state: Arc<CaptureState>, route: &'static Route, request: Request
         let answered = tokio::time::timeout(deadline, (route.handler)(state, route, request)).await;
         answered.unwrap_or_else(|_| {
             metrics::refused(route.path, CaptureError::Timeout.reason());
+            if route.methods.take_events() {
+                remark::account(&late_state, CaptureError::Timeout.refusal(), Some(&remark::Lost::default()));
+            }
             remark::late(&late_state, route.path, CaptureError::Timeout.to_string());
             (route.late)()
         })

@@ -21,6 +21,17 @@ pub(crate) struct Refused<E> {
     pub(crate) error: E,
     /// `None` when nobody wants to know.
     pub(crate) about: Option<Box<About>>,
+    /// For the ledger; `None` when it was told already.
+    pub(crate) lost: Option<Lost>,
+}
+
+/// The events of a refused request, as far as they are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Empty when it is not known.
+    pub(crate) token: String,
+    /// `None` when the body was not read to its end.
+    pub(crate) events: Option<u32>,
 }
 
 /// What can be told of a request.
@@ -33,13 +44,27 @@ pub(crate) struct About {
 
 impl<E> From<E> for Refused<E> {
     fn from(error: E) -> Self {
-        Self { error, about: None }
+        Self { error, about: None, lost: Some(Lost::default()) }
     }
 }
 
 impl<E> Refused<E> {
     pub(crate) fn map<F>(self, into: impl FnOnce(E) -> F) -> Refused<F> {
-        Refused { error: into(self.error), about: self.about }
+        Refused { error: into(self.error), about: self.about, lost: self.lost }
+    }
+}
+
+/// Tells the ledger of a refused request.
+pub(crate) fn account(state: &CaptureState, refusal: Refusal, lost: Option<&Lost>) {
+    let Some(Lost { token, events }) = lost else { return };
+    let (received_at, verdict) = (state.clock.now(), Verdict::Refused(refusal));
+    state.ledger.refused(&aqueduct_ledger::Refused { token, received_at, verdict, events: *events });
+}
+
+/// Tells the ledger of events that were left out of a request that was taken.
+pub(crate) fn account_left_out(state: &CaptureState, token: &str, received_at: UnixMicros, left_out: &[(Verdict, u32)]) {
+    for (verdict, events) in left_out {
+        state.ledger.refused(&aqueduct_ledger::Refused { token, received_at, verdict: *verdict, events: Some(*events) });
     }
 }
 

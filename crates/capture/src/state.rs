@@ -4,6 +4,7 @@ use crate::config::CaptureConfig;
 use crate::gate::Gate;
 use aqueduct_event::Clock;
 use aqueduct_journal::Journal;
+use aqueduct_ledger::Edge;
 use aqueduct_ledger::recorder::Recorder;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct CaptureState {
     pub projects: Arc<dyn ProjectLookup>,
     /// The time of receipt.
     pub clock: Arc<dyn Clock>,
+    /// Counts what is refused and what is acknowledged.
+    pub ledger: Arc<dyn Edge>,
     /// Is told what a trace will need; nothing waits for it. `None`: nothing is kept for traces.
     pub recorder: Option<Arc<Recorder>>,
     /// The settings.

@@ -7,9 +7,11 @@
 //! - The two sides are counted apart from each other: what came in from the journal and the edge, what became of it from the store.
 //! - Nothing here decides anything about an event.
 //!
-//! Read next: [`edge`] (what the edge tells), [`recorder`] (what is kept so that single events can be traced).
+//! Read next: [`edge`] (what the edge tells), [`account`] (the sums), [`recorder`] (what is kept so that single events can be traced).
 
+pub mod account;
 pub mod edge;
 pub mod recorder;
 
-pub use edge::{Edge, Refused, RefusedEvent, SAMPLE_MAX, Unaccounted, Why};
+pub use account::{Account, Fates, Tokens};
+pub use edge::{Edge, Refused, Unaccounted};

@@ -11,6 +11,7 @@
 //!
 //! Read next: [`processor`](Processor) (the steps), `identity` (persons and merges), `person` (properties), `run` (the loop).
 
+mod books;
 mod cache;
 mod config;
 mod cookieless;
@@ -35,6 +36,7 @@ mod sanitise;
 mod state;
 mod warning;
 
+pub use books::{Books, BooksArgs, BooksError};
 pub use config::ProcessConfig;
 pub use definitions::{Observed, ObservedProperty, PropertyKind, PropertyOwner, property_kind};
 pub use error::{ProcessError, StepError};

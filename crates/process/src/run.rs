@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! - Records leave `pending` only when the store has taken their commit. A failed step is tried again with the same records, from the store's state.
-//! - The journal is trimmed only up to what the store calls durable.
+//! - The journal is trimmed only up to what the store calls durable, and what the account has counted durably.
 
 use crate::config::ProcessConfig;
 use crate::error::StepError;
@@ -17,6 +17,7 @@ use crate::outside::{Observer, Pace, Projects, VisibleBytes};
 use crate::processor::Processor;
 use aqueduct_event::{Clock, JournalPosition, PartitionId};
 use aqueduct_journal::{Entry, Journal, JournalReader, ReadError};
+use aqueduct_ledger::Account;
 use aqueduct_store::Store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,6 +105,8 @@ pub struct Pipeline {
     pending: Vec<Entry>,
     position: JournalPosition,
     trimmed: JournalPosition,
+    /// Counts the records of the journal and needs them until it has.
+    account: Option<Arc<Account>>,
     progress: Arc<Progress>,
     pace: Option<Arc<dyn Pace>>,
     /// Where the journal ended when this began: what lies before it was there already.
@@ -129,7 +132,22 @@ impl Pipeline {
         let (pace, replay_end) = (None, journal.end(partition));
         // What the store had confirmed before a crash may not be trimmed yet, and a full journal waits for it.
         let trimmed = JournalPosition(0);
-        Ok(Self { journal, store, clock, partition, config, processor, reader, pending, position, trimmed, progress, pace, replay_end })
+        Ok(Self {
+            journal,
+            store,
+            clock,
+            partition,
+            config,
+            processor,
+            reader,
+            pending,
+            position,
+            trimmed,
+            account: None,
+            progress,
+            pace,
+            replay_end,
+        })
     }
 
     /// Tells `pace` of every commit, so that no more is taken than becomes visible.
@@ -137,6 +155,12 @@ impl Pipeline {
     pub fn with_pace(mut self, pace: Arc<dyn Pace>) -> Self {
         self.pace = Some(pace);
         self
+    }
+
+    /// Leaves records in the journal until the account has counted them durably.
+    #[must_use]
+    pub fn accounted_by(self, account: Arc<Account>) -> Self {
+        Self { account: Some(account), ..self }
     }
 
     /// How far it is.
@@ -284,7 +308,9 @@ impl Pipeline {
         let lag = self.journal.end(self.partition).0.saturating_sub(self.position.0);
         self.progress.lag_records.store(lag, Ordering::Relaxed);
         metrics::lag(lag);
+        let counted = self.account.as_ref().map(|account| account.durable(self.partition));
         let durable = self.store.durable(self.partition);
+        let durable = counted.map_or(durable, |counted| counted.min(durable));
         if durable > self.trimmed {
             match self.journal.trim(self.partition, durable) {
                 Ok(()) => self.trimmed = durable,

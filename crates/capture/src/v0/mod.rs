@@ -14,7 +14,7 @@ use crate::decode::{self, Query, Wrapping};
 use crate::error::CaptureError;
 use crate::peek;
 use crate::records::{self, Admitted, Envelope, Records};
-use crate::remark::{self, Noted, Notes, Refused};
+use crate::remark::{self, Lost, Noted, Notes, Refused};
 use crate::request::{Arrival, agent_of};
 use crate::token;
 use aqueduct_event::limits::{DISTINCT_ID_CHARS_MAX, EVENT_NAME_CHARS_MAX, RECORD_BYTES_MAX};
@@ -44,6 +44,11 @@ pub(crate) struct Accepted {
     pub(crate) dropped: usize,
     /// Bytes of the text after unwrapping.
     pub(crate) decoded_bytes: usize,
+    /// Empty when no event is left.
+    pub(crate) token: String,
+    pub(crate) received_at: UnixMicros,
+    /// What became of those that were dropped.
+    pub(crate) left_out: Vec<(Verdict, u32)>,
     /// Kept once the records are durable; `None` when there are none.
     pub(crate) receipt: Option<Receipt>,
     /// On events that were left out or got another time.
@@ -63,9 +68,14 @@ pub(crate) fn accept(
 ) -> Result<Accepted, Refused<CaptureError>> {
     let query = Query::read(arrival.parts.uri.query().unwrap_or_default());
     let wrapping = Wrapping::of(arrival, &query, dialect.legacy_base64, bytes_max);
-    let mut about = None;
+    let (mut about, mut lost) = (None, Lost::default());
     let accepted = decode::with_text(&arrival.body, &wrapping, |text| {
-        let checked = shape::read(text).and_then(|payload| check(payload, dialect, config.event_bytes_max.min(RECORD_BYTES_MAX / 4)));
+        let checked = shape::read(text).and_then(|payload| {
+            let (token, events) = (token_at_hand(&payload), payload.events.len());
+            check(payload, dialect, config.event_bytes_max.min(RECORD_BYTES_MAX / 4)).inspect_err(|_| {
+                lost = Lost { token: token.trim().to_owned(), events: u32::try_from(events).ok() };
+            })
+        });
         let checked = checked.inspect_err(|error| {
             about = remark::about(recorder, error.refusal(), &arrival.parts, || Cow::Borrowed(text.as_bytes()));
         })?;
@@ -78,8 +88,14 @@ pub(crate) fn accept(
         if !was_read && is_last_try {
             about = remark::about(recorder, error.refusal(), &arrival.parts, || peek::unpacked(&arrival.body));
         }
-        Refused { error, about }
+        Refused { error, about, lost: Some(lost) }
     })
+}
+
+/// The token of a request that may be refused; empty when there is none.
+fn token_at_hand<'a>(payload: &Payload<'a>) -> Cow<'a, str> {
+    let of_event = || payload.events.iter().find_map(Draft::token).map(|token| Cow::Owned(token.to_owned()));
+    payload.token.clone().or_else(of_event).unwrap_or_default()
 }
 
 /// A request that nothing is wrong with.
@@ -190,7 +206,10 @@ fn encode(checked: Checked<'_>, arrival: &Arrival, query_sent_at: Option<UnixMic
     let receipt = recorder
         .filter(|_| records.events > 0)
         .map(|_| remark::receipt(arrival, &token, agent_of(&arrival.parts), records.events, dropped.len(), records.payloads.len()));
-    Accepted { records, dropped: dropped.len(), decoded_bytes: 0, receipt, remarks: notes.into_remarks() }
+    let left_out = u32::try_from(dropped.len()).ok().filter(|events| *events > 0);
+    let left_out = left_out.map(|events| (Verdict::Dropped(DropReason::PerformanceEvent), events)).into_iter().collect();
+    let remarks = notes.into_remarks();
+    Accepted { records, dropped: dropped.len(), decoded_bytes: 0, token, received_at: now, left_out, receipt, remarks }
 }
 
 /// A uuid of version 7 for an event that came without.

@@ -20,11 +20,11 @@ use crate::error::DecodeError;
 use crate::json::{Raw, mend_surrogates};
 use crate::peek;
 use crate::records::{self, Admitted, Envelope, Records};
-use crate::remark::{self, Noted, Notes, Refused};
+use crate::remark::{self, Lost, Noted, Notes, Refused};
 use crate::reply;
 use crate::request::{Arrival, agent_of};
 use aqueduct_event::limits::RECORD_BYTES_MAX;
-use aqueduct_event::{RawEvent, UnixMicros, timestamp};
+use aqueduct_event::{RawEvent, UnixMicros, Verdict, timestamp};
 use aqueduct_ledger::recorder::{Receipt, Recorder, Remark};
 use axum::response::Response;
 use head::{Head, REQUEST_ID};
@@ -45,6 +45,10 @@ pub(crate) struct Accepted {
     pub(crate) decoded_bytes: usize,
     /// The body of the answer.
     pub(crate) results: String,
+    pub(crate) token: String,
+    pub(crate) received_at: UnixMicros,
+    /// What became of those that were not taken.
+    pub(crate) left_out: Vec<(Verdict, u32)>,
     /// Kept once the records are durable; `None` when there are none.
     pub(crate) receipt: Option<Receipt>,
     /// On events that were left out or got another time.
@@ -61,12 +65,14 @@ pub(crate) fn accept(
     recorder: Option<&Recorder>,
     bytes_max: usize,
 ) -> Result<Accepted, Refused<V1Error>> {
-    judged(arrival, config, recorder, bytes_max).map_err(|error| {
+    let mut events = None;
+    judged(arrival, config, recorder, bytes_max, &mut events).map_err(|error| {
         // A body that is too large for here is tried again with the true limit.
         let is_last_try = !matches!(error, V1Error::TooLarge { .. }) || bytes_max >= config.v1_body_decoded_bytes_max;
         let text = || readable(arrival, bytes_max);
         let about = if is_last_try { remark::about(recorder, error.refusal(), &arrival.parts, text) } else { None };
-        Refused { error, about }
+        let token = arrival.header("authorization").and_then(bearer).unwrap_or_default().to_owned();
+        Refused { error, about, lost: Some(Lost { token, events }) }
     })
 }
 
@@ -81,7 +87,14 @@ fn readable(arrival: &Arrival, bytes_max: usize) -> Cow<'_, [u8]> {
     Cow::Owned([format!("{{\"token\":{}}}", serde_json::Value::from(token)).as_bytes(), &body].concat())
 }
 
-fn judged(arrival: &Arrival, config: &CaptureConfig, recorder: Option<&Recorder>, bytes_max: usize) -> Result<Accepted, V1Error> {
+/// `found`: how many events there are, once that is known.
+fn judged(
+    arrival: &Arrival,
+    config: &CaptureConfig,
+    recorder: Option<&Recorder>,
+    bytes_max: usize,
+    found: &mut Option<u32>,
+) -> Result<Accepted, V1Error> {
     let head = Head::read(&arrival.parts)?;
     if arrival.body.is_empty() {
         return Err(V1Error::EmptyBody);
@@ -95,6 +108,7 @@ fn judged(arrival: &Arrival, config: &CaptureConfig, recorder: Option<&Recorder>
         mend_surrogates(buffer);
         let text = std::str::from_utf8(buffer).map_err(|error| V1Error::Decode(DecodeError::Utf8 { at: error.valid_up_to() }))?;
         let batch = shape::read(text).map_err(|error| V1Error::Parse(error.to_string()))?;
+        *found = batch.events.as_ref().and_then(|events| u32::try_from(events.len()).ok());
         let (events, uuids) = whole(&batch)?;
         let accepted = judge(&batch, events, &uuids, &head, arrival, (config, recorder))?;
         Ok(Accepted { decoded_bytes: text.len(), ..accepted })
@@ -142,11 +156,16 @@ fn judge(
     let mut notes = Notes::new(recorder, arrival, &head.token);
     let event_bytes_max = config.event_bytes_max.min(RECORD_BYTES_MAX / 4);
     let mut results = Results::new(events.len());
+    let mut left_out: Vec<(Verdict, u32)> = Vec::new();
     let mut good: Vec<(Uuid, Good<'_>, String)> = Vec::with_capacity(events.len());
     for (fields, uuid) in events.iter().zip(uuids) {
         let checked = fields.check(event_bytes_max);
         results.push(fields.uuid, checked.as_ref().err().map(|fault| fault.tag()));
         if let Err(fault) = &checked {
+            match left_out.iter_mut().find(|(verdict, _)| *verdict == fault.verdict()) {
+                Some((_, events)) => *events += 1,
+                None => left_out.push((fault.verdict(), 1)),
+            }
             let (event, distinct_id) = fields.names();
             notes.left_out(fault.verdict(), Noted { uuid: Some(*uuid), event: &event, distinct_id: &distinct_id, detail: fault.tag() });
         }
@@ -171,7 +190,8 @@ fn judge(
     let receipt = recorder
         .filter(|_| records.events > 0)
         .map(|_| remark::receipt(arrival, &head.token, agent_of(&arrival.parts), records.events, dropped, records.payloads.len()));
-    Ok(Accepted { records, dropped, decoded_bytes: 0, results: results.finish(), receipt, remarks: notes.into_remarks() })
+    let (results, remarks, received_at) = (results.finish(), notes.into_remarks(), arrival.received_at);
+    Ok(Accepted { records, dropped, decoded_bytes: 0, results, token: head.token.clone(), received_at, left_out, receipt, remarks })
 }
 
 fn admitted<'a>(

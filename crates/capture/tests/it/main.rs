@@ -2,6 +2,7 @@
 
 mod support;
 
+mod accounts;
 mod cors;
 mod distinct_ids;
 mod documents;

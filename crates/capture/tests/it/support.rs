@@ -27,6 +27,8 @@ pub(crate) enum Behaviour {
     Poisoned,
     Closed,
     Hangs,
+    /// Takes a tenth of a second.
+    Slow,
 }
 
 /// Keeps records in memory.
@@ -45,6 +47,7 @@ impl Journal for MemoryJournal {
                 Behaviour::Poisoned => return Err(AppendError::Poisoned { cause: "sync failed".to_owned() }),
                 Behaviour::Closed => return Err(AppendError::Closed),
                 Behaviour::Hangs => std::future::pending().await,
+                Behaviour::Slow => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
             }
             let mut records = self.records.lock().expect("not poisoned");
             records.push(payload);
@@ -101,6 +104,22 @@ pub(crate) struct Edge {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) gate: Arc<Gate>,
+    ledger: Arc<Notes>,
+}
+
+/// What the ledger was told, a line for each call.
+#[derive(Debug, Default)]
+pub(crate) struct Notes(Mutex<Vec<String>>);
+
+impl aqueduct_ledger::Edge for Notes {
+    fn refused(&self, refused: &aqueduct_ledger::Refused<'_>) {
+        let events = refused.events.map_or("?".to_owned(), |events| events.to_string());
+        self.0.lock().expect("not poisoned").push(format!("{} {events} {:?}", refused.verdict, refused.token));
+    }
+
+    fn acknowledged(&self, _: PartitionId, position: JournalPosition, events: u32) {
+        self.0.lock().expect("not poisoned").push(format!("acknowledged {events} at {position}"));
+    }
 }
 
 /// An answer, read whole.
@@ -134,15 +153,17 @@ impl Edge {
         let journal = Arc::new(MemoryJournal { records: Mutex::new(Vec::new()), behaviour });
         let clock = Arc::new(ManualClock::new(NOW));
         let gate = Arc::new(Gate::new(&config));
+        let ledger = Arc::new(Notes::default());
         let state = CaptureState {
             journal: Arc::<MemoryJournal>::clone(&journal),
             projects: Arc::new(KnownProjects),
             clock: Arc::<ManualClock>::clone(&clock),
+            ledger: Arc::clone(&ledger) as Arc<dyn aqueduct_ledger::Edge>,
             recorder: None,
             gate: Arc::clone(&gate),
             config,
         };
-        Self { router: router(state), clock, journal, gate }
+        Self { router: router(state), clock, journal, gate, ledger }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -154,6 +175,11 @@ impl Edge {
 
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         self.send(post(path, &[], body)).await
+    }
+
+    /// What the ledger was told, taken out.
+    pub(crate) fn told(&self) -> Vec<String> {
+        std::mem::take(&mut *self.ledger.0.lock().expect("not poisoned"))
     }
 
     /// The records of the journal, taken out.

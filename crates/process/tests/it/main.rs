@@ -4,6 +4,7 @@ mod model;
 mod world;
 
 mod admission;
+mod books;
 mod cookieless;
 mod definitions;
 mod elements;
