@@ -44,6 +44,12 @@ pub(crate) enum ApiError {
     Store(#[from] ReadError),
     #[error(transparent)]
     Trace(#[from] aqueduct_trace::TraceError),
+    #[error("the store could not be changed: {0}")]
+    Commit(#[from] aqueduct_store::CommitError),
+    #[error(transparent)]
+    Ledger(#[from] aqueduct_ledger::account::LedgerError),
+    #[error("The journal does not take it now: {0}. Try again.")]
+    NotDurable(String),
     #[error("a column of the store has another type than its contract says: {0}")]
     Column(&'static str),
     #[error("a handler died by a fault of the program")]
@@ -93,7 +99,10 @@ impl ApiError {
             Self::Field { attr, code, .. } => (S::BAD_REQUEST, "validation_error", code, attr.clone()),
             Self::Throttled(_) => (S::TOO_MANY_REQUESTS, "throttled_error", "throttled", None),
             Self::Catalog(error) => catalog(error),
-            Self::Store(_) | Self::Trace(_) | Self::Column(_) | Self::Panic => (S::INTERNAL_SERVER_ERROR, "server_error", "error", None),
+            Self::NotDurable(_) => (S::SERVICE_UNAVAILABLE, "server_error", "not_durable", None),
+            Self::Store(_) | Self::Trace(_) | Self::Commit(_) | Self::Ledger(_) | Self::Column(_) | Self::Panic => {
+                (S::INTERNAL_SERVER_ERROR, "server_error", "error", None)
+            }
             Self::Query(error) => {
                 let status = S::from_u16(error.status()).unwrap_or(S::INTERNAL_SERVER_ERROR);
                 (status, error.kind(), error.code(), error.attr().map(str::to_owned))

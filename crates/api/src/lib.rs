@@ -24,4 +24,4 @@ mod ui;
 
 pub use jobs::Jobs;
 pub use router::{openapi, router};
-pub use state::{ApiState, Inspection, Snapshots};
+pub use state::{ApiState, Inspection, Replayable, Replays, Snapshots};

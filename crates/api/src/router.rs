@@ -8,7 +8,9 @@ use crate::body::BODY_BYTES_MAX;
 use crate::error::ApiError;
 use crate::jobs::QueryStatus;
 use crate::metrics;
-use crate::routes::{definitions, groups, keys, live, organizations, persons, projects, query, session, trace, users, warnings};
+use crate::routes::{
+    dead_letters, definitions, groups, keys, ledger, live, organizations, persons, projects, query, session, trace, users, warnings,
+};
 use crate::state::ApiState;
 use crate::ui;
 use axum::extract::DefaultBodyLimit;
@@ -44,6 +46,10 @@ fn in_project() -> Table {
         ("/ingestion_warnings", get(warnings::list)),
         ("/live", get(live::stream)),
         ("/trace/{id}", get(trace::trace)),
+        ("/ledger", get(ledger::get)),
+        ("/dead_letters", get(dead_letters::list)),
+        ("/dead_letters/{id}", get(dead_letters::get).patch(dead_letters::update).delete(dead_letters::delete)),
+        ("/dead_letters/{id}/replay", post(dead_letters::replay)),
     ]
 }
 
@@ -128,6 +134,7 @@ pub fn openapi() -> String {
         query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth,
         definitions::events, definitions::event, definitions::properties, definitions::property, definitions::update_property,
         persons::list, persons::get, groups::list, groups::types, warnings::list, live::stream, trace::trace, trace::audit,
+        ledger::get, dead_letters::list, dead_letters::get, dead_letters::update, dead_letters::replay, dead_letters::delete,
         users::list, users::me, users::update_me,
         keys::list, keys::create, keys::get, keys::update, keys::delete,
         session::set_up, session::sign_in, session::sign_out,

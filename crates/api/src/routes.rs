@@ -1,8 +1,10 @@
 //! The handlers, a module for each kind of thing.
 
+pub(crate) mod dead_letters;
 pub(crate) mod definitions;
 pub(crate) mod groups;
 pub(crate) mod keys;
+pub(crate) mod ledger;
 pub(crate) mod live;
 pub(crate) mod organizations;
 pub(crate) mod persons;

@@ -3,10 +3,12 @@
 use crate::jobs::Jobs;
 use aqueduct_catalog::Catalog;
 use aqueduct_event::{Clock, ProjectId};
+use aqueduct_ledger::account::Ledger;
 use aqueduct_query::QueryEngine;
-use aqueduct_store::{ProjectView, ReadError, Snapshot};
+use aqueduct_store::{Accounts, DeadLetter, ProjectView, ReadError, Snapshot};
 use aqueduct_trace::Tracer;
 use aqueduct_trace::audit::Auditor;
+use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -28,6 +30,12 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     /// Answers where events are; `None` where nothing is kept for it.
     pub inspection: Option<Inspection>,
+    /// What became of every event; `None` where events are not processed.
+    pub ledger: Option<Arc<dyn Ledger>>,
+    /// Dead letters.
+    pub accounts: Arc<dyn Accounts>,
+    /// The way of a dead letter back into the journal.
+    pub replays: Arc<dyn Replays>,
 }
 
 /// Looks for single events, and for missing ones.
@@ -37,6 +45,30 @@ pub struct Inspection {
     pub tracer: Tracer,
     /// Whether any is missing.
     pub auditor: Auditor,
+}
+
+/// A record that replays a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayable {
+    /// Token of the project that it is for.
+    pub token: String,
+    /// Its bytes.
+    pub record: Vec<u8>,
+}
+
+/// Puts dead letters into the journal again.
+pub trait Replays: Send + Sync + fmt::Debug {
+    /// The record that replays a letter.
+    ///
+    /// # Errors
+    /// What is wrong with its payload, for people.
+    fn record_of(&self, letter: &DeadLetter) -> Result<Replayable, String>;
+
+    /// Makes a record durable.
+    ///
+    /// # Errors
+    /// Why the journal does not take it, for people.
+    fn append(&self, record: Vec<u8>) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// Gives the newest snapshot of the store.

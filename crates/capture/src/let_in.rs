@@ -41,7 +41,7 @@ pub(crate) async fn let_in(state: &CaptureState, request: Request, token: Option
         Err(busy) => {
             let close = !body::drain(body, state.config.body_gap_timeout()).await;
             let about = remark::about(state.recorder.as_deref(), Refusal::Overloaded, &parts, Cow::default);
-            Err(Refused { error: CaptureError::Overloaded(Busy { close, ..busy }), about })
+            Err(Refused { about, ..Refused::from(CaptureError::Overloaded(Busy { close, ..busy })) })
         }
     }
 }

@@ -152,7 +152,6 @@ impl Ledger for Books {
             self.args.account.balance(&fates);
             Ok(self.args.account.report(minutes, interval, project, &fates)?)
         };
-        let mut report = report;
         report().map_err(|error| LedgerError(Box::new(error)))
     }
 

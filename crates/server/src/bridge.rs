@@ -3,6 +3,7 @@
 use aqueduct_capture::{Gate, ProjectLookup};
 use aqueduct_catalog::{Catalog, EventSeen, Project, PropertyParent, PropertySeen, PropertyType};
 use aqueduct_event::ProjectId;
+use aqueduct_ledger::Tokens;
 use aqueduct_ledger::recorder::{Audience, Remark};
 use aqueduct_process::{CookielessMode, Observed, Observer, Pace, Projects, PropertyKind, PropertyOwner, VisibleBytes, Warning};
 use aqueduct_query::Definitions;
@@ -51,6 +52,12 @@ impl Projects for Bridge {
 
     fn cookieless_salt(&self, day: &str) -> Option<[u8; 16]> {
         self.0.salt(day)
+    }
+}
+
+impl Tokens for Bridge {
+    fn project_of(&self, token: &str) -> Option<ProjectId> {
+        self.0.project_by_token(token).map(|project| project.id)
     }
 }
 

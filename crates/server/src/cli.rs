@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Trace(TraceArgs),
     /// Prove that nothing is missing: compare what was accepted with what became of it, event by event
     Audit(AuditArgs),
+    /// Look after events that could not be processed: list, show, fix, replay, discard
+    DeadLetters(DeadLettersArgs),
 }
 
 /// Options of `trace`.
@@ -69,6 +71,62 @@ pub(crate) struct AuditArgs {
     /// Print the answer as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Options of `dead-letters`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeadLettersArgs {
+    /// Project, by number
+    #[arg(long, value_name = "N", default_value = "1", global = true)]
+    pub(crate) project: String,
+    /// Server to ask
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000", global = true)]
+    pub(crate) url: String,
+    /// Personal API key
+    #[arg(long, value_name = "KEY", env = "AQUEDUCT_API_KEY", hide_env_values = true, global = true)]
+    pub(crate) api_key: Option<String>,
+    #[command(subcommand)]
+    pub(crate) action: LetterAction,
+}
+
+/// What to do with dead letters.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum LetterAction {
+    /// List them, the oldest first
+    List {
+        /// Those of no project: records that could not be read
+        #[arg(long)]
+        unassigned: bool,
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show one, with its payload
+    Show {
+        /// As `list` shows it
+        id: String,
+    },
+    /// Replace the payload of one by the JSON of a file
+    Fix {
+        /// As `list` shows it
+        id: String,
+        /// The payload as `show` prints it, mended; `-` reads it from stdin
+        file: PathBuf,
+    },
+    /// Put one, or all that the project has now, through processing again
+    Replay {
+        /// As `list` shows it
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All of the project
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Give one up: its event is counted as dropped
+    Discard {
+        /// As `list` shows it
+        id: String,
+    },
 }
 
 /// Options of `serve`. Each stands above the environment, which stands above the config file.

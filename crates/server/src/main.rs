@@ -8,10 +8,12 @@
 mod bridge;
 mod cli;
 mod config;
+mod dead_letters;
 mod demo;
 mod error;
 mod http;
 mod inspect;
+mod ledger;
 mod limits;
 mod log;
 mod metrics;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         cli::Command::Demo(arguments) => demo::run(&arguments),
         cli::Command::Trace(arguments) => inspect::trace(&arguments),
         cli::Command::Audit(arguments) => inspect::audit(&arguments),
+        cli::Command::DeadLetters(arguments) => dead_letters::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

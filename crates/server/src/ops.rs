@@ -1,6 +1,7 @@
 //! The operator's listener: metrics and probes. The probes are on the main listener too.
 
 use crate::error::Fatal;
+use aqueduct_ledger::account::{Ledger, State as LedgerState};
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -56,8 +57,22 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     if readiness.get() { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response() }
 }
 
-/// Everything of the operator's listener.
-pub(crate) fn router(handle: PrometheusHandle, readiness: Readiness) -> Router {
+/// Everything of the operator's listener. Its readiness names the state of the ledger, which does not change whether the process takes work.
+pub(crate) fn router(handle: PrometheusHandle, readiness: Readiness, ledger: Option<Arc<dyn Ledger>>) -> Router {
     let metrics = get(async move || ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()));
-    Router::new().route("/metrics", metrics).merge(probes(readiness))
+    let of_ledger = Router::new().route("/ledger", get(crate::ledger::show)).with_state(ledger.clone());
+    let ready = get(async move || readiness_with_ledger(&readiness, ledger.as_deref()));
+    Router::new().route("/metrics", metrics).route("/_liveness", get("ok")).route("/_readiness", ready).merge(of_ledger)
+}
+
+fn readiness_with_ledger(readiness: &Readiness, ledger: Option<&dyn Ledger>) -> Response {
+    let state = match ledger.map(|ledger| ledger.health().state) {
+        None => "none",
+        Some(LedgerState::Unknown) => "unknown",
+        Some(LedgerState::Replaying) => "replaying",
+        Some(LedgerState::Balanced) => "balanced",
+        Some(LedgerState::Alarm) => "alarm",
+    };
+    let (status, word) = if readiness.get() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
+    (status, format!("{word}\nledger: {state}\n")).into_response()
 }

@@ -56,7 +56,7 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
         let limits = limits_of(&config, files);
         let served = tokio::spawn(http::serve(listener, parts.router.clone(), limits, stopping.clone()));
         let ops_limits = Limits { connections_max: OPS_CONNECTIONS_MAX, drain_timeout: Duration::from_secs(1), ..limits };
-        let ops_router = ops::router(recorder.clone(), readiness.clone());
+        let ops_router = ops::router(recorder.clone(), readiness.clone(), parts.ledger.clone());
         let ops_served = tokio::spawn(http::serve(ops_listener, ops_router, ops_limits, stopping));
         tokio::spawn(ops::upkeep(recorder));
         let mut signals = Signals::new()?;

@@ -22,9 +22,17 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 const THREADS_REMEDY: &str = "raise the limit of processes (ulimit -u)";
 
 /// Tells that a thread died by a fault of ours: without it the server would take events and show none.
-struct Alarm {
+#[derive(Debug)]
+pub(crate) struct Alarm {
     fatal: mpsc::UnboundedSender<Fatal>,
     what: &'static str,
+}
+
+impl Alarm {
+    /// `what` names the work of the thread that holds it.
+    pub(crate) fn new(fatal: &mpsc::UnboundedSender<Fatal>, what: &'static str) -> Self {
+        Self { fatal: fatal.clone(), what }
+    }
 }
 
 impl Drop for Alarm {
@@ -51,7 +59,7 @@ impl Processing {
         for pipeline in pipelines {
             let (heard, fatal) = (heard.clone(), fatal.clone());
             let work = move || {
-                let _alarm = Alarm { fatal: fatal.clone(), what: "processing" };
+                let _alarm = Alarm::new(&fatal, "processing");
                 if let Err(failure) = pipeline.run(heard) {
                     // Nobody listens any more when the process is stopping anyway.
                     let _ = fatal.send(Fatal::failure("processing stopped", failure, "start again; if it comes back, check the disk"));
@@ -85,7 +93,7 @@ impl StoreWork {
         for _ in 0..STORE_THREADS {
             let store = Arc::clone(store);
             let (sender, heard) = channel::<()>();
-            let alarm = Alarm { fatal: fatal.clone(), what: "the store" };
+            let alarm = Alarm::new(fatal, "the store");
             let work = move || {
                 let _alarm = alarm;
                 loop {
@@ -151,7 +159,7 @@ impl Recording {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fatal> {
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fatal> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
     thread.map_err(|source| Fatal::failure("cannot start a thread", source, THREADS_REMEDY))
 }

@@ -3,6 +3,7 @@
 use crate::bridge::{Bridge, Throttle};
 use crate::config::{Config, Role};
 use crate::error::Fatal;
+use crate::ledger::{self, Keeping, Replaying};
 use crate::ops::{self, Readiness};
 use crate::threads::{Processing, Recording, StoreWork};
 use aqueduct_api::{ApiState, Inspection, Jobs, Snapshots};
@@ -10,6 +11,8 @@ use aqueduct_capture::{CaptureState, Gate};
 use aqueduct_catalog::{Bootstrap, Bootstrapped, Catalog};
 use aqueduct_event::{Clock, PartitionId, SystemClock};
 use aqueduct_journal::{Journal, RealDisk, WalArgs, WalJournal};
+use aqueduct_ledger::Account;
+use aqueduct_ledger::account::Ledger;
 use aqueduct_ledger::recorder::{DirLogFiles, Recorder};
 use aqueduct_process::{Pipeline, PipelineArgs, StepError};
 use aqueduct_query::QueryEngine;
@@ -35,7 +38,10 @@ pub(crate) struct Parts {
     processing: Option<Processing>,
     store_work: StoreWork,
     recording: Recording,
+    keeping: Option<Keeping>,
     pub(crate) router: Router,
+    /// What became of every event; `None` where events are not processed.
+    pub(crate) ledger: Option<Arc<dyn Ledger>>,
     _lock: File,
 }
 
@@ -63,6 +69,7 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     let as_journal: Arc<dyn Journal> = Arc::<WalJournal>::clone(&journal);
     let store_work = StoreWork::start(&as_store, &world.fatal)?;
     let gate = Arc::new(Gate::new(&config.capture));
+    let account = ledger::open_account(&config.data_dir, bridge.clone())?;
     let processing = if config.roles.has(Role::Process) {
         let open = |partition| {
             let args = PipelineArgs {
@@ -76,38 +83,45 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
             };
             Pipeline::open(args)
         };
-        let pipelines = open_pipelines(&*as_journal, open, &gate)?;
+        let pipelines = open_pipelines(&*as_journal, open, &gate, &account)?;
         // What is taken follows what becomes visible. Where processing is elsewhere, the journal's own limits hold.
         gate.follow(Arc::clone(&as_journal));
         Some(Processing::start(pipelines, &world.fatal)?)
     } else {
         None
     };
+    // Events are counted where they are processed: that process sees both sides.
+    let books = if processing.is_some() { Some(ledger::open_books(&as_journal, &store, &account, &clock)?) } else { None };
+    let keeping = books.as_ref().map(|books| Keeping::start(books, &world.fatal)).transpose()?;
+    let ledger = books.map(|books| -> Arc<dyn Ledger> { books });
     let recorder = open_recorder(config, Arc::clone(&clock), bridge.clone())?;
     let recording = Recording::start(&recorder)?;
     let mut router = ops::probes(world.readiness);
     if config.roles.has(Role::Capture) {
         let projects = Arc::new(bridge);
         let (clock, config) = (Arc::clone(&clock), config.capture.clone());
-        let state = CaptureState { journal: Arc::clone(&as_journal), projects, clock, recorder: Some(Arc::clone(&recorder)), config, gate };
+        let (journal, recorder) = (Arc::clone(&as_journal), Some(Arc::clone(&recorder)));
+        let state = CaptureState { journal, projects, clock, ledger: account, recorder, config, gate };
         router = router.merge(aqueduct_capture::router(state));
     }
     if config.roles.has(Role::Api) {
         let inspection = inspection(&as_journal, &store, &recorder, &catalog, &clock);
-        router = router.merge(api(config, Arc::clone(&catalog), &store, clock, world.stopping, inspection)?);
+        let letters = (ledger.clone(), Arc::new(Replaying(as_journal)));
+        router = router.merge(api(config, Arc::clone(&catalog), &store, clock, (world.stopping, inspection), letters)?);
     }
-    Ok(Parts { catalog, bootstrapped, journal, store: as_store, processing, store_work, recording, router, _lock: lock })
+    Ok(Parts { catalog, bootstrapped, journal, store: as_store, processing, store_work, recording, keeping, router, ledger, _lock: lock })
 }
 
 fn open_pipelines(
     journal: &dyn Journal,
     open: impl Fn(PartitionId) -> Result<Pipeline, StepError>,
     gate: &Arc<Gate>,
+    account: &Arc<Account>,
 ) -> Result<Vec<Pipeline>, Fatal> {
     let remedy = "restore the journal and the store of the same time, or remove both to begin anew";
     let open = |partition| {
         let pipeline = open(partition).map_err(|failure| Fatal::failure("cannot start processing", failure, remedy))?;
-        Ok(pipeline.with_pace(Arc::new(Throttle(Arc::clone(gate)))))
+        Ok(pipeline.with_pace(Arc::new(Throttle(Arc::clone(gate)))).accounted_by(Arc::clone(account)))
     };
     journal.partitions().into_iter().map(open).collect()
 }
@@ -117,8 +131,8 @@ fn api(
     catalog: Arc<Catalog>,
     store: &Arc<EmbeddedStore>,
     clock: Arc<dyn Clock>,
-    stopping: watch::Receiver<bool>,
-    inspection: Inspection,
+    (stopping, inspection): (watch::Receiver<bool>, Inspection),
+    (ledger, replays): (Option<Arc<dyn Ledger>>, Arc<Replaying>),
 ) -> Result<Router, Fatal> {
     let newest = Arc::clone(store);
     let snapshots = Snapshots::new(move || newest.snapshot());
@@ -127,15 +141,9 @@ fn api(
     let engine = QueryEngine::new(config.query.clone(), source, definitions, Arc::clone(&clock));
     let engine = engine
         .map_err(|failure| Fatal::failure("cannot start the query engine", failure, "check query.spill_dir and the limit of threads"))?;
-    Ok(aqueduct_api::router(ApiState {
-        catalog,
-        snapshots,
-        engine: Arc::new(engine),
-        jobs: Jobs::default(),
-        clock,
-        stopping,
-        inspection: Some(inspection),
-    }))
+    let accounts: Arc<EmbeddedStore> = Arc::clone(store);
+    let (engine, jobs) = (Arc::new(engine), Jobs::default());
+    Ok(aqueduct_api::router(ApiState { catalog, snapshots, engine, jobs, clock, stopping, inspection: Some(inspection), ledger, accounts, replays }))
 }
 
 /// What looks for single events.
@@ -210,14 +218,19 @@ impl Parts {
     /// Stops all parts in the way of an event: nothing comes in, what came in becomes visible, what is visible becomes durable.
     pub(crate) async fn close(self) -> Result<(), Fatal> {
         self.journal.close().await;
-        let (processing, store_work, recording, store) = (self.processing, self.store_work, self.recording, self.store);
+        let (processing, store_work, recording, keeping, store) =
+            (self.processing, self.store_work, self.recording, self.keeping, self.store);
         let closed = tokio::task::spawn_blocking(move || {
             if let Some(processing) = processing {
                 processing.drain();
             }
             store_work.stop();
             recording.stop();
-            store.flush()
+            let flushed = store.flush();
+            if let Some(keeping) = keeping {
+                keeping.stop();
+            }
+            flushed
         });
         let flushed = closed.await.map_err(|failure| Fatal::failure("cannot stop in order", failure, "start again, nothing is lost"))?;
         flushed.map_err(|failure| Fatal::failure("cannot write the last rows out", failure, "start again, they are in the journal"))?;

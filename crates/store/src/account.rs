@@ -12,7 +12,7 @@ mod letter;
 
 pub use letter::{DeadLetter, LetterChange};
 
-use crate::{CommitError, ReadError};
+use crate::{CommitError, ReadError, Store};
 use aqueduct_event::{JournalPosition, LetterId, Minute, PartitionId, ProjectId, TallyKey, UnixMicros, Verdict};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -59,7 +59,7 @@ pub struct AccountView {
 }
 
 /// Reads accounts and looks after dead letters.
-pub trait Accounts: Send + Sync + std::fmt::Debug {
+pub trait Accounts: Store {
     /// The counts of a range of minutes (and of the hours that begin in it), with all totals.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod authenticates;
 mod lists_definitions;
 mod lists_persons;
+mod looks_after_dead_letters;
 mod manages_keys;
 mod manages_projects;
 mod openapi_is_current;

@@ -1,10 +1,10 @@
 //! A whole API over an empty store, and a client for it.
 
-use aqueduct_api::{ApiState, Jobs, Snapshots};
+use aqueduct_api::{ApiState, Jobs, Replayable, Replays, Snapshots};
 use aqueduct_catalog::{Bootstrap, Catalog, PropertyParent, PropertyType};
 use aqueduct_event::{Clock, JournalPosition, ManualClock, PartitionId, ProjectId, PropertyValue, UnixMicros};
 use aqueduct_query::{QueryConfig, QueryEngine};
-use aqueduct_store::{Commit, EmbeddedStore, EventRow, EventRows, PersonMode, Store, StoreConfig};
+use aqueduct_store::{Commit, DeadLetter, EmbeddedStore, EventRow, EventRows, PersonMode, Store, StoreConfig};
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
@@ -33,9 +33,27 @@ pub(crate) struct World {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) store: Arc<EmbeddedStore>,
     router: Router,
+    pub(crate) replays: Arc<Replayed>,
     /// Ends streams when it is dropped.
     _stop: tokio::sync::watch::Sender<bool>,
     _directory: tempfile::TempDir,
+}
+
+/// What was replayed. A payload must name its token.
+#[derive(Debug, Default)]
+pub(crate) struct Replayed(pub(crate) std::sync::Mutex<Vec<Vec<u8>>>);
+
+impl Replays for Replayed {
+    fn record_of(&self, letter: &DeadLetter) -> Result<Replayable, String> {
+        let payload: Value = serde_json::from_str(&letter.payload).map_err(|error| error.to_string())?;
+        let token = payload["token"].as_str().ok_or("no token")?.to_owned();
+        Ok(Replayable { token, record: letter.payload.as_bytes().to_vec() })
+    }
+
+    fn append(&self, record: Vec<u8>) -> futures::future::BoxFuture<'_, Result<(), String>> {
+        self.0.lock().expect("not poisoned").push(record);
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// An answer.
@@ -73,6 +91,7 @@ impl World {
         let source: Arc<EmbeddedStore> = Arc::clone(&store);
         let config = QueryConfig { threads: 1, ..QueryConfig::default() };
         let engine = QueryEngine::new(config, source, definitions, Arc::clone(&clock)).expect("starts");
+        let replays = Arc::new(Replayed::default());
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let state = ApiState {
             catalog: Arc::clone(&catalog),
@@ -82,8 +101,11 @@ impl World {
             stopping,
             clock,
             inspection: None,
+            ledger: None,
+            accounts: Arc::<EmbeddedStore>::clone(&store),
+            replays: Arc::clone(&replays) as Arc<dyn Replays>,
         };
-        Self { catalog, store, router: aqueduct_api::router(state), _stop: stop, _directory: directory }
+        Self { catalog, store, router: aqueduct_api::router(state), replays, _stop: stop, _directory: directory }
     }
 
     /// An answer whose body is still to be read.

@@ -2,15 +2,15 @@
 
 use super::rows::{Event, Row, commit_of, logical_rows};
 use super::{account_cases, seen_cases, state_cases};
+use crate::Accounts;
 use crate::commit::PersonOverride;
 use crate::read::Snapshot;
-use crate::{Accounts, Store};
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, UnixMicros};
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// A store under test.
-pub trait Backend: Store + Accounts {
+pub trait Backend: Accounts {
     /// The store as it is now.
     fn snapshot(&self) -> Arc<dyn Snapshot>;
 }
