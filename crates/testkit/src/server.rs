@@ -136,7 +136,8 @@ impl Server {
         let pipeline = pipeline.with_pace(Arc::new(Throttle(Arc::clone(&gate))));
         gate.follow(Arc::clone(&journal));
         let config = plan.capture.clone();
-        let state = CaptureState { journal: Arc::clone(&journal), projects: known, clock, recorder: None, config, gate };
+        let ledger = Arc::new(aqueduct_ledger::Unaccounted);
+        let state = CaptureState { journal: Arc::clone(&journal), projects: known, clock, ledger, recorder: None, config, gate };
         Ok(Self { router: router(state), pipeline, store, journal, writer })
     }
 
