@@ -143,7 +143,18 @@ fn api(
         .map_err(|failure| Fatal::failure("cannot start the query engine", failure, "check query.spill_dir and the limit of threads"))?;
     let accounts: Arc<EmbeddedStore> = Arc::clone(store);
     let (engine, jobs) = (Arc::new(engine), Jobs::default());
-    Ok(aqueduct_api::router(ApiState { catalog, snapshots, engine, jobs, clock, stopping, inspection: Some(inspection), ledger, accounts, replays }))
+    Ok(aqueduct_api::router(ApiState {
+        catalog,
+        snapshots,
+        engine,
+        jobs,
+        clock,
+        stopping,
+        inspection: Some(inspection),
+        ledger,
+        accounts,
+        replays,
+    }))
 }
 
 /// What looks for single events.

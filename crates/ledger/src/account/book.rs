@@ -1,4 +1,4 @@
-//! The account's file: a redb database, so that counts and the position that they belong to become durable together (ADR 011).
+//! The account's file: a redb database, so that counts and the position that they belong to become durable together (ADR 012).
 //!
 //! # Tables, format 1
 //!
