@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. The rest serve them.
-.PHONY: run build ui assets test test-rust test-ui test-e2e lint format docs bench fuzz soak clean
+.PHONY: run build ui assets test test-rust test-ui test-e2e test-crash crash soak lint format docs bench fuzz clean
 
 CARGO ?= cargo
 
@@ -21,7 +21,7 @@ assets:
 	scripts/fetch-assets
 
 ## test: installs what tests need, then runs all of them
-test: test-rust test-ui test-e2e
+test: test-rust test-ui test-e2e test-crash
 
 test-rust: ui assets
 	$(CARGO) test --locked --workspace
@@ -33,6 +33,14 @@ test-ui: ui
 test-e2e: build
 	scripts/install-test-tools
 	python3 e2e/run.py
+
+# The binary that ships under kills, freezes, a full disk and little memory, as far as the machine allows.
+test-crash: build
+	$(CARGO) run --locked --package bench -- crash --kills 30 --freezes 1
+
+## crash: the same with 300 kills
+crash: build
+	$(CARGO) run --locked --package bench -- crash --kills 300
 
 ## lint: format, lints as errors, house rules
 lint: ui assets
