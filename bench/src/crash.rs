@@ -50,7 +50,7 @@ pub(crate) struct CrashArgs {
     #[arg(long, default_value_t = 192)]
     pub(crate) disk_mib: u64,
     /// Memory that the server gets, MiB; 0: no such scenario. Needs the right to make a control group.
-    #[arg(long, default_value_t = 160)]
+    #[arg(long, default_value_t = 96)]
     pub(crate) memory_mib: u64,
     /// Clients side by side.
     #[arg(long, default_value_t = 8)]
@@ -175,7 +175,8 @@ impl<'a> Stage<'a> {
         self.finish()
     }
 
-    /// Fills the disk with a ballast, lets clients and kills go on, takes the ballast away.
+    /// Fills the disk to its last byte with a ballast, lets clients and kills go on, takes the ballast away. A server that finds no byte to start with may
+    /// say so and end; whoever runs it starts it again, as here.
     fn full_disk(mut self, disk: &SmallDisk) -> anyhow::Result<Scenario> {
         std::thread::sleep(Duration::from_secs(1));
         disk.fill()?;
@@ -183,10 +184,12 @@ impl<'a> Stage<'a> {
         while full.elapsed() < PRESSURE {
             std::thread::sleep(Duration::from_millis(self.rng.random_range(200..=1_500)));
             self.fleet.must_be_well(self.runtime)?;
-            if self.rng.random_ratio(1, 3) {
-                self.kill_and_start()?;
-            } else if self.server.ended()?.is_some() {
-                self.start_again()?;
+            if self.rng.random_ratio(1, 3) && self.server.ended()?.is_none() {
+                self.server.kill()?;
+                self.scenario.kills += 1;
+            }
+            if self.server.ended()?.is_some() && self.start_again().is_err() {
+                self.scenario.failed_starts += 1;
             }
         }
         disk.free()?;

@@ -21,6 +21,8 @@ pub(crate) struct Scenario {
     pub(crate) kills: u32,
     pub(crate) killed_by_kernel: u32,
     pub(crate) freezes: u32,
+    /// Starts that found no room on the disk.
+    pub(crate) failed_starts: u32,
     /// Events that were acknowledged; all are there, once.
     pub(crate) acknowledged: u64,
     /// Events that were sent, never acknowledged, and are there, once.
@@ -53,7 +55,11 @@ impl Report {
         // INVARIANT: writing to a string cannot fail.
         for scenario in &self.scenarios {
             let s = scenario;
-            let _ = writeln!(out, "{}: {} kills, {} by the kernel, {} freezes", s.name, s.kills, s.killed_by_kernel, s.freezes);
+            let _ = writeln!(
+                out,
+                "{}: {} kills, {} by the kernel, {} freezes, {} starts without room",
+                s.name, s.kills, s.killed_by_kernel, s.freezes, s.failed_starts
+            );
             let _ = writeln!(out, "  acknowledged {}: 0 lost, 0 twice, 0 invented, order kept ({} checks)", s.acknowledged, s.checks);
             let _ = writeln!(out, "  there without an acknowledgement: {}", s.unacknowledged);
             let _ = writeln!(
