@@ -28,6 +28,7 @@ pub mod letter;
 mod metrics;
 mod outcome;
 mod outside;
+mod payloads;
 mod person;
 mod processor;
 mod properties;

@@ -25,6 +25,7 @@ use crate::keys::{GROUP_COLUMNS, Keys, Name};
 use crate::metrics;
 use crate::outcome::{Origin, Outcome, Postings};
 use crate::outside::{Observer, ProjectFacts, Projects};
+use crate::payloads;
 use crate::person::Wishes;
 use crate::sanitise::{self, Sender, Texts};
 use crate::state::State;
@@ -395,7 +396,10 @@ impl Processor {
                 warn(WarningKind::ClientIngestionWarning, json!({"message": draft.text(Name::ClientWarning)}));
                 return Err(DropReason::ClientWarning);
             }
-            "$$heatmap" => return Err(DropReason::Heatmap),
+            "$$heatmap" => {
+                payloads::take_heatmap(draft).into_iter().for_each(|(kind, more)| warn(kind, more));
+                return Err(DropReason::Heatmap);
+            }
             _ => {}
         }
         if groups::key_is_too_long(draft) {
@@ -413,12 +417,8 @@ impl Processor {
                 json!({"uuidTimestamp": made_at.to_rfc3339(), "eventTimestamp": subject.timestamp.to_rfc3339()}),
             );
         }
-        if let Some(data) = draft.get(Name::HeatmapData) {
-            if !data.raw.starts_with('{') && data.raw != "null" {
-                warn(WarningKind::InvalidHeatmapData, json!({}));
-            }
-            draft.remove(Name::HeatmapData);
-        }
+        let faults = payloads::take_heatmap(draft).into_iter().chain(payloads::check_token_counts(draft, &self.keys, subject.event));
+        faults.for_each(|(kind, more)| warn(kind, more));
         let asked = draft.get(Name::ProcessPersonProfile).map(|property| (property.value.clone(), property.raw));
         let profile = match asked {
             Some((Value::Bool(false), _)) => Profile::Personless,

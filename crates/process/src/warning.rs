@@ -62,6 +62,12 @@ kinds! {
     CookielessTimestampOutOfRange = "cookieless_timestamp_out_of_range",
     /// Heatmap data is not of its form.
     InvalidHeatmapData = "invalid_heatmap_data",
+    /// Heatmap data of a page without an address.
+    RejectingHeatmapDataWithInvalidUrl = "rejecting_heatmap_data_with_invalid_url",
+    /// Heatmap data of a page that is no list.
+    RejectingHeatmapDataWithInvalidItems = "rejecting_heatmap_data_with_invalid_items",
+    /// A count of tokens is no number; it was stored as `null`.
+    InvalidAiTokenProperty = "invalid_ai_token_property",
 }
 
 impl Warning {

@@ -17,6 +17,27 @@ fn events_that_are_no_events() {
 }
 
 #[test]
+fn payloads_of_a_wrong_form() {
+    check(
+        &[
+            r#"{"event":"$$heatmap","distinct_id":"ann","properties":{"$session_id":"s","$heatmap_data":{"/a":[],"/b":5," ":[]}}}"#,
+            r#"{"event":"$ai_generation","distinct_id":"ann","properties":{"$ai_input_tokens":"12","$ai_output_tokens":"many","$ai_reasoning_tokens":{"total":7},"$ai_cache_read_input_tokens":null,"$ai_cache_creation_input_tokens":true}}"#,
+            r#"{"event":"other","distinct_id":"ann","properties":{"$ai_output_tokens":"many"}}"#,
+        ],
+        expect![[r#"
+            person ann v0 at 1 {}
+            id ann -> ann v0
+            row $ai_generation ann: ann full 1 {} {"$ai_cache_creation_input_tokens":null,"$ai_cache_read_input_tokens":null,"$ai_input_tokens":"12","$ai_output_tokens":null,"$ai_reasoning_tokens":7}
+            row other ann: ann full 1 {} {"$ai_output_tokens":"many"}
+            warning rejecting_heatmap_data_with_invalid_items {"session_id":"s","heatmapUrl":"/b"}
+            warning rejecting_heatmap_data_with_invalid_url {"session_id":"s","heatmapUrl":" "}
+            warning invalid_ai_token_property {"valueType":"string","value":"many","property":"$ai_output_tokens"}
+            warning invalid_ai_token_property {"valueType":"boolean","value":"true","property":"$ai_cache_creation_input_tokens"}
+        "#]],
+    );
+}
+
+#[test]
 fn old_events_where_a_project_wants_none() {
     check_in(
         "careful",
