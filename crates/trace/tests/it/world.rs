@@ -5,6 +5,7 @@ use aqueduct_event::{Clock, JournalPosition, ManualClock, PartitionId, ProjectId
 use aqueduct_journal::{
     AppendError, BoxFuture, Durability, Journal, JournalReader, MemoryJournal, ReadError, Receipt as Appended, TrimError,
 };
+use aqueduct_ledger::Unaccounted;
 use aqueduct_ledger::recorder::{Audience, DirLogFiles, Recorder, RecorderConfig, Remark};
 use aqueduct_process::{CookielessMode, Observed, Observer, Pipeline, PipelineArgs, ProcessConfig, ProjectFacts, Projects, Step, Warning};
 use aqueduct_store::{Accounts, EmbeddedStore, Store, StoreConfig};
@@ -172,6 +173,7 @@ impl World {
             journal: Arc::new(journal.clone()),
             projects: Arc::<Facts>::clone(&facts),
             clock: Arc::clone(&as_clock),
+            ledger: Arc::new(Unaccounted),
             recorder: Some(Arc::clone(&recorder)),
             gate: Arc::new(Gate::new(&config)),
             config,
