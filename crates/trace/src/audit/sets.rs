@@ -12,6 +12,7 @@ use super::{Auditor, Period};
 use crate::error::TraceError;
 use crate::rows::text;
 use crate::scan::Walk;
+use aqueduct_event::record::Receipt;
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, RawBatch, RawEvent, UnixMicros};
 use aqueduct_store::{AccountView, EventColumn, Fate, Part, Snapshot};
 use arrow::array::AsArray;
@@ -77,6 +78,10 @@ impl Sets<'_> {
             let mut first = None;
             while let Some(entry) = walk.next()? {
                 first.get_or_insert(entry.position);
+                if Receipt::read(&entry.payload) == Receipt::Replay {
+                    // A dead letter that came again: its events were accepted by the record that they first came in.
+                    continue;
+                }
                 let Ok(batch) = RawBatch::decode(&entry.payload) else {
                     self.audit.unreadable_records += u64::from(entry.position < visible);
                     continue;
