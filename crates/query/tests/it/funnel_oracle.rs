@@ -125,7 +125,7 @@ impl Spec {
         for step in 2..=self.steps.len() {
             let hits = |(name, from, to): &(&str, usize, usize)| *name == fact.name && (from + 2..=to + 1).contains(&step);
             if self.exclusions.iter().any(hits) {
-                steps.push(-i32::try_from(step).unwrap());
+                steps.push(-signed(step));
             }
         }
         Seen { time: fact.time, id: fact.id, value: fact.value.clone(), steps }
@@ -168,7 +168,7 @@ impl Spec {
             Attribution::All => all(&mut journey.iter()),
             Attribution::Step(_) if self.order == Order::Unordered => all(&mut journey.iter()),
             Attribution::Step(step) => {
-                let step = i32::try_from(step + 1).unwrap();
+                let step = signed(step + 1);
                 all(&mut journey.iter().filter(|seen| seen.steps.contains(&step)))
             }
         }
@@ -249,7 +249,7 @@ impl Spec {
         Some(Outcome { steps: (1..=best.len()).collect(), reached: best.len(), times: best })
     }
 
-    fn queue(&self, queues: &mut Vec<VecDeque<Seen>>, seen: &Seen, value: &str) {
+    fn queue(&self, queues: &mut [VecDeque<Seen>], seen: &Seen, value: &str) {
         let steps: Vec<usize> = seen.steps.iter().filter_map(|step| usize::try_from(*step).ok()).collect();
         if steps.is_empty() {
             queues.iter_mut().for_each(VecDeque::clear);
@@ -259,7 +259,7 @@ impl Spec {
         if self.attribution == Attribution::Step(done) && seen.value != value {
             return;
         }
-        let longest = steps.iter().min_by_key(|step| queues[**step - 1].back().map_or(i64::MIN, |seen| seen.time)).unwrap();
+        let longest = steps.iter().min_by_key(|step| queues[**step - 1].back().map_or(i64::MIN, |seen| seen.time)).expect("a step");
         queues[*longest - 1].push_back(seen.clone());
     }
 
@@ -284,7 +284,7 @@ impl Spec {
         let mut converted: BTreeSet<i64> = BTreeSet::new();
         for seen in events {
             for step in seen.steps.iter().rev() {
-                let at = usize::try_from(step.abs()).unwrap();
+                let at = place(*step);
                 let wrong_value = self.attribution == Attribution::Step(at - 1) && seen.value != value;
                 if at == 1 {
                     let bucket = bucket(seen.time);
@@ -296,7 +296,7 @@ impl Spec {
                         let fresh = Try { slots: vec![None; self.steps.len() + 1], best: (1, seen.time, Spoiled::No) };
                         open.insert(bucket, fresh);
                     }
-                    open.get_mut(&bucket).unwrap().slots[1] = Some((seen.time, false));
+                    open.get_mut(&bucket).expect("an entry").slots[1] = Some((seen.time, false));
                 } else {
                     for (bucket, entry) in &mut open {
                         if !converted.contains(bucket) && entry.step(self.window, seen.time, at, *step < 0, wrong_value, to) {
@@ -309,7 +309,7 @@ impl Spec {
             if self.order == Order::Strict {
                 for entry in open.values_mut() {
                     for at in 1..entry.slots.len() {
-                        if !seen.steps.contains(&i32::try_from(at).unwrap()) {
+                        if !seen.steps.contains(&signed(at)) {
                             entry.slots[at] = None;
                         }
                     }
@@ -331,7 +331,7 @@ impl Spec {
         let mut arrivals: VecDeque<Uuid> = VecDeque::new();
         let mut leave = |queues: &mut Vec<VecDeque<Seen>>, arrivals: &mut VecDeque<Uuid>, now: Option<i64>| {
             while let Some(first) = arrivals.front().copied() {
-                let step = queues.iter().position(|queue| queue.front().is_some_and(|seen| seen.id == first)).unwrap();
+                let step = queues.iter().position(|queue| queue.front().is_some_and(|seen| seen.id == first)).expect("it is there");
                 let done = queues.iter().filter(|queue| !queue.is_empty()).count();
                 let oldest = queues[step][0].time;
                 if now.is_some_and(|now| done < self.steps.len() && oldest + self.window >= now) {
@@ -357,6 +357,14 @@ impl Spec {
         leave(&mut queues, &mut arrivals, None);
         best.into_iter().filter(|(_, done)| *done >= from).map(|(bucket, done)| (bucket, done >= to)).collect()
     }
+}
+
+fn signed(step: usize) -> i32 {
+    i32::try_from(step).expect("a small number")
+}
+
+fn place(step: i32) -> usize {
+    usize::try_from(step.abs()).expect("a small number")
 }
 
 /// Events between two like them do not count without an order.
@@ -403,11 +411,11 @@ impl Machine<'_> {
 
     fn see(&mut self, seen: &Seen, several: bool) {
         for step in seen.steps.iter().rev() {
-            self.step(seen, usize::try_from(step.abs()).unwrap(), *step < 0, several);
+            self.step(seen, place(*step), *step < 0, several);
         }
         if self.spec.order == Order::Strict && !several {
             for at in 1..self.slots.len() {
-                if !seen.steps.contains(&i32::try_from(at).unwrap()) {
+                if !seen.steps.contains(&signed(at)) {
                     self.slots[at] = None;
                 }
             }
@@ -423,13 +431,13 @@ impl Machine<'_> {
         if !is_open(before) {
             return;
         }
-        let from = self.slots[before].clone().unwrap();
+        let from = self.slots[before].clone().expect("it is there");
         if self.slots[step].as_ref().is_some_and(|slot| slot.entry == from.entry) {
             return;
         }
         if excludes {
             if !from.excluded {
-                self.slots[before].as_mut().unwrap().excluded = true;
+                self.slots[before].as_mut().expect("it is there").excluded = true;
                 let window = self.spec.window;
                 if let Some((level, best)) = &mut self.best
                     && *level == before

@@ -174,7 +174,8 @@ impl Question {
         };
         filter["breakdownAttributionType"] = json!(attribution);
         filter["breakdownAttributionValue"] = json!(step);
-        let time = |micros: i64| jiff::Timestamp::from_microsecond(micros).unwrap().strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let time =
+            |micros: i64| jiff::Timestamp::from_microsecond(micros).expect("as it was made").strftime("%Y-%m-%d %H:%M:%S").to_string();
         let mut query = json!({
             "kind": "FunnelsQuery",
             "series": self.spec.steps.iter().map(node).collect::<Vec<_>>(),
@@ -226,7 +227,7 @@ impl Question {
         let hour = 60 * MINUTE;
         let mut cells: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
         for (value, bucket, converted) in self.spec.entries(facts, from, to, &|time| (time - START).div_euclid(hour)) {
-            let cell = &mut cells.entry(value).or_insert_with(|| vec![(0.0, 0.0); 24])[usize::try_from(bucket).unwrap()];
+            let cell = &mut cells.entry(value).or_insert_with(|| vec![(0.0, 0.0); 24])[usize::try_from(bucket).expect("as it was made")];
             cell.0 += 1.0;
             cell.1 += f64::from(u8::from(converted));
         }
@@ -260,17 +261,17 @@ impl Question {
         let value = |item: &Json| item["breakdown_value"][0].as_str().unwrap_or_default().to_owned();
         let steps = |steps: &Json| {
             let step = |step: &Json| json!([step["count"], step["average_conversion_time"], step["median_conversion_time"]]);
-            steps.as_array().unwrap().iter().map(step).collect::<Vec<_>>()
+            steps.as_array().expect("as it was made").iter().map(step).collect::<Vec<_>>()
         };
         let is_broken_down = self.spec.attribution != Attribution::None;
         match self.viz {
             Viz::Steps if is_broken_down => {
-                let list = results.as_array().unwrap();
+                let list = results.as_array().expect("as it was made");
                 json!(list.iter().map(|item| (value(&item[0]), steps(item))).collect::<BTreeMap<_, _>>())
             }
             Viz::Steps => json!({"": steps(results)}),
             Viz::Trends => {
-                let list = results.as_array().unwrap();
+                let list = results.as_array().expect("as it was made");
                 json!(list.iter().map(|item| (value(item), item["data"].clone())).collect::<BTreeMap<_, _>>())
             }
             Viz::TimeToConvert => json!([results["bins"], results["average_conversion_time"], results["median_conversion_time"]]),
@@ -299,7 +300,9 @@ fn median(times: &mut [f64]) -> Option<f64> {
 /// Equal but for the last bits of numbers.
 fn same(left: &Json, right: &Json) -> bool {
     match (left, right) {
-        (Json::Number(left), Json::Number(right)) => (left.as_f64().unwrap() - right.as_f64().unwrap()).abs() < 1e-6,
+        (Json::Number(left), Json::Number(right)) => {
+            (left.as_f64().expect("as it was made") - right.as_f64().expect("as it was made")).abs() < 1e-6
+        }
         (Json::Array(left), Json::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
         }

@@ -66,6 +66,13 @@ impl Keys {
     }
 }
 
+/// Rows whose names and times are right.
+struct Named {
+    rows: Vec<u32>,
+    /// For each the conditions that its name fulfils.
+    bits: Vec<u64>,
+}
+
 /// Reads parts as a plan wants them.
 #[derive(Debug)]
 pub(super) struct Reader<'p> {
@@ -118,7 +125,7 @@ impl<'p> Reader<'p> {
         if earliest > self.range.1 || (latest < self.range.0 && self.looks_back == 0) {
             return Ok(None);
         }
-        let Some((rows, mut bits)) = self.by_name(part)? else { return Ok(None) };
+        let Some(Named { rows, mut bits }) = self.by_name(part)? else { return Ok(None) };
         let times = part.column(EventColumn::Timestamp)?;
         let times = times.as_primitive::<TimestampMicrosecondType>().values();
         let times = rows.iter().map(|row| times[*row as usize]).collect();
@@ -135,8 +142,7 @@ impl<'p> Reader<'p> {
         Ok(if hits.rows.is_empty() { None } else { Some(hits) })
     }
 
-    /// Rows whose name and time are right, with the conditions that their names fulfil.
-    fn by_name(&self, part: &Arc<dyn Part>) -> Result<Option<(Vec<u32>, Vec<u64>)>, QueryError> {
+    fn by_name(&self, part: &Arc<dyn Part>) -> Result<Option<Named>, QueryError> {
         let names = part.column(EventColumn::Event)?;
         let names = names.as_dictionary::<Int32Type>();
         let of_name = |name: Option<&str>| {
@@ -166,7 +172,7 @@ impl<'p> Reader<'p> {
         rows.truncate(kept);
         rows.shrink_to_fit();
         kept_bits.truncate(kept);
-        Ok(if kept == 0 { None } else { Some((rows, kept_bits)) })
+        Ok(if kept == 0 { None } else { Some(Named { rows, bits: kept_bits }) })
     }
 
     /// Turns conditions into masks, after the property filters.
