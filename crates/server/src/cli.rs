@@ -147,6 +147,9 @@ pub(crate) struct ServeArgs {
     /// What this process does, of capture,process,api [default: all]
     #[arg(long, value_name = "LIST")]
     pub(crate) roles: Option<String>,
+    /// Take the listening sockets over from the server that runs on the data directory, which then finishes and ends; starts as usual when there is none
+    #[arg(long)]
+    pub(crate) takeover: bool,
 }
 
 /// Options of `demo`.

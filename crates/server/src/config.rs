@@ -39,6 +39,9 @@ pub(crate) struct Config {
     pub(crate) ops_listen: SocketAddr,
     /// What this process does, of `capture`, `process` and `api`. Default: all of them.
     pub(crate) roles: Roles,
+    /// Memory that this process may hold, in bytes. Budgets of its parts shrink to fit, and requests beyond it are answered 503.
+    /// 0: three quarters of what the machine, or its control group, has. At least 256 MiB. Default: 0.
+    pub(crate) memory_max: u64,
     pub(crate) log: LogConfig,
     pub(crate) http: HttpConfig,
     pub(crate) capture: CaptureConfig,
@@ -74,10 +77,16 @@ pub(crate) enum LogFormat {
 pub(crate) struct HttpConfig {
     /// Connections at the same time; further ones wait to be accepted. Default: 16384.
     pub(crate) connections_max: usize,
-    /// How long a connection may be idle between two requests, in milliseconds. Default: 75000.
+    /// Connections from one address at the same time; further ones are closed at once. 0: half of `connections_max`. Default: 0.
+    pub(crate) connections_per_address_max: usize,
+    /// How long a connection may be idle between two requests, in milliseconds. When more than half of all connections are taken, the time shrinks with those
+    /// that are left, for slow heads of requests too. Default: 75000.
     pub(crate) keep_alive_ms: u64,
     /// How long requests under way may take to finish when the server stops, in milliseconds. Default: 20000.
     pub(crate) drain_timeout_ms: u64,
+    /// By how much threads that answer requests stand behind those that make events visible when there is not enough processor for all, 0 to 19 (`nice`).
+    /// Default: 5.
+    pub(crate) nice: u8,
 }
 
 /// Processing.
@@ -90,6 +99,8 @@ pub(crate) struct ProcessSettings {
     pub(crate) commit_interval_ms: u64,
     /// Memory for persons, distinct ids and groups at hand, about. Default: 128 MiB.
     pub(crate) cache_bytes_max: usize,
+    /// How long a stop makes accepted events visible before it leaves the rest in the journal for the next start, in milliseconds. Default: 10000.
+    pub(crate) drain_timeout_ms: u64,
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
@@ -104,6 +115,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             ops_listen: SocketAddr::from(([127, 0, 0, 1], 8001)),
             roles: Roles::default(),
+            memory_max: 0,
             log: LogConfig::default(),
             http: HttpConfig::default(),
             capture: CaptureConfig::default(),
@@ -124,7 +136,7 @@ impl Default for LogConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { connections_max: 16_384, keep_alive_ms: 75_000, drain_timeout_ms: 20_000 }
+        Self { connections_max: 16_384, connections_per_address_max: 0, keep_alive_ms: 75_000, drain_timeout_ms: 20_000, nice: 5 }
     }
 }
 
@@ -135,6 +147,7 @@ impl Default for ProcessSettings {
             commit_bytes_max: config.commit_bytes_max,
             commit_interval_ms: config.commit_interval.as_millis() as u64,
             cache_bytes_max: config.cache_bytes_max,
+            drain_timeout_ms: 10_000,
         }
     }
 }
@@ -172,6 +185,9 @@ impl Config {
         let wrong = |key: &str, found: u64, expected: &str| Err(Fatal::Usage(format!("{key}: found {found}, expected {expected}")));
         if self.http.connections_max == 0 {
             return wrong("http.connections_max", 0, "at least 1");
+        }
+        if self.http.nice > 19 {
+            return wrong("http.nice", self.http.nice.into(), "0 to 19");
         }
         if self.store.shards == 0 {
             return wrong("store.shards", 0, "at least 1");

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<(), Fatal> {
 fn against(arguments: &DemoArgs) -> Result<(), Fatal> {
     log::start(&crate::config::LogConfig::default())?;
     let target = Target::parse(&arguments.url)?;
-    runtime()?.block_on(play(target, arguments.clone(), true))
+    runtime(0)?.block_on(play(target, arguments.clone(), true))
 }
 
 /// Starts a server whose project 1 has the demo's token, and plays on it. The history is sent to an empty data directory only.

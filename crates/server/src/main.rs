@@ -11,15 +11,20 @@ mod config;
 mod dead_letters;
 mod demo;
 mod error;
+mod front;
 mod http;
 mod inspect;
 mod ledger;
 mod limits;
 mod log;
+mod memory;
 mod metrics;
+mod notify;
 mod ops;
 mod remote;
 mod serve;
+mod sockets;
+mod takeover;
 mod threads;
 mod wire;
 
@@ -51,8 +56,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// A runtime with a worker for each core.
-fn runtime() -> Result<tokio::runtime::Runtime, Fatal> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("http").build();
+/// A runtime with a worker for each core. Its threads stand behind all others by `nice`: when there is not enough processor for all, what was accepted
+/// becomes visible first, and a flood of requests, refused or not, cannot stop that.
+fn runtime(nice: u8) -> Result<tokio::runtime::Runtime, Fatal> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_name("http").on_thread_start(move || {
+        // Of this thread alone. A system that does not want it loses a preference.
+        let _ = rustix::process::nice(nice.into());
+    });
+    let runtime = builder.build();
     runtime.map_err(|source| Fatal::failure("cannot start threads", source, "raise the limit of processes (ulimit -u)"))
 }

@@ -27,8 +27,10 @@ impl Readiness {
         self.0.store(ready, Ordering::Release);
     }
 
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    /// What a probe is told.
+    pub(crate) fn answer(&self) -> Response {
+        let ready = self.0.load(Ordering::Acquire);
+        if ready { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response() }
     }
 }
 
@@ -54,7 +56,7 @@ pub(crate) fn probes(readiness: Readiness) -> Router {
 }
 
 async fn ready(State(readiness): State<Readiness>) -> Response {
-    if readiness.get() { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response() }
+    readiness.answer()
 }
 
 /// Everything of the operator's listener. Its readiness names the state of the ledger, which does not change whether the process takes work.

@@ -1,20 +1,29 @@
-//! `aqueduct serve`: starts everything, says where, waits, stops in order.
+//! `aqueduct serve`: starts everything, says where, waits, stops in order or hands over to a successor.
+//!
+//! ```text
+//! sockets ─▶ accept, requests wait ─▶ parts open ─▶ answer ─┬─ asked to stop ─▶ finish, write out, end
+//!                                                          └─ a successor has the sockets ─▶ the same, and pass on what still comes here
+//! ```
 
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::error::Fatal;
-use crate::http::{self, Limits};
+use crate::front::{Front, UnderWay};
+use crate::http::{self, Limits, Stop};
 use crate::ops::{self, Readiness};
+use crate::takeover::{Heir, Offer, Taken};
 use crate::wire::{self, Parts, World};
-use crate::{limits, log, runtime};
+use crate::{limits, log, memory, notify, runtime, sockets};
 use aqueduct_catalog::Bootstrap;
 use aqueduct_journal::Journal;
+use metrics_exporter_prometheus::PrometheusHandle;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 /// Open files that are kept for journal, store and catalog.
 const FILES_KEPT: u64 = 512;
@@ -22,6 +31,10 @@ const FILES_KEPT: u64 = 512;
 const CONNECTIONS_MIN: usize = 16;
 /// Connections of the operator's listener.
 const OPS_CONNECTIONS_MAX: usize = 64;
+/// How long requests to the operator's listener may take when the server stops.
+const OPS_DRAIN: Duration = Duration::from_secs(1);
+/// How long the process before may still hold the data directory after it said that it is done, or was gone.
+const TAKEOVER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server that answers requests.
 #[derive(Clone, Copy, Debug)]
@@ -38,49 +51,202 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Fatal> {
 
 /// As [`run`], with what a first start shall make; `started` is told the address when requests are answered.
 pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: impl FnOnce(Started)) -> Result<(), Fatal> {
-    let config = Config::load(arguments)?;
+    let mut config = Config::load(arguments)?;
     log::start(&config.log)?;
+    let memory_max = memory::fit(&mut config)?;
     Config::warn_of_strange_variables();
     let recorder = ops::install_metrics()?;
     let files = limits::raise_open_files();
-    runtime()?.block_on(async {
-        let listener = listen("listen", config.listen).await?;
-        let ops_listener = listen("ops_listen", config.ops_listen).await?;
-        let (fatal, mut failed) = mpsc::unbounded_channel();
+    runtime(config.http.nice)?.block_on(async {
+        let taken = if arguments.takeover { Taken::ask(&config.data_dir)? } else { None };
+        let patience = if taken.is_some() { TAKEOVER_PATIENCE } else { Duration::ZERO };
+        let sockets = sockets::open(&config, taken.as_ref())?;
+        let mut listening = Listening::start(&sockets, limits_of(&config, files), recorder.clone())?;
+        if let Some(taken) = taken {
+            taken.go()?;
+            let _ = tokio::task::spawn_blocking(|| taken.wait_for_release()).await;
+        }
+        let (fatal, failed) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let readiness = Readiness::default();
-        let world = World { bootstrap, readiness: readiness.clone(), fatal, stopping: stopping.clone() };
-        let parts = wire::open(&config, world).await?;
+        let world = World { bootstrap, readiness: listening.readiness.clone(), fatal, stopping, memory_max, patience };
+        let mut parts = wire::open(&config, world).await?;
+        let under_way = listening.front.open(std::mem::take(&mut parts.router));
+        listening.ops_under_way = listening.ops_front.open(ops::router(recorder, listening.readiness.clone(), parts.ledger.clone()));
+        // Without a place for the socket (its path may be too long) the server runs as well, but cannot be taken over.
+        let offer = Offer::open(&config.data_dir, sockets)
+            .inspect_err(|failure| tracing::warn!(%failure, "no other process can take over from this one"))
+            .ok();
+        listening.readiness.set(true);
+        announce(listening.address, listening.ops_address, &parts);
+        notify::ready();
+        started(Started { address: listening.address, first_start: parts.bootstrapped.first_start });
 
-        let (address, ops_address) = (address_of(&listener)?, address_of(&ops_listener)?);
-        let limits = limits_of(&config, files);
-        let served = tokio::spawn(http::serve(listener, parts.router.clone(), limits, stopping.clone()));
-        let ops_limits = Limits { connections_max: OPS_CONNECTIONS_MAX, drain_timeout: Duration::from_secs(1), ..limits };
-        let ops_router = ops::router(recorder.clone(), readiness.clone(), parts.ledger.clone());
-        let ops_served = tokio::spawn(http::serve(ops_listener, ops_router, ops_limits, stopping));
-        tokio::spawn(ops::upkeep(recorder));
         let mut signals = Signals::new()?;
-        readiness.set(true);
-        announce(address, ops_address, &parts);
-        started(Started { address, first_start: parts.bootstrapped.first_start });
-
-        let ended = tokio::select! {
-            () = signals.next() => Ok(()),
-            Some(fatal) = failed.recv() => Err(fatal),
-            cause = parts.journal.until_poisoned() => Err(journal_failed(&cause)),
-        };
-        readiness.set(false);
+        let ended = wait(&mut signals, failed, &parts, offer.as_ref()).await;
+        listening.readiness.set(false);
         // What failed cannot be stopped in order; what was acknowledged is in the journal.
-        ended?;
-        tracing::info!("stopping");
-        tokio::spawn(second_signal(signals));
+        let end = ended?;
+        drop(offer);
         let _ = stop.send(true);
-        let _ = served.await;
-        let _ = ops_served.await;
-        parts.close().await?;
-        tracing::info!("stopped");
-        Ok(())
+        match end {
+            End::Asked => stop_in_order(&config, listening, parts, signals).await,
+            End::Taken(heir) => hand_over(&config, listening, parts, under_way, heir, signals).await,
+        }
     })
+}
+
+/// Both listeners, and what stands behind them.
+#[derive(Debug)]
+struct Listening {
+    address: SocketAddr,
+    ops_address: SocketAddr,
+    readiness: Readiness,
+    front: Front,
+    ops_front: Front,
+    ops_under_way: UnderWay,
+    halt: watch::Sender<Stop>,
+    served: [JoinHandle<()>; 2],
+}
+
+impl Listening {
+    /// Accepts from now on. Requests of clients wait until the parts are open; the operator's are answered.
+    fn start(sockets: &crate::takeover::Pair, limits: Limits, recorder: PrometheusHandle) -> Result<Self, Fatal> {
+        let (listener, ops_listener) = (listener(&sockets.main)?, listener(&sockets.ops)?);
+        let (address, ops_address) = (address_of(&listener)?, address_of(&ops_listener)?);
+        let readiness = Readiness::default();
+        let (front, ops_front) = (Front::opening(readiness.clone()), Front::opening(readiness.clone()));
+        let ops_under_way = ops_front.open(ops::router(recorder.clone(), readiness.clone(), None));
+        let (halt, halted) = watch::channel(Stop::No);
+        let ops_limits =
+            Limits { connections_max: OPS_CONNECTIONS_MAX, per_address_max: OPS_CONNECTIONS_MAX, drain_timeout: OPS_DRAIN, ..limits };
+        let served = [
+            tokio::spawn(http::serve(listener, front.clone(), limits, halted.clone())),
+            tokio::spawn(http::serve(ops_listener, ops_front.clone(), ops_limits, halted)),
+        ];
+        tokio::spawn(ops::upkeep(recorder));
+        Ok(Self { address, ops_address, readiness, front, ops_front, ops_under_way, halt, served })
+    }
+}
+
+fn listener(socket: &std::net::TcpListener) -> Result<TcpListener, Fatal> {
+    let listener = socket.try_clone().and_then(TcpListener::from_std);
+    listener.map_err(|source| Fatal::failure("cannot use a listening socket", source, "report this"))
+}
+
+/// How a server's time ends.
+enum End {
+    Asked,
+    Taken(Heir),
+}
+
+async fn wait(
+    signals: &mut Signals,
+    mut failed: mpsc::UnboundedReceiver<Fatal>,
+    parts: &Parts,
+    offer: Option<&Offer>,
+) -> Result<End, Fatal> {
+    let taken = async {
+        match offer {
+            Some(offer) => offer.taken().await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut taken = std::pin::pin!(taken);
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Ask::Stop => return Ok(End::Asked),
+                Ask::Successor => start_successor(),
+            },
+            heir = &mut taken => return Ok(End::Taken(heir)),
+            Some(fatal) = failed.recv() => return Err(fatal),
+            cause = parts.journal.until_poisoned() => return Err(journal_failed(&cause)),
+        }
+    }
+}
+
+/// Starts this program's file, which may be a new one by now, with the same arguments; it takes over by itself.
+fn start_successor() {
+    let arguments = std::env::args_os().skip(1);
+    let program = std::env::current_exe().map(|path| {
+        // A file that was replaced is called so.
+        let text = path.to_string_lossy();
+        text.strip_suffix(" (deleted)").map_or_else(|| path.clone(), std::path::PathBuf::from)
+    });
+    notify::reloading();
+    let child = program.and_then(|program| {
+        let mut command = std::process::Command::new(program);
+        command.args(arguments);
+        if !std::env::args_os().any(|argument| argument == "--takeover") {
+            command.arg("--takeover");
+        }
+        command.stdin(std::process::Stdio::null()).spawn()
+    });
+    match child {
+        Ok(mut child) => {
+            tracing::info!(pid = child.id(), "started a new process to take over");
+            // It lives on after this process. If it ends before, it did not take over.
+            std::thread::spawn(move || {
+                if let Ok(status) = child.wait() {
+                    tracing::error!(%status, "the new process ended and did not take over; this one goes on");
+                    notify::still_here();
+                }
+            });
+        }
+        Err(failure) => {
+            tracing::error!(%failure, "no new process could be started; this one goes on");
+            notify::still_here();
+        }
+    }
+}
+
+async fn stop_in_order(config: &Config, listening: Listening, parts: Parts, signals: Signals) -> Result<(), Fatal> {
+    tracing::info!("stopping");
+    notify::stopping();
+    tokio::spawn(second_signal(signals));
+    let _ = listening.halt.send(Stop::Now);
+    for served in listening.served {
+        let _ = served.await;
+    }
+    parts.close(drain_of(config)).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn hand_over(
+    config: &Config,
+    listening: Listening,
+    parts: Parts,
+    under_way: UnderWay,
+    heir: Heir,
+    mut signals: Signals,
+) -> Result<(), Fatal> {
+    tracing::info!("handing over to a new process");
+    let _ = listening.halt.send(Stop::HandedOver);
+    // While this one still answers: the pause of those who wait gets shorter by it.
+    parts.write_out().await;
+    let bound = Duration::from_millis(config.http.drain_timeout_ms);
+    listening.front.hand_over(listening.address, under_way, bound).await;
+    listening.ops_front.hand_over(listening.ops_address, listening.ops_under_way, OPS_DRAIN).await;
+    let released = parts.close(drain_of(config)).await?.released().await;
+    heir.released();
+    if !released {
+        tracing::warn!("something still held files of the data directory; the process ends at once, and connections to it");
+        std::process::exit(0);
+    }
+    tracing::info!("handed over; connections that clients keep are passed on until they end");
+    let [mut served, ops_served] = listening.served;
+    tokio::select! {
+        _ = &mut served => {}
+        () = signals.stop() => {}
+    }
+    let _ = listening.halt.send(Stop::Now);
+    let _ = ops_served.await;
+    Ok(())
+}
+
+fn drain_of(config: &Config) -> Duration {
+    Duration::from_millis(config.process.drain_timeout_ms)
 }
 
 fn limits_of(config: &Config, files: u64) -> Limits {
@@ -89,17 +255,18 @@ fn limits_of(config: &Config, files: u64) -> Limits {
     if connections < config.http.connections_max {
         tracing::warn!(connections, files, "fewer connections than http.connections_max: the limit of open files (ulimit -n) is low");
     }
+    let connections_max = config.http.connections_max.min(connections);
+    let per_address_max = match config.http.connections_per_address_max {
+        0 => connections_max.div_ceil(2),
+        set => set,
+    };
     Limits {
-        connections_max: config.http.connections_max.min(connections),
+        connections_max,
+        per_address_max,
         head_timeout: Duration::from_millis(config.capture.head_timeout_ms),
         keep_alive: Duration::from_millis(config.http.keep_alive_ms),
         drain_timeout: Duration::from_millis(config.http.drain_timeout_ms),
     }
-}
-
-async fn listen(key: &str, address: SocketAddr) -> Result<TcpListener, Fatal> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|source| Fatal::failure(&format!("cannot listen on {address}"), source, &format!("choose another address with {key}")))
 }
 
 fn address_of(listener: &TcpListener) -> Result<SocketAddr, Fatal> {
@@ -131,30 +298,49 @@ fn announce(address: SocketAddr, ops: SocketAddr, parts: &Parts) {
     tracing::info!(%address, ops_address = %ops, "listening");
 }
 
-/// The signals that ask to stop.
+/// The signals that ask for something.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     /// Listens from now on.
     fn new() -> Result<Self, Fatal> {
         let listen = |kind| signal(kind).map_err(|source| Fatal::failure("cannot listen for signals", source, "report this"));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Ask {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Ask::Stop,
+            _ = self.interrupt.recv() => Ask::Stop,
+            _ = self.hangup.recv() => Ask::Successor,
         }
     }
+
+    /// Returns when one asks to stop.
+    async fn stop(&mut self) {
+        while self.next().await != Ask::Stop {}
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    Stop,
+    /// SIGHUP: a new process of this program, which takes over.
+    Successor,
 }
 
 /// Somebody is in a hurry: what was acknowledged is in the journal.
 async fn second_signal(mut signals: Signals) {
-    signals.next().await;
+    signals.stop().await;
     Fatal::Failure("stopped at once on a second signal; what was not written out is in the journal".to_owned()).report();
     std::process::exit(1);
 }

@@ -7,7 +7,7 @@ use aqueduct_store::Store;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// One thread writes fresh rows out while the other compacts: a long compaction must not hold up a flush that a commit waits for.
@@ -18,6 +18,9 @@ const STORE_IDLE: Duration = Duration::from_millis(100);
 const RECORD_EVERY: Duration = Duration::from_secs(1);
 /// Wait after work of the store failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// How often a stop looks whether processing is done.
+const DRAIN_LOOK: Duration = Duration::from_millis(2);
 
 const THREADS_REMEDY: &str = "raise the limit of processes (ulimit -u)";
 
@@ -70,9 +73,18 @@ impl Processing {
         Ok(Self { stop, threads })
     }
 
-    /// Makes visible what the journal holds, then ends the threads. Blocks.
-    pub(crate) fn drain(self) {
+    /// Makes visible what the journal holds, but for what would take longer than `bound`, then ends the threads. Blocks.
+    pub(crate) fn drain(self, bound: Duration) {
         let _ = self.stop.send(Stop::Drained);
+        let begun = Instant::now();
+        while !self.threads.iter().all(JoinHandle::is_finished) {
+            if begun.elapsed() > bound {
+                tracing::warn!("not everything became visible before the stop; the rest is in the journal, for the next start");
+                let _ = self.stop.send(Stop::Now);
+                break;
+            }
+            std::thread::sleep(DRAIN_LOOK);
+        }
         for thread in self.threads {
             let _ = thread.join();
         }

@@ -4,6 +4,7 @@ use crate::bridge::{Bridge, Throttle};
 use crate::config::{Config, Role};
 use crate::error::Fatal;
 use crate::ledger::{self, Keeping, Replaying};
+use crate::memory;
 use crate::ops::{self, Readiness};
 use crate::threads::{Processing, Recording, StoreWork};
 use aqueduct_api::{ApiState, Inspection, Jobs, Snapshots};
@@ -23,10 +24,17 @@ use axum::Router;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 
 /// The partition of the local journal.
 const LOCAL: PartitionId = PartitionId(0);
+
+/// Between two looks at what another process or request holds.
+const LOCK_RETRY: Duration = Duration::from_millis(5);
+/// How long a request that was given up may hold on to what it uses.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -39,6 +47,7 @@ pub(crate) struct Parts {
     store_work: StoreWork,
     recording: Recording,
     keeping: Option<Keeping>,
+    memory_watch: AbortHandle,
     pub(crate) router: Router,
     /// What became of every event; `None` where events are not processed.
     pub(crate) ledger: Option<Arc<dyn Ledger>>,
@@ -54,12 +63,16 @@ pub(crate) struct World {
     pub(crate) fatal: mpsc::UnboundedSender<Fatal>,
     /// Turns true when the process stops.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// The memory ceiling, in bytes.
+    pub(crate) memory_max: u64,
+    /// How long the data directory may still be in use by the process before.
+    pub(crate) patience: Duration,
 }
 
 /// Opens and connects all parts.
 pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let lock = lock(&config.data_dir)?;
+    let lock = lock(&config.data_dir, world.patience).await?;
     let catalog = open_catalog(config, Arc::clone(&clock)).await?;
     let bootstrapped = catalog.bootstrap(&world.bootstrap).await.map_err(bootstrap_failure)?;
     let store = open_store(config, Arc::clone(&clock))?;
@@ -70,6 +83,7 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     let store_work = StoreWork::start(&as_store, &world.fatal)?;
     let gate = Arc::new(Gate::new(&config.capture));
     let account = ledger::open_account(&config.data_dir, bridge.clone())?;
+    let memory_watch = tokio::spawn(memory::watch(Arc::clone(&gate), world.memory_max)).abort_handle();
     let processing = if config.roles.has(Role::Process) {
         let open = |partition| {
             let args = PipelineArgs {
@@ -109,7 +123,21 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
         let letters = (ledger.clone(), Arc::new(Replaying(as_journal)));
         router = router.merge(api(config, Arc::clone(&catalog), &store, clock, (world.stopping, inspection), letters)?);
     }
-    Ok(Parts { catalog, bootstrapped, journal, store: as_store, processing, store_work, recording, keeping, router, ledger, _lock: lock })
+    let store = as_store;
+    Ok(Parts {
+        catalog,
+        bootstrapped,
+        journal,
+        store,
+        processing,
+        store_work,
+        recording,
+        keeping,
+        memory_watch,
+        router,
+        ledger,
+        _lock: lock,
+    })
 }
 
 fn open_pipelines(
@@ -226,14 +254,24 @@ impl Stopped {
 }
 
 impl Parts {
-    /// Stops all parts in the way of an event: nothing comes in, what came in becomes visible, what is visible becomes durable.
-    pub(crate) async fn close(self) -> Result<(), Fatal> {
+    /// Writes out what is visible, so that little is left to do when everything stops.
+    pub(crate) async fn write_out(&self) {
+        let store = Arc::clone(&self.store);
+        if let Ok(Err(failure)) = tokio::task::spawn_blocking(move || store.flush()).await {
+            tracing::warn!(%failure, "rows could not be written out before the stop; it is tried again");
+        }
+    }
+
+    /// Stops all parts in the way of an event: nothing comes in, what came in becomes visible (for `bound` at most, the rest stays in the journal),
+    /// what is visible becomes durable. The answer tells when their files are let go of.
+    pub(crate) async fn close(self, bound: Duration) -> Result<Closed, Fatal> {
         self.journal.close().await;
-        let (processing, store_work, recording, keeping, store) =
-            (self.processing, self.store_work, self.recording, self.keeping, self.store);
+        self.memory_watch.abort();
+        let (processing, store_work, recording, keeping) = (self.processing, self.store_work, self.recording, self.keeping);
+        let store = Arc::clone(&self.store);
         let closed = tokio::task::spawn_blocking(move || {
             if let Some(processing) = processing {
-                processing.drain();
+                processing.drain(bound);
             }
             store_work.stop();
             recording.stop();
@@ -245,12 +283,36 @@ impl Parts {
         });
         let flushed = closed.await.map_err(|failure| Fatal::failure("cannot stop in order", failure, "start again, nothing is lost"))?;
         flushed.map_err(|failure| Fatal::failure("cannot write the last rows out", failure, "start again, they are in the journal"))?;
-        self.catalog.close().await.map_err(|failure| Fatal::failure("cannot close the catalog", failure, "check the disk"))
+        let closed = self.catalog.close().await;
+        closed.map_err(|failure| Fatal::failure("cannot close the catalog", failure, "check the disk"))?;
+        Ok(Closed { journal: self.journal, store: self.store })
+    }
+}
+
+/// Parts that are stopped, whose files are given up when nobody holds them any more.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    journal: Arc<WalJournal>,
+    store: Arc<dyn Store>,
+}
+
+impl Closed {
+    /// Waits until the files of journal and store are given up; false when somebody still holds them.
+    pub(crate) async fn released(self) -> bool {
+        let begun = Instant::now();
+        while Arc::strong_count(&self.journal) > 1 || Arc::strong_count(&self.store) > 1 {
+            if begun.elapsed() > RELEASE_PATIENCE {
+                return false;
+            }
+            tokio::time::sleep(LOCK_RETRY).await;
+        }
+        // Waits for the journal's thread.
+        tokio::task::spawn_blocking(move || drop(self)).await.is_ok()
     }
 }
 
 /// Makes the data directory if need be and keeps other servers out of it.
-fn lock(data_dir: &Path) -> Result<File, Fatal> {
+async fn lock(data_dir: &Path, patience: Duration) -> Result<File, Fatal> {
     let shown = data_dir.display();
     let remedy = "choose a directory that this user may write with --data-dir";
     std::fs::create_dir_all(data_dir)
@@ -258,7 +320,13 @@ fn lock(data_dir: &Path) -> Result<File, Fatal> {
     let path = data_dir.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|source| Fatal::failure(&format!("cannot open {}", path.display()), source, remedy))?;
-    match file.try_lock() {
+    let begun = Instant::now();
+    let mut locked = file.try_lock();
+    while matches!(locked, Err(TryLockError::WouldBlock)) && begun.elapsed() < patience {
+        tokio::time::sleep(LOCK_RETRY).await;
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let why = "another server uses it";

@@ -7,6 +7,7 @@
 //! A connection past its deadline reads as if the client had closed it, which hyper ends in order. (On HTTP/2 frames of housekeeping count
 //! as a first byte, so that a connection without requests ends sooner; clients open another.)
 
+use super::crowd::Crowd;
 use http_body::{Body, Frame, SizeHint};
 use std::io;
 use std::pin::Pin;
@@ -47,6 +48,9 @@ impl Drop for Busy {
     }
 }
 
+/// How often a connection that waits looks how long it may, since that shrinks as others come.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
@@ -62,24 +66,43 @@ pub(super) struct Timed {
     phase: Phase,
     /// Requests that had begun when it was looked last.
     begun: usize,
-    deadline: Pin<Box<Sleep>>,
-    head_timeout: Duration,
-    keep_alive: Duration,
+    /// When to look again how long it may go on.
+    look: Pin<Box<Sleep>>,
+    since: Instant,
+    crowd: Arc<Crowd>,
 }
 
 impl Timed {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, head_timeout: Duration, keep_alive: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, crowd: Arc<Crowd>) -> Self {
         // A fresh connection owes us a request: a client that only connects is not idle, it is slow.
-        let deadline = Box::pin(tokio::time::sleep(head_timeout));
-        Self { stream, activity, phase: Phase::Head, begun: 0, deadline, head_timeout, keep_alive }
+        let look = Box::pin(tokio::time::sleep(LOOK_EVERY.min(crowd.head_timeout())));
+        Self { stream, activity, phase: Phase::Head, begun: 0, look, since: Instant::now(), crowd }
     }
 
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        match phase {
-            Phase::Idle => self.deadline.as_mut().reset(Instant::now() + self.keep_alive),
-            Phase::Head => self.deadline.as_mut().reset(Instant::now() + self.head_timeout),
-            Phase::Busy => {}
+        if phase != Phase::Busy {
+            self.since = Instant::now();
+            let first = LOOK_EVERY.min(self.allowed());
+            self.look.as_mut().reset(self.since + first);
+        }
+    }
+
+    /// How long it may be as it is, at present.
+    fn allowed(&self) -> Duration {
+        if self.phase == Phase::Idle { self.crowd.keep_alive() } else { self.crowd.head_timeout() }
+    }
+
+    /// Ready when it may not go on.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            std::task::ready!(self.look.as_mut().poll(context));
+            let end = self.since + self.allowed();
+            if Instant::now() >= end {
+                return Poll::Ready(());
+            }
+            let next = end.min(Instant::now() + LOOK_EVERY);
+            self.look.as_mut().reset(next);
         }
     }
 }
@@ -104,7 +127,7 @@ impl AsyncRead for Timed {
                 Poll::Ready(Ok(()))
             }
             // Nothing read and the time is over: the same as an end of file.
-            Poll::Pending => self.deadline.as_mut().poll(context).map(Ok),
+            Poll::Pending => self.poll_late(context).map(Ok),
             ready => ready,
         }
     }

@@ -128,6 +128,11 @@ pub(crate) fn ask(address: &str, method: &str, path: &str, body: Option<&Value>)
     try_ask(address, method, path, body).expect("an answer")
 }
 
+/// The status of a probe, if it is answered.
+pub(crate) fn try_status(address: &str) -> Option<u16> {
+    try_ask(address, "GET", "/_liveness", None).ok().map(|(status, _)| status)
+}
+
 /// As [`ask`], of a server that may be killed meanwhile.
 fn try_ask(address: &str, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, String)> {
     let body = body.map(Value::to_string).unwrap_or_default();
