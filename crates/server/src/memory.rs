@@ -69,12 +69,14 @@ fn wanted_bytes(config: &mut Config) -> u64 {
 fn shrink(config: &mut Config, ceiling: u64) {
     let there = (ceiling - BASE_BYTES) * 100 / OVERHEAD_PERCENT;
     let flush_max = there / 10;
-    let sum: u64 = budgets(config).iter().map(|(budget, _)| budget.get()).sum();
     let room = there - flush_max.min(config.store.flush_bytes as u64);
-    for (budget, least) in budgets(config) {
-        // Shares are far below 2^64 / 2^40.
-        let share = u128::from(budget.get()) * u128::from(room) / u128::from(sum.max(1));
-        budget.set(u64::try_from(share).unwrap_or(u64::MAX).max(least).min(budget.get()));
+    let all = budgets(config);
+    // Each part keeps what it cannot do without; the rest shrinks in proportion.
+    let kept: u64 = all.iter().map(|(budget, least)| budget.get().min(*least)).sum();
+    let over: u64 = all.iter().map(|(budget, least)| budget.get().saturating_sub(*least)).sum();
+    for (budget, least) in all {
+        let more = u128::from(budget.get().saturating_sub(least)) * u128::from(room.saturating_sub(kept)) / u128::from(over.max(1));
+        budget.set(budget.get().min(least) + u64::try_from(more).unwrap_or(u64::MAX));
     }
     let store = config.store.memory_bytes_max;
     config.store.flush_bytes = config.store.flush_bytes.min(usize::try_from(flush_max).unwrap_or(usize::MAX)).min(store / 2);

@@ -1,7 +1,6 @@
 //! A backlog in the journal keeps nobody waiting: after a crash events are accepted at once, and a stop ends in time; nothing of it is lost.
 
 use crate::process::{Server, ask};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Debug builds process some thousands of events in a second.
@@ -46,11 +45,7 @@ fn after_a_crash_events_are_accepted_before_old_ones_are_visible() {
 fn a_stop_leaves_what_takes_too_long_to_the_next_start() {
     let directory = tempfile::tempdir().expect("directory");
     backlog(directory.path());
-    let impatient = |command: &mut Command| drop(command.env("AQUEDUCT_PROCESS_DRAIN_TIMEOUT_MS", "1"));
-    let server = Server::start_with(directory.path(), |command| {
-        impatient(command);
-        command
-    });
+    let server = Server::start_with(directory.path(), |command| command.env("AQUEDUCT_PROCESS_DRAIN_TIMEOUT_MS", "1"));
     server.signal("TERM");
     let begun = Instant::now();
     assert_eq!(server.wait().code(), Some(0));
