@@ -48,7 +48,7 @@ impl Remote {
 
     /// One request; the body of a successful answer.
     pub(crate) fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Fatal> {
-        let answer = crate::runtime()?.block_on(async {
+        let answer = crate::runtime(0)?.block_on(async {
             let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.answer(method, path, body)).await;
             answer.unwrap_or(Err(AskError::Late(ANSWER_TIMEOUT)))
         });

@@ -232,7 +232,7 @@ pub(crate) async fn open_stopped(config: &Config) -> Result<Stopped, Fatal> {
         return Err(Fatal::Usage(format!("--data-dir: found no data in {shown}, expected the data directory of a server")));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let lock = lock(&config.data_dir).map_err(|failure| match failure {
+    let lock = lock(&config.data_dir, Duration::ZERO).await.map_err(|failure| match failure {
         Fatal::Failure(text) => Fatal::Failure(format!("{text}; a running server is asked with --url")),
         usage => usage,
     })?;
