@@ -27,10 +27,13 @@ impl Readiness {
         self.0.store(ready, Ordering::Release);
     }
 
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// What a probe is told.
     pub(crate) fn answer(&self) -> Response {
-        let ready = self.0.load(Ordering::Acquire);
-        if ready { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response() }
+        if self.get() { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response() }
     }
 }
 
