@@ -58,6 +58,8 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
     let recorder = ops::install_metrics()?;
     let files = limits::raise_open_files();
     runtime(config.http.nice)?.block_on(async {
+        // Before anybody is told of this process: a signal that comes at once must not end it as the system would.
+        let mut signals = Signals::new()?;
         let taken = if arguments.takeover { Taken::ask(&config.data_dir)? } else { None };
         let patience = if taken.is_some() { TAKEOVER_PATIENCE } else { Duration::ZERO };
         let sockets = sockets::open(&config, taken.as_ref())?;
@@ -81,7 +83,6 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
         notify::ready();
         started(Started { address: listening.address, first_start: parts.bootstrapped.first_start });
 
-        let mut signals = Signals::new()?;
         let ended = wait(&mut signals, failed, &parts, offer.as_ref()).await;
         listening.readiness.set(false);
         // What failed cannot be stopped in order; what was acknowledged is in the journal.
