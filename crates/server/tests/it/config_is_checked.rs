@@ -41,7 +41,7 @@ fn the_file_the_key_and_the_value_are_named() {
     ];
     expect![[r#"
         2 aqueduct: DIR/aqueduct.toml: listne: unknown key, expected one of data_dir, listen, ops_listen, roles, memory_max, log, http, capture, journal, process, store, query, trace
-        2 aqueduct: DIR/aqueduct.toml: journal.segment_byte: unknown key, expected one of dir, segment_bytes, group_commit_wait_micros, bytes_max, disk_free_min_bytes, disk_free_min_percent, read_cache_bytes, queue_bytes_max
+        2 aqueduct: DIR/aqueduct.toml: journal.segment_byte: unknown key, expected one of dir, segment_bytes, group_commit_wait_micros, bytes_max, retain_bytes, disk_free_min_bytes, disk_free_min_percent, read_cache_bytes, queue_bytes_max
         2 aqueduct: DIR/aqueduct.toml: journal.segment_bytes: found string "many", expected a whole number, not negative
         2 aqueduct: DIR/aqueduct.toml: listen: found "somewhere", expected an address and a port such as "127.0.0.1:8000"
         2 aqueduct: DIR/aqueduct.toml: TOML parse error at line 1, column 10
