@@ -75,8 +75,11 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn draw(rng: &mut ChaCha8Rng) -> Self {
+        let segment_bytes = [2_000, 8_000, 40_000][rng.random_range(0..3)];
         let journal = WalConfig {
-            segment_bytes: [2_000, 8_000, 40_000][rng.random_range(0..3)],
+            segment_bytes,
+            // With the middle size some confirmed segments stay; drawn from what is drawn already, so that seeds keep their meaning.
+            retain_bytes: if segment_bytes == 8_000 { 8_000 } else { 0 },
             bytes_max: [20_000, 80_000, 4_000_000][rng.random_range(0..3)],
             disk_free_min_bytes: 4_000,
             read_cache_bytes: [0, 2_000, 100_000][rng.random_range(0..3)],
