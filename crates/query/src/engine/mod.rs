@@ -20,6 +20,6 @@ pub use config::QueryConfig;
 pub(crate) use filters::{moment, request_filters};
 pub(crate) use hogql::{Timings, types};
 pub use request::{QueryRequest, QueryResponse, SnapshotSource};
-pub(crate) use rows::rows;
+pub(crate) use rows::{iso, rows};
 pub use run::QueryEngine;
 pub(crate) use run::Run;

@@ -5,6 +5,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use hashbrown::HashMap;
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 /// The text that stands for "no value".
@@ -132,6 +133,32 @@ impl Labels {
                 texts.as_string::<i32>().iter().map(|text| self.text(some_text(text))).collect()
             }
         })
+    }
+}
+
+/// Labels that are numbered by several threads together: equal values have equal numbers everywhere.
+#[derive(Debug, Default)]
+pub(crate) struct SharedLabels(Mutex<Labels>);
+
+impl SharedLabels {
+    /// For each row the number of its combination of values.
+    ///
+    /// # Errors
+    /// What reading the values as text answers.
+    pub(crate) fn codes(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<u32>, QueryError> {
+        // Rows are numbered without the lock, then the few distinct values with it.
+        let mut own = Labels::default();
+        let mut codes = own.codes(columns, &vec![None; columns.len()], rows)?;
+        let mut shared = self.0.lock();
+        let to: Vec<u32> = (0_u32..).take(own.len()).map(|code| shared.intern(&own.texts(code))).collect();
+        drop(shared);
+        codes.iter_mut().for_each(|code| *code = to[*code as usize]);
+        Ok(codes)
+    }
+
+    /// The texts of a combination.
+    pub(crate) fn texts(&self, code: u32) -> Vec<String> {
+        self.0.lock().texts(code)
     }
 }
 

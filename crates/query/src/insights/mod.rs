@@ -16,9 +16,12 @@ mod conditions;
 mod days;
 mod funnels;
 mod labels;
+mod lifecycle;
 mod model;
 mod parallel;
+mod paths;
 mod people;
+mod retention;
 mod statistic;
 mod stickiness;
 mod trends;
@@ -65,7 +68,10 @@ pub(crate) struct InsightContext<'a> {
 
 /// Whether this kind of query is an insight.
 pub(crate) fn knows(kind: &str) -> bool {
-    matches!(kind, "TrendsQuery" | "FunnelsQuery" | "FunnelsActorsQuery" | "StickinessQuery")
+    matches!(
+        kind,
+        "TrendsQuery" | "FunnelsQuery" | "FunnelsActorsQuery" | "StickinessQuery" | "RetentionQuery" | "LifecycleQuery" | "PathsQuery"
+    )
 }
 
 /// Answers an insight query.
@@ -79,6 +85,9 @@ pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext, stop: &Atom
         "FunnelsQuery" => funnels::run(&parsed(query)?, &context),
         "FunnelsActorsQuery" => funnels::run_actors(&parsed(query)?, &context),
         "StickinessQuery" => stickiness::run(&parsed(query)?, &context),
+        "RetentionQuery" => retention::run(&parsed(query)?, &context),
+        "LifecycleQuery" => lifecycle::run(&parsed(query)?, &context),
+        "PathsQuery" => paths::run(&parsed(query)?, &context),
         other => Err(QueryError::unsupported(format!("queries of kind '{other}' are not supported here"))),
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers_cases;
 mod answers_have_posthogs_shape;
+mod by_definition;
 mod funnel_oracle;
 mod funnels_agree_with_the_slow_way;
 mod isolates_projects;

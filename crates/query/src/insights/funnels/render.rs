@@ -115,7 +115,13 @@ pub(super) fn trends(plan: &Plan, per_label: &[Vec<Entered>], texts: &[Vec<Strin
 
 fn line(entered: &[Entered], range: &QueryRange) -> Map<String, Value> {
     let rates: Vec<f64> = entered.iter().map(|entered| entered.rate()).collect();
-    let fields = [("count", json!(rates.len())), ("data", json!(rates)), ("days", days::days(range)), ("labels", days::labels(range))];
+    let starts = range.buckets();
+    let fields = [
+        ("count", json!(rates.len())),
+        ("data", json!(rates)),
+        ("days", days::days(&starts, range.interval)),
+        ("labels", days::labels(&starts, range.interval)),
+    ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

@@ -109,8 +109,8 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
     } else {
         let count = if frame.is_cumulative { line.values.last().copied().unwrap_or(0.0) } else { line.values.iter().sum() };
         item.insert("data".to_owned(), line.values.iter().map(|value| number(*value)).collect());
-        item.insert("labels".to_owned(), days::labels(frame.range));
-        item.insert("days".to_owned(), days::days(frame.range));
+        item.insert("labels".to_owned(), days::labels(&frame.range.buckets(), frame.range.interval));
+        item.insert("days".to_owned(), days::days(&frame.range.buckets(), frame.range.interval));
         item.insert("count".to_owned(), number(count));
     }
     let mut label = label.to_owned();
@@ -136,7 +136,7 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
 }
 
 fn day_starts(frame: Frame<'_>) -> Value {
-    if frame.is_total { json!([]) } else { days::texts(frame.range, "%Y-%m-%dT%H:%M:%S") }
+    if frame.is_total { json!([]) } else { days::texts(&frame.range.buckets(), "%Y-%m-%dT%H:%M:%S") }
 }
 
 /// JSON has no infinity; what cannot be written is 0.

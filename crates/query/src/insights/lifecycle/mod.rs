@@ -1,0 +1,117 @@
+//! LifecycleQuery: who is new in an interval, who returns, who comes back after a pause, who stays away.
+//!
+//! In: the query's JSON and a project. Out: PostHog's four result items. The counting is in [`operator`].
+//! `toggledLifecycles` is about display: all four are always answered.
+//!
+//! Source of the rules: query reference, section 12.
+
+mod operator;
+
+use super::actors::Actor;
+use super::buckets::Buckets;
+use super::days;
+use super::model::Series;
+use super::{InsightContext, InsightResult};
+use crate::dates::{Interval, QueryRange, RangeRequest};
+use crate::error::QueryError;
+use crate::hogql::ast::Expr;
+use crate::hogql::build::{and, call, not_eq};
+use jiff::{SignedDuration, Zoned};
+use operator::{Operator, Status};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// `LifecycleQuery`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct LifecycleQuery {
+    series: Vec<Series>,
+    #[serde(default)]
+    interval: Option<Interval>,
+    #[serde(default, rename = "dateRange")]
+    date_range: Option<RangeRequest>,
+    #[serde(default)]
+    properties: Value,
+    #[serde(default, rename = "filterTestAccounts")]
+    filter_test_accounts: Option<bool>,
+    #[serde(default)]
+    aggregation_group_type_index: Option<u8>,
+}
+
+/// Answers a LifecycleQuery.
+///
+/// # Errors
+/// [`QueryError`] as named there.
+pub(super) fn run(query: &LifecycleQuery, context: &InsightContext<'_>) -> Result<InsightResult, QueryError> {
+    let Some(series) = query.series.first() else {
+        return Err(QueryError::Request { detail: "lifecycle needs a series".to_owned(), attr: Some("series") });
+    };
+    let request = query.date_range.clone().unwrap_or_default();
+    let range = QueryRange::new(&request, query.interval.unwrap_or_default(), &context.calendar);
+    let intervals = Intervals::of(&range);
+    let counts = operator(query, &intervals, context)?.run(context)?;
+    let shown: Vec<usize> = (1..intervals.starts.len()).filter(|at| intervals.is_shown(*at, &range)).collect();
+    let starts: Vec<Zoned> = shown.iter().map(|at| intervals.starts[*at].clone()).collect();
+    let item = |status: Status| {
+        #[expect(clippy::cast_precision_loss, reason = "a count of actors")]
+        let count = |at: &usize| counts.of(status, *at) as f64 * if status == Status::Dormant { -1.0 } else { 1.0 };
+        // 0 has no sign.
+        let data: Vec<f64> = shown.iter().map(|at| count(at) + 0.0).collect();
+        let mut action = json!({"id": series.event, "name": series.label(), "type": "events", "order": 0, "math": "total"});
+        if let Some(name) = &series.custom_name {
+            action["custom_name"] = json!(name);
+        }
+        json!({
+            "action": action,
+            "count": data.iter().sum::<f64>(),
+            "data": data,
+            "labels": days::labels(&starts, range.interval),
+            "days": days::days(&starts, range.interval),
+            "label": format!("{} - {}", series.label(), status.name()),
+            "status": status.name(),
+        })
+    };
+    let items = Status::ALL.into_iter().map(item).collect();
+    Ok(InsightResult { results: Value::Array(items), range: Some(range), ..InsightResult::default() })
+}
+
+/// The intervals that decide: those of the range, and one before.
+#[derive(Debug)]
+struct Intervals {
+    starts: Vec<Zoned>,
+    /// The last moment of the last.
+    last: Zoned,
+}
+
+impl Intervals {
+    fn of(range: &QueryRange) -> Self {
+        let first = range.interval.floor(&range.from, range.week_start());
+        let mut starts = vec![first.checked_sub(range.interval.span()).unwrap_or_else(|_| first.clone())];
+        starts.extend(range.buckets());
+        let end = starts.last().map_or_else(|| first.clone(), |last| range.interval.next(last).unwrap_or_else(|| last.clone()));
+        let last = end.checked_sub(SignedDuration::from_micros(1)).unwrap_or(end);
+        Self { starts, last }
+    }
+
+    /// Of a range to the letter, only intervals that begin in it are shown.
+    fn is_shown(&self, at: usize, range: &QueryRange) -> bool {
+        !range.is_explicit() || (self.starts[at] >= range.from && self.starts[at] <= range.to)
+    }
+}
+
+fn operator(query: &LifecycleQuery, intervals: &Intervals, context: &InsightContext<'_>) -> Result<Operator, QueryError> {
+    // Who has no profile has no life here.
+    let has_profile = not_eq(call("toString", vec![Expr::field(["properties", "$process_person_profile"])]), Expr::lit("false"));
+    let mut parts = vec![has_profile];
+    for series in &query.series {
+        parts.push(series.target()?.condition()?);
+        parts.extend(context.filters(&[&series.properties, &series.fixed_properties], None)?);
+    }
+    parts.extend(context.filters(&[&query.properties], query.filter_test_accounts)?);
+    let group = query.aggregation_group_type_index.filter(|index| *index < 5);
+    let owner = group.map_or_else(|| "person".to_owned(), |index| format!("group_{index}"));
+    Ok(Operator {
+        actor: Actor::of_group(group),
+        program: context.compile(&[and(parts), Expr::field([owner.as_str(), "created_at"])])?,
+        buckets: Buckets::new(&intervals.starts, &intervals.starts[0], &intervals.last),
+    })
+}

@@ -1,0 +1,122 @@
+//! The query made definite: which rows are steps, and what their nodes are called.
+
+use super::model::{Cleaning, PathsFilter, PathsQuery, said};
+use super::nodes::Nodes;
+use super::operator::Operator;
+use super::session::{Cut, Ends};
+use crate::dates::{Interval, QueryRange};
+use crate::error::QueryError;
+use crate::hogql::ast::Expr;
+use crate::hogql::build::{and, call, eq, not, or};
+use crate::insights::InsightContext;
+use crate::insights::conditions::row_expr;
+
+const PAGEVIEW: &str = "$pageview";
+const SCREEN: &str = "$screen";
+const STEP_LIMIT_DEFAULT: usize = 5;
+/// Half an hour.
+const PAUSE_MICROS: i64 = 30 * 60 * 1_000_000;
+
+/// The operator of a query, and the range that it is about.
+///
+/// # Errors
+/// [`QueryError`] when a filter, an expression or a pattern cannot be understood.
+pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Result<(Operator, QueryRange), QueryError> {
+    if query.funnel_paths_filter.as_ref().is_some_and(|filter| !filter.is_null()) {
+        return Err(QueryError::unsupported("paths around a funnel are not supported here"));
+    }
+    let filter = query.paths_filter.clone().unwrap_or_default();
+    let range = QueryRange::new(&query.date_range.clone().unwrap_or_default(), Interval::Day, &context.calendar);
+    let from = Interval::Day.floor(&range.from, range.week_start());
+    let mut conditions = vec![kinds(&filter)];
+    conditions.extend(context.filters(&[&query.properties], query.filter_test_accounts)?);
+    let rules = rules(&filter, context)?;
+    let cleaned = |item: Expr| rules.iter().fold(item, |item, (regex, alias)| replaced(item, regex, alias));
+    let event = || Expr::field(["event"]);
+    let url = call("ifNull", vec![text(Expr::field(["properties", "$current_url"])), Expr::lit("")]);
+    let other = match said(filter.hogql.as_ref()).filter(|_| filter.includes("hogql")) {
+        Some(expr) => text(row_expr(expr)?),
+        None => event(),
+    };
+    let exprs = [
+        and(conditions),
+        if filter.includes(PAGEVIEW) { eq(event(), Expr::lit(PAGEVIEW)) } else { Expr::lit(false) },
+        if filter.includes(SCREEN) { eq(event(), Expr::lit(SCREEN)) } else { Expr::lit(false) },
+        cleaned(replaced(url, "(.)/$", "\\1")),
+        cleaned(call("ifNull", vec![text(Expr::field(["properties", "$screen_name"])), Expr::lit("")])),
+        cleaned(call("ifNull", vec![other, Expr::lit("")])),
+    ];
+    let groupings = filter.path_groupings.as_deref().unwrap_or_default();
+    let nodes = Nodes::new(groupings, filter.exclude_events.as_deref().unwrap_or_default())?;
+    let ends = ends(&filter, &nodes);
+    let limit = filter.step_limit.filter(|limit| *limit > 0).unwrap_or(STEP_LIMIT_DEFAULT);
+    let operator = Operator {
+        program: context.compile(&exprs)?,
+        from: from.timestamp().as_microsecond(),
+        to: range.to.timestamp().as_microsecond(),
+        nodes,
+        cut: Cut { pause: PAUSE_MICROS, limit, ends },
+    };
+    Ok((operator, range))
+}
+
+/// Which events count.
+fn kinds(filter: &PathsFilter) -> Expr {
+    let has = |kind: &str| filter.kinds().iter().any(|each| each == kind);
+    let event = || Expr::field(["event"]);
+    let mut any = Vec::new();
+    any.extend([PAGEVIEW, SCREEN].into_iter().filter(|kind| has(kind)).map(|kind| eq(event(), Expr::lit(kind))));
+    if has("custom_event") {
+        any.push(not(call("startsWith", vec![event(), Expr::lit("$")])));
+    }
+    // An expression alone is asked of every event.
+    if any.is_empty() { Expr::lit(true) } else { or(any) }
+}
+
+fn ends(filter: &PathsFilter, nodes: &Nodes) -> Ends {
+    // A page is known without the sign that ends its address.
+    let page = |point: &str| match point.strip_suffix('/') {
+        Some(page) if !page.is_empty() => nodes.intern(page),
+        _ => nodes.intern(point),
+    };
+    match (said(filter.start_point.as_ref()), said(filter.end_point.as_ref())) {
+        (None, None) => Ends::Free,
+        (Some(start), None) => Ends::From(page(start)),
+        (None, Some(end)) => Ends::To(page(end)),
+        (Some(start), Some(end)) => Ends::Between(page(start), page(end)),
+    }
+}
+
+/// Patterns and what takes the place of what they match: those of the project, then those of the query.
+fn rules(filter: &PathsFilter, context: &InsightContext<'_>) -> Result<Vec<(String, String)>, QueryError> {
+    let mut rules: Vec<Cleaning> = Vec::new();
+    if filter.path_replacements == Some(true) {
+        // Rules of the project that cannot be read do not exist.
+        let mut of_project: Vec<Cleaning> = serde_json::from_value(context.query.project.path_cleaning_filters.clone()).unwrap_or_default();
+        in_order(&mut of_project);
+        rules.extend(of_project);
+    }
+    let mut local = filter.local_path_cleaning_filters.clone().unwrap_or_default();
+    in_order(&mut local);
+    rules.extend(local);
+    let mut all = Vec::new();
+    for rule in rules {
+        let Some(regex) = rule.regex.filter(|regex| !regex.is_empty()) else { continue };
+        regex::Regex::new(&regex)
+            .map_err(|error| QueryError::Request { detail: format!("path cleaning: {error}"), attr: Some("pathsFilter") })?;
+        all.push((regex, rule.alias.unwrap_or_default()));
+    }
+    Ok(all)
+}
+
+fn in_order(rules: &mut [Cleaning]) {
+    rules.sort_by(|a, b| a.order.unwrap_or(0.0).total_cmp(&b.order.unwrap_or(0.0)));
+}
+
+fn replaced(item: Expr, regex: &str, alias: &str) -> Expr {
+    call("replaceRegexpAll", vec![item, Expr::lit(regex), Expr::lit(alias)])
+}
+
+fn text(expr: Expr) -> Expr {
+    call("toString", vec![expr])
+}

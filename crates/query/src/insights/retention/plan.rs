@@ -1,0 +1,243 @@
+//! The query made definite: its periods, its columns, the conditions of beginning and of coming back.
+
+use super::cohort::{Columns, Rules};
+use super::model::{Aggregation, Entity, Period, RetentionFilter, RetentionQuery, RetentionType, WindowMode};
+use super::operator::{Layout, Operator};
+use crate::dates::{Interval, QueryRange};
+use crate::error::QueryError;
+use crate::hogql::ast::{CompareOp, Expr};
+use crate::hogql::build::{and, call, compare};
+use crate::insights::InsightContext;
+use crate::insights::actors::Actor;
+use crate::insights::breakdowns::breakdown_expr;
+use crate::insights::buckets::Buckets;
+use crate::insights::labels::SharedLabels;
+use crate::insights::model::BreakdownFilter;
+use jiff::{SignedDuration, Zoned};
+use serde_json::Value;
+
+const TOTAL_INTERVALS_DEFAULT: i64 = 8;
+/// Cells of the answer for one breakdown value; more is refused.
+const CELLS_MAX: usize = 4_000_000;
+const BREAKDOWN_LIMIT_DEFAULT: usize = 25;
+
+/// A query, ready to be run.
+#[derive(Debug)]
+pub(super) struct Plan<'q> {
+    query: &'q RetentionQuery,
+    pub(super) filter: RetentionFilter,
+    pub(super) period: Period,
+    /// From the beginning of the first period to the end of the last.
+    pub(super) range: QueryRange,
+    /// Beginnings of the periods in which actors may begin.
+    pub(super) starts: Vec<Zoned>,
+    pub(super) columns: Columns,
+    breakdown: Breakdown,
+    pub(super) breakdown_limit: usize,
+}
+
+/// By what results are broken down.
+#[derive(Clone, Debug)]
+enum Breakdown {
+    None,
+    Property(Expr),
+    /// Ids of cohorts; 0 is everybody.
+    Cohorts(Vec<i64>),
+}
+
+/// A part of the answer that is computed on its own.
+#[derive(Clone, Debug)]
+pub(super) enum Slice {
+    All,
+    ByProperty(Expr),
+    /// Members of a cohort; 0 is everybody.
+    Cohort(i64),
+}
+
+impl<'q> Plan<'q> {
+    pub(super) fn new(query: &'q RetentionQuery, context: &InsightContext<'_>) -> Result<Self, QueryError> {
+        let filter = query.retention_filter.clone().unwrap_or_default();
+        let is_aggregated = aggregates(&filter);
+        if filter.time_window_mode == Some(WindowMode::Rolling) && filter.cumulative == Some(true) {
+            return Err(bad("cumulative retention is not supported for 24 hour windows"));
+        }
+        if is_aggregated && (filter.time_window_mode == Some(WindowMode::Rolling) || filter.cumulative == Some(true)) {
+            return Err(bad("sum and avg are not supported for 24 hour windows, nor for cumulative retention"));
+        }
+        let total = filter.total_intervals.unwrap_or(TOTAL_INTERVALS_DEFAULT);
+        let Some(total) = u32::try_from(total).ok().filter(|total| (1..=100_000).contains(total)) else {
+            return Err(bad(format!("totalIntervals is between 1 and 100000, found {total}")));
+        };
+        let period = filter.period.unwrap_or_default();
+        let (range, starts) = periods(query, period.interval(), total, context);
+        let brackets = filter.retention_custom_brackets.as_deref().filter(|brackets| !brackets.is_empty());
+        let columns = match brackets {
+            Some(brackets) => Columns::brackets(brackets)?,
+            None => Columns::Periods(total),
+        };
+        if starts.len().saturating_mul(columns.len()) > CELLS_MAX {
+            return Err(bad(format!("{} intervals by {} are more than {CELLS_MAX} cells", starts.len(), columns.len())));
+        }
+        let (breakdown, breakdown_limit) = breakdown(query.breakdown_filter.as_ref())?;
+        Ok(Self { query, filter, period, range, starts, columns, breakdown, breakdown_limit })
+    }
+
+    /// The parts of the answer.
+    pub(super) fn slices(&self) -> Vec<Slice> {
+        match &self.breakdown {
+            Breakdown::None => vec![Slice::All],
+            Breakdown::Property(expr) => vec![Slice::ByProperty(expr.clone())],
+            Breakdown::Cohorts(ids) => ids.iter().copied().map(Slice::Cohort).collect(),
+        }
+    }
+
+    pub(super) fn is_broken_down(&self) -> bool {
+        !matches!(self.breakdown, Breakdown::None)
+    }
+
+    /// What is added up beside counting.
+    pub(super) fn aggregation(&self) -> Option<Aggregation> {
+        self.filter.aggregation_type.filter(|_| aggregates(&self.filter))
+    }
+
+    /// The operator of a part of the answer.
+    ///
+    /// # Errors
+    /// [`QueryError`] when a filter or an entity cannot be understood.
+    pub(super) fn operator(&self, slice: &Slice, context: &InsightContext<'_>) -> Result<Operator, QueryError> {
+        let (target, returning) =
+            (self.filter.target_entity.clone().unwrap_or_default(), self.filter.returning_entity.clone().unwrap_or_default());
+        let mut common = Vec::new();
+        common.extend(context.filters(&[&self.query.properties], self.query.filter_test_accounts)?);
+        if let Slice::Cohort(id) = slice
+            && *id != 0
+        {
+            common.push(compare(CompareOp::InCohort, Expr::field(["person_id"]), Expr::lit(*id)));
+        }
+        let with = |more: Vec<Expr>| and(more.into_iter().chain(common.iter().cloned()).collect());
+        let entity = |entity: &Entity| {
+            let parts = [Some(entity.target()?.condition()?), context.filters(&[&entity.properties], None)?];
+            Ok::<_, QueryError>(with(parts.into_iter().flatten().collect()))
+        };
+        let (begins, returns) = (entity(&target)?, entity(&returning)?);
+        let mut exprs = vec![begins, returns];
+        let mut layout = Layout::default();
+        if self.filter.retention_type == Some(RetentionType::FirstEver) {
+            layout.named = Some(exprs.len());
+            exprs.push(with(vec![target.target()?.condition()?]));
+        }
+        if let Slice::ByProperty(expr) = slice {
+            layout.breakdown = Some(exprs.len());
+            exprs.push(expr.clone());
+        }
+        if self.aggregation().is_some() {
+            layout.value = Some(exprs.len());
+            exprs.push(self.value()?);
+        }
+        let rules = Rules {
+            kind: self.filter.retention_type.unwrap_or_default(),
+            mode: self.filter.time_window_mode.unwrap_or_default(),
+            columns: self.columns.clone(),
+            rows: u32::try_from(self.starts.len()).unwrap_or(u32::MAX),
+            minimum_occurrences: usize::try_from(self.filter.minimum_occurrences.unwrap_or(1)).unwrap_or(1).max(1),
+            is_cumulative: self.filter.cumulative == Some(true),
+            is_aggregated: self.aggregation().is_some(),
+            is_same_entity: target.is_same(&returning),
+            period: self.period,
+            from: self.range.from.clone(),
+        };
+        let until = before(&self.range.to);
+        Ok(Operator {
+            actor: Actor::of_group(self.query.aggregation_group_type_index.filter(|index| *index < 5)),
+            program: context.compile(&exprs)?,
+            layout,
+            buckets: Buckets::new(&self.starts, &self.range.from, &until),
+            labels: SharedLabels::default(),
+            rules,
+        })
+    }
+
+    fn value(&self) -> Result<Expr, QueryError> {
+        let key = self.filter.aggregation_property.as_deref().unwrap_or_default();
+        match self.filter.aggregation_property_type.as_deref().unwrap_or("event") {
+            "event" => Ok(call("toFloat", vec![Expr::field(["properties", key])])),
+            "person" => Ok(call("toFloat", vec![Expr::field(["person", "properties", key])])),
+            other => Err(QueryError::unsupported(format!("aggregation over properties of type '{other}' is not supported here"))),
+        }
+    }
+}
+
+fn aggregates(filter: &RetentionFilter) -> bool {
+    let has_property = filter.aggregation_property.as_deref().is_some_and(|key| !key.is_empty());
+    has_property && matches!(filter.aggregation_type, Some(Aggregation::Sum | Aggregation::Avg))
+}
+
+/// Whole periods: from the one that holds the first day (or as many before the last as there are intervals) to the end of the one that
+/// holds the last day.
+fn periods(query: &RetentionQuery, interval: Interval, total: u32, context: &InsightContext<'_>) -> (QueryRange, Vec<Zoned>) {
+    let request = query.date_range.clone().unwrap_or_default();
+    let mut range = QueryRange::new(&request, interval, &context.calendar);
+    let week_start = range.week_start();
+    let end = interval.floor(&range.to.checked_add(interval.span()).unwrap_or_else(|_| range.to.clone()), week_start);
+    let has_from = request.date_from.is_some_and(|text| !text.is_empty());
+    let from = if has_from {
+        range.from.clone()
+    } else {
+        interval.span().checked_mul(i64::from(total)).and_then(|back| end.checked_sub(back)).unwrap_or_else(|_| end.clone())
+    };
+    range.from = interval.floor(&from, week_start);
+    range.to = end;
+    let mut starts = Vec::new();
+    let mut next = Some(range.from.clone());
+    while let Some(start) = next.filter(|start| *start < range.to && starts.len() <= CELLS_MAX) {
+        next = interval.next(&start);
+        starts.push(start);
+    }
+    (range, starts)
+}
+
+fn breakdown(filter: Option<&BreakdownFilter>) -> Result<(Breakdown, usize), QueryError> {
+    let Some(filter) = filter else { return Ok((Breakdown::None, BREAKDOWN_LIMIT_DEFAULT)) };
+    let limit = filter.breakdown_limit.unwrap_or(BREAKDOWN_LIMIT_DEFAULT);
+    let list = filter.breakdowns.as_deref().unwrap_or_default();
+    let (kind, property, group) = match list.first() {
+        Some(first) => (first.kind.clone(), first.property.clone(), first.group_type_index),
+        None => (filter.breakdown_type.clone(), filter.breakdown.clone(), filter.breakdown_group_type_index),
+    };
+    if property.is_null() {
+        return Ok((Breakdown::None, limit));
+    }
+    let kind = kind.as_deref().unwrap_or("event");
+    if kind == "cohort" {
+        let of_list = list.iter().filter(|each| each.kind.as_deref() == Some("cohort")).map(|each| &each.property);
+        let ids = match &property {
+            _ if !list.is_empty() => of_list.map(cohort_id).collect::<Result<_, _>>()?,
+            Value::Array(ids) => ids.iter().map(cohort_id).collect::<Result<_, _>>()?,
+            one => vec![cohort_id(one)?],
+        };
+        return Ok((Breakdown::Cohorts(ids), limit));
+    }
+    // Only one breakdown is offered; of a list it is the first.
+    let property = match property {
+        Value::Array(mut keys) if !keys.is_empty() => keys.swap_remove(0),
+        one => one,
+    };
+    Ok((Breakdown::Property(breakdown_expr(kind, &property, group)?), limit))
+}
+
+fn cohort_id(value: &Value) -> Result<i64, QueryError> {
+    match value {
+        Value::String(text) if text == "all" => Ok(0),
+        Value::String(text) => text.parse().map_err(|_| bad(format!("a cohort is a number or 'all', found '{text}'"))),
+        other => other.as_i64().ok_or_else(|| bad(format!("a cohort is a number or 'all', found {other}"))),
+    }
+}
+
+/// The last moment before another.
+fn before(end: &Zoned) -> Zoned {
+    end.checked_sub(SignedDuration::from_micros(1)).unwrap_or_else(|_| end.clone())
+}
+
+pub(super) fn bad(detail: impl Into<String>) -> QueryError {
+    QueryError::Request { detail: detail.into(), attr: Some("retentionFilter") }
+}
