@@ -1,7 +1,7 @@
 //! The people behind the numbers of insights: from an actors request to the insight that knows them.
 
 use super::actors::{Absorb, Actor, ActorId};
-use super::{InsightContext, funnels, parsed, stickiness, trends};
+use super::{InsightContext, funnels, lifecycle, parsed, paths, retention, stickiness, trends};
 use crate::error::QueryError;
 use crate::hogql::ast::Query;
 use crate::resolve::QueryContext;
@@ -58,6 +58,19 @@ impl FoundActors {
             (Self::Persons(_), ActorId::Key(_)) | (Self::Groups { .. }, ActorId::Person(_)) => {}
         }
     }
+
+    /// Counts one more event of an actor, which is added with its first. What is counted of an actor is counted in one go.
+    pub(crate) fn count(&mut self, actor: ActorId<'_>) {
+        match (&mut *self, actor) {
+            (Self::Persons(rows), ActorId::Person(person)) if rows.last().is_some_and(|(last, _)| *last == person) => {
+                rows.last_mut().into_iter().for_each(|(_, events)| *events += 1);
+            }
+            (Self::Groups { rows, .. }, ActorId::Key(key)) if rows.last().is_some_and(|(last, _)| last == key) => {
+                rows.last_mut().into_iter().for_each(|(_, events)| *events += 1);
+            }
+            _ => self.push(actor, 1),
+        }
+    }
 }
 
 impl Absorb for FoundActors {
@@ -86,6 +99,12 @@ pub(crate) struct InsightActors {
     /// `current` or `previous`.
     #[serde(default)]
     pub(crate) compare: Option<String>,
+    /// Of lifecycle: `new`, `returning`, `resurrecting` or `dormant`.
+    #[serde(default)]
+    pub(crate) status: Option<String>,
+    /// Of retention: the interval of beginning, from 0.
+    #[serde(default)]
+    pub(crate) interval: Option<u32>,
     /// Of stickiness: `exact`, `gte` or `lte` so many intervals.
     #[serde(default)]
     pub(crate) operator: Option<String>,
@@ -115,6 +134,9 @@ pub(crate) fn actors(kind: &str, request: &Value, context: &QueryContext, stop: 
             match asked.source.get("kind").and_then(Value::as_str).unwrap_or_default() {
                 "TrendsQuery" => trends::actors(&parsed(&asked.source)?, &asked, &context),
                 "StickinessQuery" => stickiness::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::Rows),
+                "RetentionQuery" => retention::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::Rows),
+                "LifecycleQuery" => lifecycle::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::Rows),
+                "PathsQuery" => paths::actors(&parsed(&asked.source)?, &context).map(ActorSource::Rows),
                 other => Err(QueryError::unsupported(format!("actors of a query of kind '{other}' are not supported here"))),
             }
         }

@@ -7,12 +7,13 @@
 
 mod operator;
 
+use super::actor_source::{FoundActors, InsightActors};
 use super::actors::Actor;
 use super::buckets::Buckets;
 use super::days;
 use super::model::Series;
 use super::{InsightContext, InsightResult};
-use crate::dates::{Interval, QueryRange, RangeRequest};
+use crate::dates::{Interval, QueryRange, RangeRequest, parse_moment};
 use crate::error::QueryError;
 use crate::hogql::ast::Expr;
 use crate::hogql::build::{and, call, not_eq};
@@ -72,6 +73,42 @@ pub(super) fn run(query: &LifecycleQuery, context: &InsightContext<'_>) -> Resul
     };
     let items = Status::ALL.into_iter().map(item).collect();
     Ok(InsightResult { results: Value::Array(items), range: Some(range), ..InsightResult::default() })
+}
+
+/// The actors of a status in an interval; without either, of any.
+///
+/// # Errors
+/// [`QueryError`] as for the query itself; [`QueryError::Request`] when there is no such status.
+pub(super) fn actors(query: &LifecycleQuery, asked: &InsightActors, context: &InsightContext<'_>) -> Result<FoundActors, QueryError> {
+    let request = query.date_range.clone().unwrap_or_default();
+    let range = QueryRange::new(&request, query.interval.unwrap_or_default(), &context.calendar);
+    let intervals = Intervals::of(&range);
+    let wanted = match asked.status.as_deref() {
+        None => None,
+        Some(name) => Some(Status::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| QueryError::Request {
+            detail: format!("a status is new, returning, resurrecting or dormant, found '{name}'"),
+            attr: Some("source"),
+        })?),
+    };
+    let day = asked.day_text().map(|text| {
+        let at = parse_moment(&text, &context.calendar.now, false).at;
+        range.interval.floor(&at, range.week_start())
+    });
+    let operator = operator(query, &intervals, context)?;
+    let none = FoundActors::of(&operator.actor, query.aggregation_group_type_index)?;
+    let is_asked = |at: usize| match &day {
+        Some(day) => intervals.starts[at] == *day,
+        None => at > 0 && intervals.is_shown(at, &range),
+    };
+    operator.each(
+        context,
+        || none.none(),
+        |found, actor, status, at| {
+            if wanted.is_none_or(|wanted| wanted == status) && is_asked(at) {
+                found.count(actor);
+            }
+        },
+    )
 }
 
 /// The intervals that decide: those of the range, and one before.

@@ -34,6 +34,12 @@ pub(super) struct PathsFilter {
     pub(super) path_groupings: Option<Vec<String>>,
     pub(super) path_replacements: Option<bool>,
     pub(super) local_path_cleaning_filters: Option<Vec<Cleaning>>,
+    /// For actors: the node that they came from, with its place (`1_/`).
+    pub(super) path_start_key: Option<String>,
+    /// For actors: the node that they went to.
+    pub(super) path_end_key: Option<String>,
+    /// For actors: the node at which their paths end.
+    pub(super) path_dropoff_key: Option<String>,
     #[serde(rename = "pathsHogQLExpression")]
     pub(super) hogql: Option<String>,
 }

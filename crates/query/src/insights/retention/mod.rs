@@ -12,10 +12,14 @@ mod operator;
 mod plan;
 mod render;
 
+use super::actor_source::{FoundActors, InsightActors};
+use super::labels::NULL_LABEL;
+
 use super::{InsightContext, InsightResult};
 use crate::error::QueryError;
+use cohort::Sink;
 pub(super) use model::RetentionQuery;
-use plan::Plan;
+use plan::{Plan, Slice};
 use render::Lines;
 use serde_json::Value;
 
@@ -33,4 +37,64 @@ pub(super) fn run(query: &RetentionQuery, context: &InsightContext<'_>) -> Resul
     }
     let items = render::items(&plan, lines);
     Ok(InsightResult { results: Value::Array(items), range: Some(plan.range), ..InsightResult::default() })
+}
+
+/// The actors that began in an interval (without one, in any) and have a breakdown value (likewise), with the number of columns that they are in.
+///
+/// # Errors
+/// [`QueryError`] as for the query itself.
+pub(super) fn actors(query: &RetentionQuery, asked: &InsightActors, context: &InsightContext<'_>) -> Result<FoundActors, QueryError> {
+    let plan = Plan::new(query, context)?;
+    let breakdown = match &asked.breakdown {
+        Value::Null => None,
+        Value::Array(values) if values.is_empty() => None,
+        Value::Array(values) => Some(values.iter().map(text_of).collect::<Vec<_>>().join("::")),
+        one => Some(text_of(one)),
+    };
+    let is_cohort = |slice: &Slice| matches!((slice, &breakdown), (Slice::Cohort(id), Some(asked)) if id.to_string() == *asked);
+    let slices = plan.slices();
+    let Some(slice) = slices.iter().find(|slice| !matches!(slice, Slice::Cohort(_)) || is_cohort(slice)) else {
+        return Err(plan::bad("the actors of a cohort breakdown are those of one of its cohorts"));
+    };
+    let operator = plan.operator(slice, context)?;
+    let none = FoundActors::of(&operator.actor, query.aggregation_group_type_index)?;
+    let by_property = breakdown.as_deref().filter(|_| matches!(slice, Slice::ByProperty(_)));
+    let has_value = |label: u32| {
+        by_property.is_none_or(|asked| {
+            let text = operator.labels.texts(label).swap_remove(0);
+            text == asked || (text == NULL_LABEL && asked.is_empty())
+        })
+    };
+    operator.each(
+        context,
+        || none.none(),
+        |found, actor, marks, first| {
+            let mut row = Row { start: asked.interval, has_value: &has_value, columns: 0 };
+            operator.rules.actor(marks, first, &mut row);
+            if row.columns > 0 {
+                found.push(actor, row.columns);
+            }
+        },
+    )
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// In how many columns of a row an actor is.
+struct Row<'a> {
+    start: Option<u32>,
+    has_value: &'a dyn Fn(u32) -> bool,
+    columns: i64,
+}
+
+impl Sink for Row<'_> {
+    fn cohort(&mut self, label: u32, start: u32, columns: &[u32]) {
+        if self.start.is_none_or(|asked| asked == start) && (self.has_value)(label) {
+            self.columns += i64::try_from(columns.len()).unwrap_or(i64::MAX);
+        }
+    }
+
+    fn value(&mut self, _: u32, _: u32, _: u32, _: f64) {}
 }
