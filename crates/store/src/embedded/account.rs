@@ -105,7 +105,7 @@ fn continue_with(state: &mut State, letter: &DeadLetter) {
 }
 
 /// There is no room for a letter: its events are counted as such, and it is said aloud.
-fn leave_out(letter: &DeadLetter, verdicts: &mut Tally, fates: &mut Vec<Fate>) {
+fn leave_out(letter: &DeadLetter, verdicts: &mut Tally, fates: &mut [Fate]) {
     let events = i64::from(letter.events);
     let verdict = Verdict::DeadLettered(DeadReason::NoRoom);
     verdicts.add(letter.tally_key(), -events);

@@ -64,7 +64,7 @@ fn account_of(state: &State, minutes: RangeInclusive<Minute>) -> Result<AccountV
     let view = &state.base.view;
     let hours_before = view.hours_before();
     let mut rows: BTreeMap<TallyKey, i64> = view.verdicts(minutes.clone())?.into_iter().collect();
-    let mut totals: BTreeMap<_, i64> = view.totals()?.into_iter().collect();
+    let mut totals = view.totals()?;
     for account in state.accounts() {
         for (key, events) in account.tally.iter() {
             *totals.entry((key.project, key.verdict)).or_default() += events;

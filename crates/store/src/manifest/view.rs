@@ -7,6 +7,7 @@ use crate::account::{DeadLetter, Fate};
 use crate::commit::{DistinctIdRecord, GroupRecord, PersonRecord};
 use aqueduct_event::{LetterId, Minute, PersonId, ProjectId, TallyKey, Verdict};
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -133,8 +134,8 @@ impl View {
     }
 
     /// Counts of all time.
-    pub(crate) fn totals(&self) -> Result<Vec<((ProjectId, Verdict), i64)>, ReadError> {
-        let mut totals = Vec::new();
+    pub(crate) fn totals(&self) -> Result<BTreeMap<(ProjectId, Verdict), i64>, ReadError> {
+        let mut totals = BTreeMap::new();
         for row in self.totals.range::<&[u8]>(..).map_err(|error| self.error(&error))? {
             let (key, events) = row.map_err(|error| self.error(&error))?;
             totals.extend(account_records::decode_total_key(key.value()).map(|key| (key, events.value())));
