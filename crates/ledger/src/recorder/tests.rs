@@ -1,3 +1,5 @@
+//! What is noted is found again: before and after it is written, after a restart, and behind damage.
+
 use super::*;
 use aqueduct_event::ManualClock;
 use aqueduct_event::verdict::{Refusal, Verdict};
