@@ -159,6 +159,8 @@ pub(crate) struct FunnelActor {
     pub(crate) id: FunnelActorId,
     /// Bit `i`: step `i` was reached. Of a trend: all ones for who converted, else zero.
     pub(crate) steps: u32,
+    /// Times of the events of the steps that are not optional, in order, µs. Empty for trends.
+    pub(crate) times: Vec<i64>,
     /// Ids of the events of the steps that are not optional, in order. Empty unless asked for, and for trends.
     pub(crate) events: Vec<Uuid>,
 }
@@ -264,13 +266,14 @@ impl Study for StepActors {
         if attempt.steps & self.needed != self.needed || attempt.steps & self.refused != 0 {
             return Ok(());
         }
+        let times = attempt.visits.iter().map(|visit| case.events.sequence.times[visit.at]).collect();
         let mut events = Vec::new();
         if self.with_events {
             for visit in attempt.visits {
                 events.push(Uuid::from_bytes(id_of(case.events.places[visit.at], case.parts)?));
             }
         }
-        self.found.push((case.label, FunnelActor { id: case.actor.into(), steps: attempt.steps, events }));
+        self.found.push((case.label, FunnelActor { id: case.actor.into(), steps: attempt.steps, times, events }));
         Ok(())
     }
 
@@ -311,7 +314,7 @@ impl Study for TrendActors<'_> {
         }
         if is_one {
             let steps = if self.converted { u32::MAX } else { 0 };
-            self.found.push((case.label, FunnelActor { id: case.actor.into(), steps, events: Vec::new() }));
+            self.found.push((case.label, FunnelActor { id: case.actor.into(), steps, times: Vec::new(), events: Vec::new() }));
         }
         Ok(())
     }

@@ -27,12 +27,13 @@ use crate::error::QueryError;
 use convert_time::{ConversionTimes, TimeBins};
 use operator::Operator;
 use plan::Plan;
-use query::{FunnelsFilter, FunnelsQuery, Viz};
+pub(super) use query::FunnelsQuery;
+use query::{FunnelsFilter, Viz};
 use serde_json::{Value, json};
 use steps::StepCounts;
 use trend::Trend;
 
-pub(super) use actors::{found as found_actors, run as run_actors};
+pub(super) use actors::{FunnelActorId, FunnelActorsRequest, FunnelGoal, actors, found as found_actors, run as run_actors};
 
 /// A funnel, understood.
 struct Funnel<'q> {

@@ -6,6 +6,7 @@
 //!
 //! Source of the rules: query reference, section 10.
 
+mod funnel;
 mod model;
 mod nodes;
 mod operator;

@@ -1,5 +1,6 @@
 //! What a PathsQuery says: the parts of its JSON that change numbers.
 
+use super::funnel::FunnelPathsFilter;
 use crate::dates::RangeRequest;
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +17,7 @@ pub(crate) struct PathsQuery {
     #[serde(default, rename = "pathsFilter")]
     pub(super) paths_filter: Option<PathsFilter>,
     #[serde(default, rename = "funnelPathsFilter")]
-    pub(super) funnel_paths_filter: Option<Value>,
+    pub(super) funnel_paths_filter: Option<FunnelPathsFilter>,
 }
 
 /// `pathsFilter`. Zero and empty text are as good as nothing said.

@@ -1,5 +1,6 @@
 //! The paths operator: one pass over rows, persons one after the other, their steps in order of time.
 
+use super::funnel::Around;
 use super::nodes::{NO_NODE, Nodes};
 use super::session::{Cut, Step};
 use crate::error::QueryError;
@@ -22,6 +23,8 @@ pub(super) struct Operator {
     pub(super) to: i64,
     pub(super) nodes: Nodes,
     pub(super) cut: Cut,
+    /// Only what persons did around a funnel counts.
+    pub(super) around: Option<Around>,
 }
 
 /// For each row of a part its node.
@@ -138,6 +141,9 @@ impl Operator {
             |part| self.read(part),
             |walk, actor, rows| {
                 collect(rows, &mut walk.steps)?;
+                if let Some(around) = &self.around {
+                    around.keep(actor, &mut walk.steps);
+                }
                 let result = &mut walk.result;
                 self.cut.paths(&walk.steps, &mut walk.path, |path| note(result, actor, path));
                 Ok(())

@@ -1,5 +1,6 @@
 //! The query made definite: which rows are steps, and what their nodes are called.
 
+use super::funnel::Around;
 use super::model::{Cleaning, PathsFilter, PathsQuery, said};
 use super::nodes::Nodes;
 use super::operator::Operator;
@@ -22,9 +23,7 @@ const PAUSE_MICROS: i64 = 30 * 60 * 1_000_000;
 /// # Errors
 /// [`QueryError`] when a filter, an expression or a pattern cannot be understood.
 pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Result<(Operator, QueryRange), QueryError> {
-    if query.funnel_paths_filter.as_ref().is_some_and(|filter| !filter.is_null()) {
-        return Err(QueryError::unsupported("paths around a funnel are not supported here"));
-    }
+    let around = query.funnel_paths_filter.as_ref().map(|filter| Around::new(filter, context)).transpose()?;
     let filter = query.paths_filter.clone().unwrap_or_default();
     let range = QueryRange::new(&query.date_range.clone().unwrap_or_default(), Interval::Day, &context.calendar);
     let from = Interval::Day.floor(&range.from, range.week_start());
@@ -55,7 +54,9 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
         from: from.timestamp().as_microsecond(),
         to: range.to.timestamp().as_microsecond(),
         nodes,
-        cut: Cut { pause: PAUSE_MICROS, limit, ends },
+        // Around a funnel, what lies within its window is one session.
+        cut: Cut { pause: around.as_ref().map_or(PAUSE_MICROS, |around| around.window), limit, ends },
+        around,
     };
     Ok((operator, range))
 }
