@@ -5,10 +5,10 @@
 //! - Order per distinct id: [`order`], against what each client waited for.
 
 use crate::messages::{Sent, Told};
-use crate::model::{EventKey, Model, ModelProject, ModelRow, Owner, WINDOW_MICROS, key_of, project_of};
-use aqueduct_event::{JournalPosition, ProjectId, RawBatch};
+use crate::model::{EventKey, Fate, Model, ModelProject, ModelRow, Owner, WINDOW_MICROS, key_of, project_of};
+use aqueduct_event::{JournalPosition, Minute, ProjectId, RawBatch, Verdict};
 use aqueduct_store::conformance::{Row, read_rows};
-use aqueduct_store::{EmbeddedStore, ReadError, Store};
+use aqueduct_store::{Accounts, EmbeddedStore, ReadError, Store};
 use arrow::array::AsArray;
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -101,6 +101,7 @@ pub(crate) fn order(records: &[(u64, Bytes)], sent: &[Sent], projects: u32) -> R
 /// Compares a store that stands at `position` with the model of the records before it.
 pub(crate) fn stored(store: &EmbeddedStore, model: &Model, position: JournalPosition, projects: u32) -> Result<(), Finding> {
     let snapshot = store.snapshot();
+    verdicts(store, model)?;
     let nothing = ModelProject::default();
     for number in 0..=projects + 1 {
         let view = snapshot.project(ProjectId(number))?;
@@ -132,6 +133,29 @@ pub(crate) fn stored(store: &EmbeddedStore, model: &Model, position: JournalPosi
     }
     Ok(())
 }
+
+/// The sums of the verdicts: each event of the records has one.
+fn verdicts(store: &EmbeddedStore, model: &Model) -> Result<(), Finding> {
+    let account = store.account(Minute(0)..=Minute(0))?;
+    let mut found: BTreeMap<(u32, Fate), i64> = BTreeMap::new();
+    for ((project, verdict), events) in &account.totals {
+        let fate = match verdict {
+            Verdict::Visible => Fate::Visible,
+            Verdict::Duplicate => Fate::Duplicate,
+            Verdict::Dropped(_) => Fate::Dropped,
+            other => return broken(format!("{events} events of project {project} are {other:?}, expected none")),
+        };
+        *found.entry((project.0, fate)).or_default() += events;
+    }
+    let mut expected = model.fates.clone();
+    if !ALL_VERDICTS {
+        expected.retain(|(_, fate), _| *fate == Fate::Visible);
+    }
+    if found == expected { Ok(()) } else { broken(format!("verdicts are {found:?}, expected {expected:?}")) }
+}
+
+/// Whether processing posts the verdicts of events without a row.
+const ALL_VERDICTS: bool = true;
 
 fn object(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap_or_default()

@@ -105,12 +105,10 @@ impl Messages {
     ) {
         let Draft { name, distinct_id, mut properties, root, has_row } = draft;
         properties.insert("n".to_owned(), Value::from(self.sent.len()));
-        // Ids of others: neither another project, nor another name or distinct id makes it the same event.
-        let other = (rng.random_bool(0.08) && !self.sent.is_empty()).then(|| self.sent[rng.random_range(0..self.sent.len())].key.1);
         let fresh = uuid::Builder::from_random_bytes(rng.random()).into_uuid();
-        let mut key = (project, other.unwrap_or(fresh), name, distinct_id);
-        if self.keys.contains(&key) {
-            key.1 = fresh;
+        let mut key = (project, fresh, name, distinct_id);
+        if has_row && rng.random_bool(0.15) && !self.sent.is_empty() {
+            self.imitate(rng, &mut key);
         }
         let at = UnixMicros(now.0 - rng.random_range(0..5_000_000));
         let mut event = root;
@@ -123,6 +121,20 @@ impl Messages {
         events.push(self.sent.len());
         batch.push(Value::Object(event));
         self.sent.push(Sent { key, properties, has_row, told: Told::Nothing, sent_at: step });
+    }
+
+    /// Gives an event the id of an earlier one. That does not make it the same event while its project, its name or its distinct id is another.
+    fn imitate(&self, rng: &mut ChaCha8Rng, key: &mut EventKey) {
+        let other = &self.sent[rng.random_range(0..self.sent.len())];
+        let mut imitated = (key.0, other.key.1, key.2.clone(), key.3.clone());
+        match rng.random_range(0..3) {
+            0 if other.has_row => (imitated.2, imitated.3) = (other.key.2.clone(), other.key.3.clone()),
+            1 if other.has_row => imitated.2 = other.key.2.clone(),
+            _ => imitated.3 = other.key.3.clone(),
+        }
+        if !self.keys.contains(&imitated) {
+            *key = imitated;
+        }
     }
 
     fn finish(&self, rng: &mut ChaCha8Rng, token: &str, mut batch: Vec<Value>, events: Vec<usize>, now: UnixMicros) -> Message {

@@ -58,11 +58,21 @@ pub(crate) struct ModelProject {
     pub(crate) groups: BTreeMap<(u8, String), Map<String, Value>>,
 }
 
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fate {
+    Visible,
+    Duplicate,
+    Dropped,
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) projects: BTreeMap<u32, ModelProject>,
     pub(crate) rows: Vec<ModelRow>,
+    /// How many events have which fate, per project; those of no project are in project 0.
+    pub(crate) fates: BTreeMap<(u32, Fate), i64>,
     /// When the rows of each event were received.
     seen: BTreeMap<EventKey, Vec<i64>>,
 }
@@ -100,23 +110,24 @@ fn text<'a>(properties: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 impl Model {
     /// Applies a record. `projects`: how many there are.
     pub(crate) fn apply(&mut self, batch: &RawBatch<'_>, projects: u32) {
-        let Some(number) = project_of(batch.token, projects) else { return };
+        let known = project_of(batch.token, projects);
         for event in &batch.events {
-            self.event(number, batch.received_at, event);
+            let fate = known.map_or(Fate::Dropped, |number| self.event(number, batch.received_at, event));
+            *self.fates.entry((known.unwrap_or_default(), fate)).or_default() += 1;
         }
     }
 
-    fn event(&mut self, number: u32, received_at: UnixMicros, event: &RawEvent<'_>) {
+    fn event(&mut self, number: u32, received_at: UnixMicros, event: &RawEvent<'_>) -> Fate {
         let properties = object(event.properties);
         let is_personless = properties.get("$process_person_profile") == Some(&Value::Bool(false));
         let about_persons = matches!(event.event, "$identify" | "$create_alias" | "$merge_dangerously" | "$groupidentify");
         if event.event == "$$heatmap" || (is_personless && about_persons) {
-            return;
+            return Fate::Dropped;
         }
         let key = key_of(number, event);
         let arrivals = self.seen.entry(key.clone()).or_default();
         if arrivals.iter().any(|arrival| arrival.abs_diff(received_at.0) <= WINDOW_MICROS) {
-            return;
+            return Fate::Duplicate;
         }
         arrivals.push(received_at.0);
         let project = self.projects.entry(number).or_default();
@@ -146,6 +157,7 @@ impl Model {
         let (timestamp, created_at) = (event.timestamp.0, received_at.0);
         let row = ModelRow { key, timestamp, created_at, person, person_created_at, person_properties, person_mode, properties, groups };
         self.rows.push(row);
+        Fate::Visible
     }
 }
 

@@ -80,7 +80,7 @@ impl Plan {
             segment_bytes,
             // With the middle size some confirmed segments stay; drawn from what is drawn already, so that seeds keep their meaning.
             retain_bytes: if segment_bytes == 8_000 { 8_000 } else { 0 },
-            bytes_max: [20_000, 80_000, 4_000_000][rng.random_range(0..3)],
+            bytes_max: [20_000, 40_000, 4_000_000][rng.random_range(0..3)],
             disk_free_min_bytes: 4_000,
             read_cache_bytes: [0, 2_000, 100_000][rng.random_range(0..3)],
             ..WalConfig::in_dir(JOURNAL_DIR)
@@ -89,7 +89,7 @@ impl Plan {
             shards: rng.random_range(1..4),
             flush_rows: [12, 60, 400][rng.random_range(0..3)],
             flush_age_ms: [500, 30_000][rng.random_range(0..2)],
-            memory_bytes_max: [60_000, 1 << 30][rng.random_range(0..2)],
+            memory_bytes_max: [10_000, 60_000, 1 << 30][rng.random_range(0..3)],
             background: false,
             cache_bytes: [0, 32 << 20, 32 << 20][rng.random_range(0..3)],
             manifest_cache_bytes: MIB,
