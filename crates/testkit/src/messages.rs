@@ -110,6 +110,9 @@ impl Messages {
         if has_row && rng.random_bool(0.15) && !self.sent.is_empty() {
             self.imitate(rng, &mut key);
         }
+        let is_personless = properties.get("$process_person_profile") == Some(&Value::Bool(false));
+        let about_persons = matches!(&*key.2, "$identify" | "$create_alias" | "$merge_dangerously" | "$groupidentify");
+        let has_row = has_row && !(is_personless && about_persons);
         let at = UnixMicros(now.0 - rng.random_range(0..5_000_000));
         let mut event = root;
         event.insert("event".to_owned(), json!(key.2));

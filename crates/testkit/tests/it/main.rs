@@ -1,3 +1,4 @@
 //! What the simulator claims.
 
 mod holds;
+mod seeds;
