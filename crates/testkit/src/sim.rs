@@ -367,7 +367,13 @@ impl<'a> Sim<'a> {
         }
         let model = check::model_of(&self.world.records.before(position), self.plan.projects)?;
         let misreads = self.world.disk.misreads();
-        let checked = check::stored(&server.store, &model, position, self.plan.projects);
+        let check = || check::stored(&server.store, &model, position, self.plan.projects);
+        let mut checked = check();
+        if matches!(checked, Err(Finding::Unreadable(_))) {
+            // After a failure the manifest is opened again, and readers get a view of it with the next piece of work.
+            let _ = server.store.work();
+            checked = check();
+        }
         match checked {
             Err(Finding::Unreadable(error)) if self.world.disk.misreads() > misreads => {
                 self.trace.say(format!("a wrong read was noticed: {error}"));
