@@ -222,6 +222,9 @@ impl Sim<'_> {
         self.trace.count("stops in order", 1);
         if self.world.disk.is_off() {
             self.come_back();
+        } else {
+            // The process is gone, and with it what a task of the edge may still hold.
+            self.world.disk.kill_process();
         }
         self.open()
     }
