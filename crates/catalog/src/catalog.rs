@@ -5,11 +5,11 @@ use crate::keys::Keys;
 use crate::projects::Projects;
 use crate::users::Users;
 use crate::warnings::Warnings;
-use crate::{CatalogError, OpenError, Organization, bootstrap, database, keys, metrics, projects, salts, secret, users};
+use crate::{CatalogError, OpenError, Organization, bootstrap, database, keys, metrics, projects, salts, secret, sums, users};
 use aqueduct_event::{Clock, UnixMicros};
 use parking_lot::RwLock;
 use sqlx::SqlitePool;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -21,6 +21,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Catalog {
     pub(crate) pool: SqlitePool,
+    path: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) organization: RwLock<Option<Arc<Organization>>>,
     pub(crate) projects: RwLock<Projects>,
@@ -64,6 +65,7 @@ impl Catalog {
             flushing: tokio::sync::Mutex::default(),
             flusher: parking_lot::Mutex::default(),
             pool,
+            path: path.to_owned(),
             clock,
         });
         catalog.renew_salts().await.map_err(load)?;
@@ -95,6 +97,10 @@ impl Catalog {
         }
         let last = self.flush().await;
         self.pool.close().await;
+        if let Err(error) = sums::write(&self.path) {
+            // The next start checks the structure instead.
+            tracing::warn!(%error, "the sums of the catalog could not be written");
+        }
         last
     }
 

@@ -2,7 +2,7 @@
 //!
 //! One connection writes and reads: whatever a request waits for is in memory, so the database is only a durable copy and never busy.
 
-use crate::{OpenError, RowError};
+use crate::{OpenError, RowError, sums};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqlitePool};
@@ -16,6 +16,7 @@ const DAMAGED: [&str; 2] = ["11", "26"];
 
 /// Opens (or makes) the file at `path`, checks it, and brings it to the newest schema.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
+    let is_known = sums::take(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -27,13 +28,15 @@ pub(crate) async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options).await;
     let pool = pool.map_err(|source| database(path, source))?;
-    check(&pool, path).await?;
+    check(&pool, path, is_known).await?;
     migrate(&pool, path).await?;
     Ok(pool)
 }
 
-async fn check(pool: &SqlitePool, path: &Path) -> Result<(), OpenError> {
-    let answer: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(pool).await.map_err(|source| database(path, source))?;
+/// The structure of the file; with its indexes too when nothing else says that it is what was written.
+async fn check(pool: &SqlitePool, path: &Path, is_known: bool) -> Result<(), OpenError> {
+    let question = if is_known { "PRAGMA quick_check(1)" } else { "PRAGMA integrity_check(1)" };
+    let answer: String = sqlx::query_scalar(question).fetch_one(pool).await.map_err(|source| database(path, source))?;
     match answer.as_str() {
         "ok" => Ok(()),
         _ => Err(OpenError::Damaged { path: path.to_owned(), what: answer }),

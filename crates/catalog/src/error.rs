@@ -24,6 +24,14 @@ pub enum OpenError {
         /// What the check says.
         what: String,
     },
+    /// The file system said no.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Its answer.
+        source: std::io::Error,
+    },
     /// A row cannot be understood.
     #[error(transparent)]
     Row(#[from] RowError),

@@ -8,6 +8,7 @@
 //!   [`Catalog::warn`]) is answered from memory, without waiting for the database.
 //! - Secrets are kept as hashes; each is shown once, when it is made.
 //! - The database is written before memory: what a caller was told survives a crash.
+//! - A file that was closed in order and has changed since is refused, with the bytes that are damaged.
 //! - Numbers of projects and users are never given out twice.
 //!
 //! Read next: `database.rs` (the file), `projects.rs`, `definitions.rs`, `migrations/`.
@@ -23,6 +24,7 @@ mod model;
 mod projects;
 mod salts;
 mod secret;
+mod sums;
 mod users;
 mod warnings;
 
@@ -35,4 +37,5 @@ pub use model::{
     EventDefinition, IngestionWarning, NewProject, Organization, PersonalApiKey, Project, ProjectPatch, PropertyDefinition, PropertyParent,
     PropertyType, User,
 };
+pub use sums::check;
 pub use users::UserPatch;

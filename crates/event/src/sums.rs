@@ -74,11 +74,37 @@ impl PageSums {
         self.pages.len()
     }
 
-    /// Forgets the sum of a page.
-    pub fn forget(&mut self, page: usize) {
-        if let Some(sum) = self.pages.get_mut(page) {
-            *sum = None;
+    /// Forgets the sums of the pages that `len` bytes from `offset` touch.
+    pub fn forget(&mut self, offset: u64, len: usize) {
+        let touched = offset / PAGE_BYTES as u64..(offset + len as u64).div_ceil(PAGE_BYTES as u64);
+        for page in touched {
+            if let Some(sum) = self.pages.get_mut(page as usize) {
+                *sum = None;
+            }
         }
+    }
+
+    /// Compares what was read at `offset`, as far as its pages are whole and known. Answers the first page that differs.
+    ///
+    /// # Errors
+    /// The range in the file and the sums found and expected.
+    pub fn verify(&self, offset: u64, content: &[u8]) -> Result<(), PageDamage> {
+        let (page_bytes, end) = (PAGE_BYTES as u64, offset + content.len() as u64);
+        let mut start = offset.next_multiple_of(page_bytes);
+        while start < end {
+            let stop = (start + page_bytes).min(self.bytes);
+            if stop > end || stop <= start {
+                break;
+            }
+            let found = crc32c::crc32c(&content[(start - offset) as usize..(stop - offset) as usize]);
+            match self.pages.get((start / page_bytes) as usize) {
+                Some(Some(expected)) if *expected != found => {
+                    return Err(PageDamage { range: start..stop, found, expected: *expected });
+                }
+                _ => start += page_bytes,
+            }
+        }
+        Ok(())
     }
 
     /// Notes what was written at `offset`: sums of whole pages are known, of others no longer.
@@ -90,24 +116,18 @@ impl PageSums {
         self.each_page(offset, content, |sum, page| *sum = page.map(crc32c::crc32c));
     }
 
-    /// Compares what was read at `offset`; pages that are not known are learned. Answers the bytes of the first page that differs.
+    /// As [`Self::verify`]; pages that are not known are learned.
     ///
     /// # Errors
-    /// The range in the file and the sums found and expected.
+    /// As for [`Self::verify`]; then nothing is learned.
     pub fn check(&mut self, offset: u64, content: &[u8]) -> Result<(), PageDamage> {
-        let mut damage = None;
-        let end = self.bytes;
-        let mut at = offset / PAGE_BYTES as u64 * PAGE_BYTES as u64;
+        self.verify(offset, content)?;
         self.each_page(offset, content, |sum, page| {
-            let range = at..(at + PAGE_BYTES as u64).min(end);
-            at = range.end;
-            let Some(found) = page.map(crc32c::crc32c) else { return };
-            let expected = *sum.get_or_insert(found);
-            if expected != found && damage.is_none() {
-                damage = Some(PageDamage { range, found, expected });
+            if let (None, Some(page)) = (*sum, page) {
+                *sum = Some(crc32c::crc32c(page));
             }
         });
-        damage.map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// Whether all whole pages of a read at `offset` are known, so that [`Self::check`] has nothing to learn.
@@ -168,7 +188,7 @@ impl PageSums {
 
 /// A page that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("damaged from byte {} to byte {}: checksum {found:08x}, expected {expected:08x}", range.start, range.end)]
+#[error("byte {} to byte {}: checksum {found:08x}, expected {expected:08x}", range.start, range.end)]
 pub struct PageDamage {
     /// Bytes of the file.
     pub range: Range<u64>,

@@ -25,6 +25,12 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Look after events that could not be processed: list, show, fix, replay, discard
     DeadLetters(DeadLettersArgs),
+    /// Look at every byte of the data of a stopped server and say what is damaged
+    Check(CheckArgs),
+    /// Copy all data, checked, to a directory; the server may run
+    Backup(BackupArgs),
+    /// Make a data directory from a backup
+    Restore(RestoreArgs),
 }
 
 /// Options of `trace`.
@@ -150,6 +156,55 @@ pub(crate) struct ServeArgs {
     /// Take the listening sockets over from the server that runs on the data directory, which then finishes and ends; starts as usual when there is none
     #[arg(long)]
     pub(crate) takeover: bool,
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct DataArgs {
+    /// Config file of the server (TOML)
+    #[arg(long, value_name = "FILE", env = "AQUEDUCT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory of all data [default: ./aqueduct-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+}
+
+impl DataArgs {
+    /// The options of a server with this data.
+    pub(crate) fn as_serve(&self) -> ServeArgs {
+        ServeArgs { config: self.config.clone(), data_dir: self.data_dir.clone(), ..ServeArgs::default() }
+    }
+}
+
+/// Options of `check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Mend what can be mended without losing anything
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// With --repair: go on without what cannot be mended in the journal, and take changed files of the catalog and manifest as they are
+    #[arg(long, requires = "repair")]
+    pub(crate) accept_loss: bool,
+}
+
+/// Options of `backup`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// Directory of the backup: a new one, or that of an earlier backup, whose unchanged files are kept
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Options of `restore`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// Directory that `aqueduct backup` wrote
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 /// Options of `demo`.

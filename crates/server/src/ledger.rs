@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Name of the account's file in the data directory.
-const FILE: &str = "ledger.redb";
+pub(crate) const FILE: &str = "ledger.redb";
 /// How often the sides are compared; the account is written at every second comparison.
 const KEEP_EVERY: Duration = Duration::from_millis(500);
 const SAVE_EVERY: u32 = 2;

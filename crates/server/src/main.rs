@@ -5,9 +5,12 @@
 //!
 //! Read next: `wire.rs` (what is connected to what), `serve.rs` (start and stop), `config.rs`.
 
+mod backup;
 mod bridge;
+mod check;
 mod cli;
 mod config;
+mod data;
 mod dead_letters;
 mod demo;
 mod error;
@@ -46,6 +49,9 @@ fn main() -> ExitCode {
         cli::Command::Trace(arguments) => inspect::trace(&arguments),
         cli::Command::Audit(arguments) => inspect::audit(&arguments),
         cli::Command::DeadLetters(arguments) => dead_letters::run(&arguments),
+        cli::Command::Check(arguments) => check::run(&arguments),
+        cli::Command::Backup(arguments) => backup::take::run(&arguments),
+        cli::Command::Restore(arguments) => backup::restore::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! The operator's listener: metrics and probes. The probes are on the main listener too.
 
 use crate::error::Fatal;
+use aqueduct_journal::WalJournal;
 use aqueduct_ledger::account::{Ledger, State as LedgerState};
 use axum::Router;
 use axum::extract::State;
@@ -8,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// Edges of histograms of times, in seconds: from one sync of a fast disk to a time-out.
@@ -20,20 +21,32 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Whether this process takes work.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Readiness(Arc<AtomicBool>);
+pub(crate) struct Readiness {
+    is_up: Arc<AtomicBool>,
+    journal: Arc<OnceLock<Weak<WalJournal>>>,
+}
 
 impl Readiness {
     pub(crate) fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+        self.is_up.store(ready, Ordering::Release);
     }
 
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    /// From now on a journal that has no room counts too.
+    pub(crate) fn watch(&self, journal: &Arc<WalJournal>) {
+        let _ = self.journal.set(Arc::downgrade(journal));
+    }
+
+    /// Why it does not take work.
+    fn obstacle(&self) -> Option<String> {
+        if !self.is_up.load(Ordering::Acquire) {
+            return Some("not ready".to_owned());
+        }
+        Some(format!("not ready: {}", self.journal.get()?.upgrade()?.full()?))
     }
 
     /// What a probe is told.
     pub(crate) fn answer(&self) -> Response {
-        if self.get() { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready").into_response() }
+        self.obstacle().map_or_else(|| "ok".into_response(), |why| (StatusCode::SERVICE_UNAVAILABLE, why).into_response())
     }
 }
 
@@ -78,6 +91,6 @@ fn readiness_with_ledger(readiness: &Readiness, ledger: Option<&dyn Ledger>) -> 
         Some(LedgerState::Balanced) => "balanced",
         Some(LedgerState::Alarm) => "alarm",
     };
-    let (status, word) = if readiness.get() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
+    let (status, word) = readiness.obstacle().map_or((StatusCode::OK, "ok".to_owned()), |why| (StatusCode::SERVICE_UNAVAILABLE, why));
     (status, format!("{word}\nledger: {state}\n")).into_response()
 }

@@ -5,6 +5,7 @@
 //!                                                          └─ a successor has the sockets ─▶ the same, and pass on what still comes here
 //! ```
 
+use crate::backup;
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::error::Fatal;
@@ -19,6 +20,7 @@ use aqueduct_journal::Journal;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -73,7 +75,9 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
         let world = World { bootstrap, readiness: listening.readiness.clone(), fatal, stopping, memory_max, patience };
         let mut parts = wire::open(&config, world).await?;
         let under_way = listening.front.open(std::mem::take(&mut parts.router));
-        listening.ops_under_way = listening.ops_front.open(ops::router(recorder, listening.readiness.clone(), parts.ledger.clone()));
+        let ops_router = ops::router(recorder, listening.readiness.clone(), parts.ledger.clone());
+        listening.ops_under_way = listening.ops_front.open(ops_router.merge(backup::pin::router(Arc::clone(&parts.pinning))));
+        let _published = parts.pinning.publish(listening.ops_address)?;
         // Without a place for the socket (its path may be too long) the server runs as well, but cannot be taken over.
         let offer = Offer::open(&config.data_dir, sockets)
             .inspect_err(|failure| tracing::warn!(%failure, "no other process can take over from this one"))

@@ -1,6 +1,7 @@
 //! Threads of the process that are not tokio's: processing, the store's work in the background, and writing what traces need.
 
 use crate::error::Fatal;
+use aqueduct_journal::WalJournal;
 use aqueduct_ledger::recorder::Recorder;
 use aqueduct_process::{Pipeline, Stop};
 use aqueduct_store::Store;
@@ -16,6 +17,8 @@ const STORE_THREADS: usize = 2;
 const STORE_IDLE: Duration = Duration::from_millis(100);
 /// What a crash may lose of what traces need.
 const RECORD_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether the journal has room.
+const RELIEF_EVERY: Duration = Duration::from_secs(1);
 /// Wait after work of the store failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -134,6 +137,38 @@ impl StoreWork {
         for thread in self.threads {
             let _ = thread.join();
         }
+    }
+}
+
+/// The thread that looks after a full journal: what the store holds fresh is written out at once, so that the journal can be trimmed.
+#[derive(Debug)]
+pub(crate) struct Relief {
+    /// Dropped to stop it: nothing is ever sent.
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Relief {
+    pub(crate) fn start(store: &Arc<dyn Store>, journal: &Arc<WalJournal>) -> Result<Self, Fatal> {
+        let (stop, heard) = channel::<()>();
+        let (store, journal) = (Arc::clone(store), Arc::clone(journal));
+        let work = move || {
+            while heard.recv_timeout(RELIEF_EVERY) != Err(RecvTimeoutError::Disconnected) {
+                if let Some(full) = journal.full() {
+                    tracing::warn!(%full, "appends are refused; fresh rows are written out to make room");
+                    if let Err(failure) = store.flush() {
+                        tracing::error!(%failure, "fresh rows could not be written out, it is tried again");
+                    }
+                }
+            }
+        };
+        Ok(Self { stop, thread: spawn("relief", work)? })
+    }
+
+    /// Ends the thread after what it is doing. Blocks.
+    pub(crate) fn stop(self) {
+        drop(self.stop);
+        let _ = self.thread.join();
     }
 }
 

@@ -1,12 +1,14 @@
 //! What is connected to what. Opening order: lock, catalog, store, journal (from the store's position on), processing, HTTP.
 
+use crate::backup::pin::Pinning;
 use crate::bridge::{Bridge, Throttle};
 use crate::config::{Config, Role};
+use crate::data::{self, CATALOG};
 use crate::error::Fatal;
 use crate::ledger::{self, Keeping, Replaying};
 use crate::memory;
 use crate::ops::{self, Readiness};
-use crate::threads::{Processing, Recording, StoreWork};
+use crate::threads::{Processing, Recording, Relief, StoreWork};
 use aqueduct_api::{ApiState, Inspection, Jobs, Snapshots};
 use aqueduct_capture::{CaptureState, Gate};
 use aqueduct_catalog::{Bootstrap, Bootstrapped, Catalog};
@@ -21,15 +23,14 @@ use aqueduct_store::{EmbeddedStore, Store};
 use aqueduct_trace::audit::Auditor;
 use aqueduct_trace::{Limits, Tracer, TracerArgs};
 use axum::Router;
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 /// The partition of the local journal.
-const LOCAL: PartitionId = PartitionId(0);
+pub(crate) const LOCAL: PartitionId = PartitionId(0);
 
 /// Between two looks at what another process or request holds.
 const LOCK_RETRY: Duration = Duration::from_millis(5);
@@ -42,7 +43,9 @@ pub(crate) struct Parts {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) bootstrapped: Bootstrapped,
     pub(crate) journal: Arc<WalJournal>,
-    store: Arc<dyn Store>,
+    store: Arc<EmbeddedStore>,
+    pub(crate) pinning: Arc<Pinning>,
+    relief: Relief,
     processing: Option<Processing>,
     store_work: StoreWork,
     recording: Recording,
@@ -72,7 +75,7 @@ pub(crate) struct World {
 /// Opens and connects all parts.
 pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let lock = lock(&config.data_dir, world.patience).await?;
+    let lock = lock(config, world.patience).await?;
     let catalog = open_catalog(config, Arc::clone(&clock)).await?;
     let bootstrapped = catalog.bootstrap(&world.bootstrap).await.map_err(bootstrap_failure)?;
     let store = open_store(config, Arc::clone(&clock))?;
@@ -81,6 +84,10 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     let as_store: Arc<dyn Store> = Arc::<EmbeddedStore>::clone(&store);
     let as_journal: Arc<dyn Journal> = Arc::<WalJournal>::clone(&journal);
     let store_work = StoreWork::start(&as_store, &world.fatal)?;
+    let relief = Relief::start(&as_store, &journal)?;
+    world.readiness.watch(&journal);
+    let (trace, data_dir) = (config.trace.dir.clone(), config.data_dir.clone());
+    let pinning = Arc::new(Pinning::new(&journal, &store, &catalog, trace, data_dir));
     let gate = Arc::new(Gate::new(&config.capture));
     let account = ledger::open_account(&config.data_dir, bridge.clone())?;
     let memory_watch = tokio::spawn(memory::watch(Arc::clone(&gate), world.memory_max)).abort_handle();
@@ -123,12 +130,13 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
         let letters = (ledger.clone(), Arc::new(Replaying(as_journal)));
         router = router.merge(api(config, Arc::clone(&catalog), &store, clock, (world.stopping, inspection), letters)?);
     }
-    let store = as_store;
     Ok(Parts {
         catalog,
         bootstrapped,
         journal,
         store,
+        pinning,
+        relief,
         processing,
         store_work,
         recording,
@@ -146,7 +154,7 @@ fn open_pipelines(
     gate: &Arc<Gate>,
     account: &Arc<Account>,
 ) -> Result<Vec<Pipeline>, Fatal> {
-    let remedy = "restore the journal and the store of the same time, or remove both to begin anew";
+    let remedy = "restore the journal and the store of the same time (`aqueduct restore`)";
     let open = |partition| {
         let pipeline = open(partition).map_err(|failure| Fatal::failure("cannot start processing", failure, remedy))?;
         Ok(pipeline.with_pace(Arc::new(Throttle(Arc::clone(gate)))).accounted_by(Arc::clone(account)))
@@ -228,11 +236,11 @@ pub(crate) struct Stopped {
 /// Opens what an audit reads. No server may run on the directory meanwhile.
 pub(crate) async fn open_stopped(config: &Config) -> Result<Stopped, Fatal> {
     let shown = config.data_dir.display();
-    if !config.data_dir.join("catalog.sqlite").is_file() {
+    if !config.data_dir.join(CATALOG).is_file() {
         return Err(Fatal::Usage(format!("--data-dir: found no data in {shown}, expected the data directory of a server")));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let lock = lock(&config.data_dir, Duration::ZERO).await.map_err(|failure| match failure {
+    let lock = lock(config, Duration::ZERO).await.map_err(|failure| match failure {
         Fatal::Failure(text) => Fatal::Failure(format!("{text}; a running server is asked with --url")),
         usage => usage,
     })?;
@@ -249,6 +257,7 @@ impl Stopped {
 
     pub(crate) async fn close(self) -> Result<(), Fatal> {
         self.journal.close().await;
+        self.store.close().map_err(|failure| Fatal::failure("cannot close the store", failure, "check the disk"))?;
         self.catalog.close().await.map_err(|failure| Fatal::failure("cannot close the catalog", failure, "check the disk"))
     }
 }
@@ -269,17 +278,19 @@ impl Parts {
         self.memory_watch.abort();
         let (processing, store_work, recording, keeping) = (self.processing, self.store_work, self.recording, self.keeping);
         let store = Arc::clone(&self.store);
+        let relief = self.relief;
         let closed = tokio::task::spawn_blocking(move || {
             if let Some(processing) = processing {
                 processing.drain(bound);
             }
             store_work.stop();
             recording.stop();
+            relief.stop();
             let flushed = store.flush();
             if let Some(keeping) = keeping {
                 keeping.stop();
             }
-            flushed
+            flushed.and(store.close())
         });
         let flushed = closed.await.map_err(|failure| Fatal::failure("cannot stop in order", failure, "start again, nothing is lost"))?;
         flushed.map_err(|failure| Fatal::failure("cannot write the last rows out", failure, "start again, they are in the journal"))?;
@@ -311,33 +322,23 @@ impl Closed {
     }
 }
 
-/// Makes the data directory if need be and keeps other servers out of it.
-async fn lock(data_dir: &Path, patience: Duration) -> Result<File, Fatal> {
-    let shown = data_dir.display();
-    let remedy = "choose a directory that this user may write with --data-dir";
-    std::fs::create_dir_all(data_dir)
-        .map_err(|source| Fatal::failure(&format!("cannot make the data directory {shown}"), source, remedy))?;
-    let path = data_dir.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|source| Fatal::failure(&format!("cannot open {}", path.display()), source, remedy))?;
+/// Keeps other servers out of the data directory.
+async fn lock(config: &Config, patience: Duration) -> Result<File, Fatal> {
     let begun = Instant::now();
-    let mut locked = file.try_lock();
-    while matches!(locked, Err(TryLockError::WouldBlock)) && begun.elapsed() < patience {
-        tokio::time::sleep(LOCK_RETRY).await;
-        locked = file.try_lock();
-    }
-    match locked {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let why = "another server uses it";
-            Err(Fatal::failure(&format!("cannot use the data directory {shown}"), why, "stop that one, or choose another with --data-dir"))
+    loop {
+        if let Some(lock) = data::lock(&config.data_dir)? {
+            return Ok(lock);
         }
-        Err(TryLockError::Error(source)) => Err(Fatal::failure(&format!("cannot lock {}", path.display()), source, remedy)),
+        if begun.elapsed() >= patience {
+            let what = format!("cannot use the data directory {}", config.data_dir.display());
+            return Err(Fatal::failure(&what, "another server uses it", "stop that one, or choose another with --data-dir"));
+        }
+        tokio::time::sleep(LOCK_RETRY).await;
     }
 }
 
 async fn open_catalog(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Catalog>, Fatal> {
-    let catalog = Catalog::open(&config.data_dir.join("catalog.sqlite"), clock).await;
+    let catalog = Catalog::open(&config.data_dir.join(CATALOG), clock).await;
     catalog.map_err(|failure| Fatal::failure("cannot open the catalog", failure, "check the disk and the rights of the data directory"))
 }
 
@@ -357,12 +358,31 @@ fn open_recorder(config: &Config, clock: Arc<dyn Clock>, bridge: Bridge) -> Resu
 }
 
 fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<EmbeddedStore>, Fatal> {
-    let store = EmbeddedStore::open(config.store.clone(), clock);
-    store.map(Arc::new).map_err(|failure| Fatal::failure("cannot open the store", failure, "check the disk, or restore a backup"))
+    use aqueduct_store::OpenError;
+    EmbeddedStore::open(config.store.clone(), clock).map(Arc::new).map_err(|failure| {
+        let remedy = match &failure {
+            OpenError::Damaged { .. } => "`aqueduct check` names all damage; restore a backup",
+            OpenError::Version { .. } => "start it with the newer program",
+            OpenError::InUse { .. } => "stop the other one",
+            OpenError::Io { .. } => "check the disk and the rights of the data directory",
+        };
+        Fatal::failure("cannot open the store", failure, remedy)
+    })
 }
 
 fn open_journal(config: &Config, clock: Arc<dyn Clock>, store: &dyn Store) -> Result<Arc<WalJournal>, Fatal> {
+    use aqueduct_journal::OpenError;
     let args = WalArgs { config: config.journal.clone(), disk: Arc::new(RealDisk), clock, floor: store.durable(LOCAL) };
-    let journal = WalJournal::open_with(args);
-    journal.map(Arc::new).map_err(|failure| Fatal::failure("cannot open the journal", failure, "check the disk, or restore a backup"))
+    WalJournal::open_with(args).map(Arc::new).map_err(|failure| {
+        let remedy = match &failure {
+            OpenError::Damaged { .. } => "`aqueduct check` names all damage, `aqueduct check --repair` mends what can be mended",
+            OpenError::Behind { .. } => {
+                "put the journal of this store back, or give up what only it held with `aqueduct check --repair --accept-loss`"
+            }
+            OpenError::Version { .. } => "start it with the newer program",
+            OpenError::Locked { .. } => "stop the other one",
+            OpenError::Io { .. } => "check the disk and the rights of the data directory",
+        };
+        Fatal::failure("cannot open the journal", failure, remedy)
+    })
 }

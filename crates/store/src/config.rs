@@ -36,6 +36,11 @@ pub struct StoreConfig {
     pub segment_rows_max: usize,
     /// Bytes of segment files that one compaction reads at most. Default: `536870912` (512 MiB).
     pub compaction_bytes_max: u64,
+    /// A compaction begins only if, with what it writes, half of this stays free on the file system: the other half is for writing out fresh rows,
+    /// which are never held back. On a small file system a tenth of its size counts instead. Default: `1073741824` (1 GiB).
+    pub disk_free_min_bytes: u64,
+    /// The same as a share of the file system, in percent; the larger of both counts. Default: `2`.
+    pub disk_free_min_percent: u8,
     /// Rows that a row group has at most: what a compaction holds in memory of one column. Default: `1048576`.
     pub row_group_rows_max: usize,
     /// An event that is received again within this time after the one that was stored is dropped as a duplicate, in milliseconds. Default: `604800000` (7 days).
@@ -68,6 +73,8 @@ impl Default for StoreConfig {
             compaction_fanout: 8,
             segment_rows_max: 4_000_000,
             compaction_bytes_max: 512 << 20,
+            disk_free_min_bytes: 1 << 30,
+            disk_free_min_percent: 2,
             row_group_rows_max: 1 << 20,
             dedup_window_ms: 7 * 24 * 3_600_000,
             dedup_memory_bytes_max: 256 << 20,

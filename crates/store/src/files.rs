@@ -5,6 +5,7 @@
 //! - What was written to a new file is durable after [`NewFile::sync`]; that the file exists is durable after [`Files::sync_dir`].
 //! - A name that was removed can be created again.
 
+use aqueduct_event::Space;
 use bytes::Bytes;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
@@ -59,6 +60,23 @@ pub trait Files: Send + Sync + fmt::Debug {
 
     /// Path of a file, for messages.
     fn path(&self, name: &str) -> PathBuf;
+
+    /// Room on the file system.
+    ///
+    /// # Errors
+    /// The system's.
+    fn space(&self) -> io::Result<Space> {
+        Ok(Space::UNKNOWN)
+    }
+
+    /// Gives a file that is never changed a second name outside, so that it outlives its removal here; a copy where that cannot be done.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::Unsupported`] when these files cannot be taken outside.
+    fn link(&self, name: &str, to: &Path) -> io::Result<()> {
+        let _ = (name, to);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A file that is being written.
@@ -72,6 +90,8 @@ pub trait NewFile: Write + Send {
 
 /// Name of the manifest's file.
 pub(crate) const MANIFEST: &str = "manifest.redb";
+/// Name of the file with the sums of the manifest's pages, there while nobody has the manifest open.
+pub(crate) const SUMS: &str = "manifest.redb.sums";
 
 /// Files of a directory.
 #[derive(Debug)]
@@ -149,5 +169,18 @@ impl Files for DirFiles {
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(&self.dir)?;
+        Ok(Space { free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize), total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize) })
+    }
+
+    fn link(&self, name: &str, to: &Path) -> io::Result<()> {
+        let from = self.path(name);
+        match fs::hard_link(&from, to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => fs::copy(&from, to).map(|_| ()),
+            done => done,
+        }
     }
 }

@@ -16,6 +16,7 @@
 
 mod account;
 mod cache;
+mod check;
 pub mod commit;
 mod config;
 #[cfg(any(test, feature = "conformance"))]
@@ -31,6 +32,7 @@ mod seen;
 mod segment;
 
 pub use account::{AccountView, Accounts, DeadLetter, Fate, LetterChange};
+pub use check::{StoreCheck, check};
 pub use commit::{Commit, DistinctIdRecord, EventRow, EventRows, GroupRecord, PersonMode, PersonOverride, PersonRecord};
 pub use config::StoreConfig;
 pub use embedded::EmbeddedStore;

@@ -4,6 +4,9 @@ use crate::seen::SeenStats;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use std::time::Duration;
 
+const DISK_FREE: &str = "aqueduct_store_disk_free_bytes";
+const DISK_RESERVE: &str = "aqueduct_store_disk_reserve_bytes";
+const HELD_BACK: &str = "aqueduct_store_compactions_held_back_total";
 const COMMIT_ROWS: &str = "aqueduct_store_commit_rows_total";
 const COMMIT_SECONDS: &str = "aqueduct_store_commit_duration_seconds";
 const COMMIT_WAIT: &str = "aqueduct_store_commit_wait_seconds";
@@ -40,6 +43,9 @@ pub(crate) fn describe() {
     describe_gauge!(FRESH_BYTES, Unit::Bytes, "memory of rows and records that are not in a segment yet");
     describe_gauge!(CACHE_BYTES, Unit::Bytes, "memory of decoded columns");
     describe_gauge!(SEGMENTS, Unit::Count, "segments in the manifest");
+    describe_gauge!(DISK_FREE, Unit::Bytes, "bytes free on the file system of the store");
+    describe_gauge!(DISK_RESERVE, Unit::Bytes, "bytes there that compactions leave free for writing out fresh rows");
+    describe_counter!(HELD_BACK, Unit::Count, "times that a due compaction was put off for want of room on the disk");
     describe_gauge!(OVERRIDES, Unit::Count, "merged persons whose rows are not rewritten yet");
     describe_gauge!(SEEN, Unit::Count, "events in runs of arrivals, by which duplicates are found");
     describe_gauge!(SEEN_BYTES, Unit::Bytes, "memory of filters and indexes of runs of arrivals");
@@ -102,6 +108,15 @@ pub(crate) fn failed() {
 
 pub(crate) fn column_decoded() {
     counter!(COLUMNS).increment(1);
+}
+
+pub(crate) fn disk(free_bytes: u64, reserve_bytes: u64) {
+    gauge!(DISK_FREE).set(free_bytes as f64);
+    gauge!(DISK_RESERVE).set(reserve_bytes as f64);
+}
+
+pub(crate) fn compaction_held_back() {
+    counter!(HELD_BACK).increment(1);
 }
 
 pub(crate) fn stands(segments: usize, overrides: usize, cache_bytes: u64) {

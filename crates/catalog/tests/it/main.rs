@@ -1,6 +1,7 @@
 //! What the catalog claims.
 
 mod bootstraps_once;
+mod checks_and_copies;
 mod creates_concurrently;
 mod definitions_are_learned;
 mod refuses_foreign_files;

@@ -204,10 +204,17 @@ impl WalJournal {
         self.shared.used_bytes()
     }
 
-    /// Why appends are refused for want of room now; `None` while there is room. Looks at the disk.
+    /// Why appends are refused for want of room now; `None` while there is room. Looks at the disk, and gives up confirmed records that were kept.
     #[must_use]
     pub fn full(&self) -> Option<AppendError> {
-        let room = self.shared.room(&self.config);
+        let mut room = self.shared.room(&self.config);
+        if room.is_full() {
+            // As an append would do.
+            if let Err(error) = self.shared.free_all() {
+                tracing::warn!(%error, "confirmed journal segments stay until the next trim");
+            }
+            room = self.shared.room(&self.config);
+        }
         room.is_full().then(|| room.full(&self.config))
     }
 

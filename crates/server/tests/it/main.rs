@@ -1,6 +1,8 @@
 //! What the binary claims, asked of the binary itself.
 
 mod backlogs;
+mod backs_up_and_restores;
+mod checks_its_files;
 mod config_is_checked;
 mod crowds;
 mod demo_plays;
@@ -11,4 +13,6 @@ mod ledger_balances;
 mod process;
 mod slow_clients_are_cut;
 mod starts_and_stops;
+mod starts_over_faults;
+mod survives_its_disk;
 mod traces_and_audits;

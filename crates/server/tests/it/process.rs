@@ -45,10 +45,20 @@ impl Server {
     pub(crate) fn start_with(data_dir: &Path, more: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let mut command = aqueduct();
         command.args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
-        command.env("AQUEDUCT_BOOTSTRAP_PROJECT_TOKEN", TOKEN).env("AQUEDUCT_BOOTSTRAP_PERSONAL_API_KEY", KEY);
+        Self::start_by(more(&mut command))
+    }
+
+    /// A server that a command of any kind starts.
+    pub(crate) fn start_by(command: &mut Command) -> Self {
+        for (name, value) in [("AQUEDUCT_BOOTSTRAP_PROJECT_TOKEN", TOKEN), ("AQUEDUCT_BOOTSTRAP_PERSONAL_API_KEY", KEY)] {
+            // What a test has set or taken out stays so.
+            if !command.get_envs().any(|(known, _)| known == name) {
+                command.env(name, value);
+            }
+        }
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let started = Instant::now();
-        let mut child = more(&mut command).spawn().expect("starts");
+        let mut child = command.spawn().expect("starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout"));
         let mut line = || {
             let mut line = String::new();

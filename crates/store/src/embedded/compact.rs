@@ -15,9 +15,10 @@ use crate::manifest::Change;
 use crate::segment::source::{SegmentSource, Source};
 use crate::segment::{Descriptor, Segment, write};
 use crate::{CommitError, ReadError, metrics};
-use aqueduct_event::{PersonId, ProjectId};
-use std::collections::BTreeMap;
+use aqueduct_event::{PersonId, ProjectId, Space};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ pub(super) struct Compaction {
     pending: Option<Pending>,
     /// A segment that holds so many merged persons that it is rewritten for their sake.
     rewrite: Option<u64>,
+    /// Segments that were found damaged: they are left alone, so that the others go on being compacted.
+    damaged: HashSet<PathBuf>,
     /// When the last one ended and how long it took: while rows come in, the next one waits as long, so that at most half a core goes into it.
     last: Option<(Instant, Duration)>,
 }
@@ -52,10 +55,20 @@ impl EmbeddedStore {
         if self.config.background && !state.active.is_empty() && compaction.last.is_some_and(rests) {
             return Ok(false);
         }
-        let Some(taken) = self.due(&state.base.segments, compaction.rewrite.take()) else {
+        let room = self.room();
+        let sound: Vec<Arc<Segment>> =
+            state.base.segments.iter().filter(|segment| !self.is_damaged(segment, compaction)).cloned().collect();
+        let Some(taken) = self.due(&sound, compaction.rewrite.take()) else {
             return Ok(false);
         };
+        if taken.iter().map(|segment| segment.descriptor.bytes).sum::<u64>() > room {
+            metrics::compaction_held_back();
+            return Ok(false);
+        }
         let compacted = self.compact_segments(&state, &taken, compaction);
+        if let Err(CommitError::Read(ReadError::Damaged { path, .. })) = &compacted {
+            compaction.damaged.insert(path.clone());
+        }
         if compacted.is_err() {
             metrics::failed();
         }
@@ -82,6 +95,19 @@ impl EmbeddedStore {
         }
         let alone = segments.iter().find(|segment| Some(segment.descriptor.id) == rewrite)?;
         Some(vec![Arc::clone(alone)])
+    }
+
+    /// Bytes that a compaction may write: the disk keeps enough for writing out fresh rows, for that alone lets the journal be trimmed.
+    fn room(&self) -> u64 {
+        // When the system does not tell, its own "no space" is still handled.
+        let space = self.files.space().unwrap_or(Space::UNKNOWN);
+        let reserve = space.reserve_bytes(self.config.disk_free_min_bytes, self.config.disk_free_min_percent) / 2;
+        metrics::disk(space.free_bytes, reserve);
+        space.free_bytes.saturating_sub(reserve)
+    }
+
+    fn is_damaged(&self, segment: &Segment, compaction: &Compaction) -> bool {
+        !compaction.damaged.is_empty() && compaction.damaged.contains(&self.files.path(&segment.descriptor.file()))
     }
 
     fn within_bounds(&self, class: &[&Arc<Segment>]) -> Vec<Arc<Segment>> {
@@ -225,7 +251,7 @@ fn unneeded(state: &State, shards: u16, rewrite: &mut Option<u64>) -> Result<Vec
             let mut needed = false;
             for (segment, hits) in state.base.segments.iter().zip(&mut hits) {
                 let here = segment.descriptor.shard.is_none_or(|of| of == shard);
-                if here && segment.may_hold(from.as_bytes())? {
+                if here && may_hold(segment, from)? {
                     *hits += 1;
                     needed = true;
                 }
@@ -239,6 +265,14 @@ fn unneeded(state: &State, shards: u16, rewrite: &mut Option<u64>) -> Result<Vec
     let worst = hits.iter().enumerate().max_by_key(|(_, hits)| **hits).filter(|(_, hits)| **hits >= OVERRIDDEN_MAX);
     *rewrite = worst.map(|(place, _)| state.base.segments[place].descriptor.id);
     Ok(unneeded)
+}
+
+/// A damaged segment may hold anybody: nothing is forgotten because of damage.
+fn may_hold(segment: &Segment, person: &PersonId) -> Result<bool, ReadError> {
+    match segment.may_hold(person.as_bytes()) {
+        Err(ReadError::Damaged { .. }) => Ok(true),
+        answer => answer,
+    }
 }
 
 fn in_memory(state: &State, project: ProjectId, person: PersonId, shards: u16) -> bool {

@@ -4,6 +4,7 @@
 
 pub(crate) mod account;
 mod accounts;
+mod backup;
 mod compact;
 pub(crate) mod delta;
 mod flush;
@@ -80,6 +81,16 @@ impl EmbeddedStore {
     #[must_use]
     pub fn snapshot(&self) -> Arc<dyn Snapshot> {
         Arc::new(EmbeddedSnapshot::new(self.state.load_full(), &self.cache, &self.tables, self.shards))
+    }
+
+    /// Writes everything out and closes the manifest in order. Nothing may be asked of the store after this.
+    ///
+    /// # Errors
+    /// [`CommitError`] when the last rows could not be written out: they are in the journal.
+    pub fn close(&self) -> Result<(), CommitError> {
+        let flushed = self.flush();
+        self.manifest.close();
+        flushed
     }
 
     /// Reads every segment and every run of arrivals and compares its checksum: the full check that opening does without.

@@ -29,26 +29,34 @@
 //! # Invariants
 //! - An older program refuses a newer format ([`OpenError::Version`]).
 //! - A change is one transaction, synced when it returns.
+//! - No page is read that is not what was written ([`checked`]): redb alone checks pages only after a crash.
 
 mod account;
 mod account_records;
 mod change;
+mod checked;
+mod inspect;
+mod overlay;
 pub(crate) mod records;
 mod view;
 
 pub(crate) use account::{AccountLimits, EPOCH_FATES, LetterEdit, bucket};
 pub(crate) use change::Change;
+pub(crate) use inspect::inspect;
 pub(crate) use view::View;
 
 use crate::files::{Files, MANIFEST};
 use crate::seen::RunDescriptor;
 use crate::segment::Descriptor;
+use crate::segment::descriptor::is_file_name;
 use crate::{CommitError, OpenError, ReadError};
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId};
+use checked::Checked;
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -95,6 +103,8 @@ pub(crate) struct Manifest {
     tried: AtomicU64,
     /// Numbers found in databases that were opened again.
     found: Mutex<Vec<u64>>,
+    /// Whether the sums of the pages are written when the database is closed; not after a failure.
+    keeps_sums: Mutex<Arc<AtomicBool>>,
 }
 
 /// A change that could not be made, or of which that is not known yet.
@@ -125,59 +135,28 @@ pub(crate) struct Loaded {
     pub(crate) letter_bytes: u64,
 }
 
-/// redb wants a type of its own as storage; the seam hands out a boxed one.
-#[derive(Debug)]
-struct Boxed(Box<dyn StorageBackend>);
-
-impl StorageBackend for Boxed {
-    fn len(&self) -> Result<u64, std::io::Error> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> Result<(), std::io::Error> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
-        self.0.write(offset, data)
-    }
-
-    fn close(&self) -> Result<(), std::io::Error> {
-        self.0.close()
-    }
-
-    fn try_lock_range(&self, start: std::ops::Bound<u64>, end: std::ops::Bound<u64>) -> Result<bool, redb::BackendError> {
-        self.0.try_lock_range(start, end)
-    }
-
-    fn unlock_range(&self, start: std::ops::Bound<u64>, end: std::ops::Bound<u64>) -> Result<(), redb::BackendError> {
-        self.0.unlock_range(start, end)
-    }
-}
-
 impl Manifest {
     /// Opens the manifest, or makes it for a store of `shards` shards.
     pub(crate) fn open(files: &Arc<dyn Files>, cache_bytes: usize, shards: u16) -> Result<(Self, Loaded), OpenError> {
         let path = files.path(MANIFEST);
-        let db = open_database(&**files, cache_bytes, &path, WRITTEN_AGAIN_BYTES_MAX)?;
+        let is_new = refuse_lost(&**files, &path)?;
+        let (db, keeps_sums) = open_database(files, cache_bytes, &path, WRITTEN_AGAIN_BYTES_MAX)?;
         check_format(&db, &path)?;
+        if is_new {
+            // Its name must be durable before that of any segment: segments without a manifest are a loss, not a beginning.
+            files.sync_dir().map_err(|source| OpenError::Io { action: "sync the directory of", path: path.clone(), source })?;
+        }
         prepare(&db, shards).map_err(|error| open_error(&path, error))?;
         let loaded = load(&db).map_err(|error| open_error(&path, error))?;
         let Some((loaded, changes)) = loaded else {
             return Err(OpenError::Damaged { path, what: "a record cannot be decoded".to_owned() });
         };
+        keeps_sums.store(true, Ordering::SeqCst);
         let files = Arc::clone(files);
         let (failed, found, tried) = (Arc::default(), Mutex::default(), AtomicU64::new(changes));
         let (db, reopened) = (RwLock::new(Some(db)), AtomicBool::new(false));
-        let manifest = Self { db, files, cache_bytes, path, failed, reopened, tried, found };
+        let keeps_sums = Mutex::new(keeps_sums);
+        let manifest = Self { db, files, cache_bytes, path, failed, reopened, tried, found, keeps_sums };
         Ok((manifest, loaded))
     }
 
@@ -243,10 +222,13 @@ impl Manifest {
     /// Opens the database again after a failure of its storage.
     pub(crate) fn heal(&self) -> Result<(), CommitError> {
         let mut place = self.db.write();
+        self.keeps_sums.lock().store(false, Ordering::SeqCst);
         // The lock on the file goes with the old database, so it has to go first.
         *place = None;
-        let opened = open_database(&*self.files, self.cache_bytes, &self.path, u64::MAX).and_then(|db| {
+        let opened = open_database(&self.files, self.cache_bytes, &self.path, u64::MAX).and_then(|(db, keeps_sums)| {
             let number = number_of_changes(&db).map_err(|error| open_error(&self.path, error))?;
+            keeps_sums.store(true, Ordering::SeqCst);
+            *self.keeps_sums.lock() = keeps_sums;
             Ok((db, number))
         });
         let (db, number) = opened.map_err(|error| CommitError::Manifest { what: error.to_string() })?;
@@ -258,19 +240,71 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// Closes the database, in order. Look-ups fail from now on.
+    pub(crate) fn close(&self) {
+        *self.db.write() = None;
+    }
+
+    /// Copies the file as the last change left it; changes wait meanwhile. The copy is like what a crash leaves: opening it checks all of it.
+    pub(crate) fn copy_to(&self, to: &Path) -> Result<(), CommitError> {
+        const STEP_BYTES: u64 = 1 << 20;
+        let _still = self.db.write();
+        let io = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| CommitError::Io { action, path, source }
+        };
+        let mut copy = std::fs::File::create(to).map_err(io("create", to))?;
+        let len = self.files.len(MANIFEST).map_err(io("read", &self.path))?;
+        let mut at = 0;
+        while at < len {
+            let step = STEP_BYTES.min(len - at);
+            let bytes = self.files.read(MANIFEST, at, step as usize).map_err(io("read", &self.path))?;
+            copy.write_all(&bytes).map_err(io("write", to))?;
+            at += step;
+        }
+        copy.sync_all().map_err(io("sync", to))
+    }
+}
+
 fn closed() -> ReadError {
     ReadError::Manifest { what: "it is closed after a failure".to_owned() }
 }
 
-fn open_database(files: &dyn Files, cache_bytes: usize, path: &Path, written_again_max: u64) -> Result<Database, OpenError> {
+/// Whether the manifest is about to be made. Segments without one are not a new store: all of them would be taken for litter.
+fn refuse_lost(files: &dyn Files, path: &Path) -> Result<bool, OpenError> {
     let io = |action| move |source| OpenError::Io { action, path: path.to_owned(), source };
-    let backend = files.manifest().map_err(io("open"))?;
-    let len = backend.len().map_err(io("open"))?;
-    if len <= written_again_max {
-        write_again(&*backend, len).map_err(io("write again"))?;
+    match files.len(MANIFEST) {
+        Ok(len) if len > 0 => return Ok(false),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io("open")(error)),
+        _ => {}
     }
-    let opened = Database::builder().set_cache_size(cache_bytes).create_with_backend(Boxed(backend));
-    opened.map_err(|error| open_error(path, error.into()))
+    let segments = files.list().map_err(io("list the directory of"))?.into_iter().filter(|name| is_file_name(name)).count();
+    if segments == 0 {
+        return Ok(true);
+    }
+    Err(OpenError::Damaged { path: path.to_owned(), what: format!("is missing, yet there are {segments} segments") })
+}
+
+/// The database, and the switch that makes it keep sums when it is closed.
+fn open_database(
+    files: &Arc<dyn Files>,
+    cache_bytes: usize,
+    path: &Path,
+    written_again_max: u64,
+) -> Result<(Database, Arc<AtomicBool>), OpenError> {
+    let io = |action| move |source| OpenError::Io { action, path: path.to_owned(), source };
+    let (storage, is_known) = Checked::open(files, path)?;
+    let len = storage.len().map_err(io("open"))?;
+    // What was closed in order was synced without failure.
+    if !is_known && len <= written_again_max {
+        write_again(&storage, len).map_err(io("write again"))?;
+    }
+    let keeps_sums = storage.keeps_sums();
+    let mut builder = Database::builder();
+    // Without sums the database checks every page by its own tree of checksums, once; from then on the sums are known.
+    let opened = builder.set_cache_size(cache_bytes).set_check_integrity_on_open(!is_known).create_with_backend(storage);
+    opened.map(|db| (db, keeps_sums)).map_err(|error| open_error(path, error.into()))
 }
 
 /// Writes every byte once more and syncs. After a failed sync the system shows pages that it has given up on as if they were on the disk, and no later
@@ -404,6 +438,9 @@ fn load(db: &Database) -> Result<Option<(Loaded, u64)>, redb::Error> {
 fn open_error(path: &Path, error: redb::Error) -> OpenError {
     match error {
         redb::Error::DatabaseAlreadyOpen => OpenError::InUse { path: path.to_owned() },
+        redb::Error::Io(source) if source.kind() == std::io::ErrorKind::InvalidData => {
+            OpenError::Damaged { path: path.to_owned(), what: source.to_string() }
+        }
         redb::Error::Io(source) => OpenError::Io { action: "open", path: path.to_owned(), source },
         other => OpenError::Damaged { path: path.to_owned(), what: other.to_string() },
     }

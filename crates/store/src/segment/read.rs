@@ -81,6 +81,31 @@ impl Segment {
         self.check("the file", crc, self.descriptor.file_crc)
     }
 
+    /// All byte ranges that are not what was written. The file has its length.
+    pub(crate) fn damages(&self) -> Result<Vec<(Range<u64>, String)>, ReadError> {
+        let mut damages = Vec::new();
+        let mut compare = |range: Range<u64>, expected: u32, what: String| -> Result<(), ReadError> {
+            let found = crc32c::crc32c(&self.read(range.start, range.end - range.start)?);
+            if found != expected {
+                damages.push((range, format!("checksum of {what} is {found:08x}, expected {expected:08x}")));
+            }
+            Ok(())
+        };
+        let columns = self.descriptor.columns.max(1) as usize;
+        for (at, chunk) in self.descriptor.chunks.iter().enumerate() {
+            compare(chunk.offset..chunk.offset + chunk.len, chunk.crc, format!("column {} of row group {}", at % columns, at / columns))?;
+        }
+        let tail = self.descriptor.tail_offset..self.descriptor.bytes;
+        compare(tail, self.descriptor.tail_crc, "the tail".to_owned())?;
+        if damages.is_empty()
+            && let Err(ReadError::Damaged { what, .. }) = self.verify()
+        {
+            // Between the columns: nobody reads that, but it is not what was written.
+            damages.push((0..self.descriptor.bytes, what));
+        }
+        Ok(damages)
+    }
+
     fn check(&self, what: &str, found: u32, expected: u32) -> Result<(), ReadError> {
         if found == expected {
             return Ok(());

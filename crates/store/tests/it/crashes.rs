@@ -5,6 +5,7 @@ use crate::world::small;
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, SystemClock, UnixMicros};
 use aqueduct_store::conformance::{Event, Row, commit_of, logical_rows};
 use aqueduct_store::{DistinctIdRecord, EmbeddedStore, PersonOverride, Seen, Store, StoreConfig};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -113,9 +114,10 @@ fn operations_of_everything() -> u64 {
 #[test]
 fn work_goes_on_after_any_failure() {
     for after in 0..operations_of_everything() {
-        for count in [1, 3, 1000] {
+        for (count, kind) in [(1, ErrorKind::StorageFull), (3, ErrorKind::Other), (1000, ErrorKind::StorageFull)] {
             let disk = Disk::default();
             let store = prepare(&disk);
+            disk.fail_with(kind);
             disk.fail(after, count);
             try_everything(&store);
             check_seen(&store, 3);
@@ -161,4 +163,34 @@ fn the_store_stands_at_one_position_after_any_crash() {
         check(&store, 4);
         assert!(named.iter().all(|name| name.ends_with(".parquet") || name.ends_with(".seen")));
     }
+}
+
+fn segments(disk: &Disk) -> usize {
+    disk.names().iter().filter(|name| name.ends_with(".parquet")).count()
+}
+
+#[test]
+fn a_compaction_waits_for_room_and_a_flush_does_not() {
+    let disk = Disk::default();
+    disk.set_space(6 << 20, 100 << 20);
+    let store = open(&disk);
+    for batch in 1..=6 {
+        commit(&store, batch);
+        store.flush().expect("flushes");
+    }
+    // A tenth of the disk counts, and half of that is for flushes; what is free beyond is enough for so small a compaction.
+    while store.work().expect("works") {}
+    assert!(segments(&disk) < 6, "{:?}", disk.names());
+    disk.set_space(5 << 20, 100 << 20);
+    let before = segments(&disk);
+    for batch in 7..=9 {
+        commit(&store, batch);
+        store.flush().expect("flushes");
+        while store.work().expect("works") {}
+    }
+    assert_eq!(segments(&disk), before + 3, "no compaction");
+    disk.set_space(50 << 20, 100 << 20);
+    while store.work().expect("works") {}
+    assert!(segments(&disk) < before + 3, "room came back");
+    check(&store, 9);
 }

@@ -1,5 +1,6 @@
 //! A disk in memory that forgets what was not synced, and that fails when it is told to.
 
+use aqueduct_event::Space;
 use aqueduct_store::files::{Files, NewFile};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -30,6 +31,10 @@ struct Inner {
     fails_from: Option<u64>,
     /// How many operations fail.
     failures_left: u64,
+    /// How they fail; "no space" unless set.
+    failure: Option<io::ErrorKind>,
+    /// What the disk says of its room.
+    space: Option<Space>,
 }
 
 impl Inner {
@@ -38,7 +43,7 @@ impl Inner {
         match self.fails_from {
             Some(from) if self.operations > from && self.failures_left > 0 => {
                 self.failures_left -= 1;
-                Err(io::ErrorKind::StorageFull.into())
+                Err(self.failure.unwrap_or(io::ErrorKind::StorageFull).into())
             }
             _ => Ok(()),
         }
@@ -55,6 +60,15 @@ impl Disk {
         let mut inner = self.0.lock();
         inner.fails_from = Some(inner.operations + after);
         inner.failures_left = count;
+    }
+
+    /// Failures are of this kind from now on.
+    pub(crate) fn fail_with(&self, kind: io::ErrorKind) {
+        self.0.lock().failure = Some(kind);
+    }
+
+    pub(crate) fn set_space(&self, free_bytes: u64, total_bytes: u64) {
+        self.0.lock().space = Some(Space { free_bytes, total_bytes });
     }
 
     /// Ends the failures. Answers whether any happened.
@@ -164,6 +178,10 @@ impl Files for Disk {
 
     fn path(&self, name: &str) -> PathBuf {
         PathBuf::from(name)
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        Ok(self.0.lock().space.unwrap_or(Space::UNKNOWN))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Claims of the store, one file each.
 
+mod backs_up;
+mod checks;
 mod concurrent;
 mod conforms;
 mod crashes;
