@@ -85,6 +85,9 @@ const WRITTEN_AGAIN_BYTES_MAX: u64 = 64 << 20;
 /// Format that this program writes, and the newest that it reads. Format 1 had neither arrivals nor accounts.
 const FORMAT: u32 = 2;
 
+/// How often it is tried to open the manifest again, before it stays closed until the next piece of work.
+const HEAL_TRIES: usize = 3;
+
 /// The manifest of an open store.
 ///
 /// redb gives up on a database whose storage failed once (a full disk, say) until it is opened again; [`Manifest::heal`] does that.
@@ -225,13 +228,16 @@ impl Manifest {
         self.keeps_sums.lock().store(false, Ordering::SeqCst);
         // The lock on the file goes with the old database, so it has to go first.
         *place = None;
-        let opened = open_database(&self.files, self.cache_bytes, &self.path, u64::MAX).and_then(|(db, keeps_sums)| {
+        let open = || {
+            let (db, keeps_sums) = open_database(&self.files, self.cache_bytes, &self.path, u64::MAX)?;
             let number = number_of_changes(&db).map_err(|error| open_error(&self.path, error))?;
-            keeps_sums.store(true, Ordering::SeqCst);
-            *self.keeps_sums.lock() = keeps_sums;
-            Ok((db, number))
-        });
-        let (db, number) = opened.map_err(|error| CommitError::Manifest { what: error.to_string() })?;
+            Ok::<_, OpenError>((db, keeps_sums, number))
+        };
+        // A disk that fails once may fail once more; until this succeeds nothing of the manifest can be looked up.
+        let opened = (1..HEAL_TRIES).fold(open(), |opened, _| opened.or_else(|_| open()));
+        let (db, keeps_sums, number) = opened.map_err(|error| CommitError::Manifest { what: error.to_string() })?;
+        keeps_sums.store(true, Ordering::SeqCst);
+        *self.keeps_sums.lock() = keeps_sums;
         self.found.lock().push(number);
         self.failed.store(false, Ordering::SeqCst);
         self.reopened.store(true, Ordering::SeqCst);
