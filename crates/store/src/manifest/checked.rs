@@ -132,7 +132,8 @@ impl StorageBackend for Checked {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.inner.sync_data()
+        // After a failure nobody knows what is on the disk.
+        self.inner.sync_data().inspect_err(|_| self.keeps_sums.store(false, Ordering::SeqCst))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -141,7 +142,10 @@ impl StorageBackend for Checked {
         match &written {
             Ok(()) => sums.wrote(offset, data),
             // Some of it may be there.
-            Err(_) => sums.forget(offset, data.len()),
+            Err(_) => {
+                sums.forget(offset, data.len());
+                self.keeps_sums.store(false, Ordering::SeqCst);
+            }
         }
         written
     }
