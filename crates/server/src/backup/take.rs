@@ -100,6 +100,9 @@ fn expect_copy(from: &Path, found: (u64, u32), expected: (u64, u32)) -> Result<(
     Err(Fatal::failure(&format!("{} changed while it was copied", from.display()), why, "check the disk and take the backup again"))
 }
 
+/// A directory, what its files are listed under, and which of them are wanted.
+type Part<'a> = (&'a Path, &'static str, &'a dyn Fn(&str) -> bool);
+
 /// Everything but segments.
 fn copy_state(paths: &DataPaths, target: &Path, list: &mut List) -> Result<(), Fatal> {
     let state = format!("state-{:06}", list.number);
@@ -107,7 +110,7 @@ fn copy_state(paths: &DataPaths, target: &Path, list: &mut List) -> Result<(), F
     let _ = fs::remove_dir_all(target.join(&state));
     let catalog_dir = paths.catalog.parent().unwrap_or(Path::new("."));
     let is_catalog = |name: &str| name == CATALOG || name == "catalog.sqlite-wal";
-    let parts: [(&Path, &str, &dyn Fn(&str) -> bool); 4] = [
+    let parts: [Part<'_>; 4] = [
         (&paths.journal, "journal/", &|name| name.ends_with(".journal")),
         (&paths.trace, "trace/", &|_| true),
         (catalog_dir, "", &is_catalog),

@@ -76,7 +76,7 @@ fn flip_all(dir: &Path, count: usize, judge: impl Fn(&Path, u64, bool, Option<u6
     restore(dir, &good);
     assert!(check(&dir.join("store")).expect("checks").is_sound());
     for (path, bytes) in &good {
-        let step = bytes.len() / count | 1;
+        let step = (bytes.len() / count) | 1;
         for at in (5..bytes.len().min(330)).step_by(23).chain((330..bytes.len()).step_by(step)) {
             let mut bad = bytes.clone();
             bad[at] ^= 1 << (at % 8);
