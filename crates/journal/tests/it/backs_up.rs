@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[test]
 fn under_appends_and_trims() {
     let dir = tempfile::tempdir().unwrap();
-    let config = |name: &str| WalConfig { segment_bytes: 4096, ..WalConfig::in_dir(dir.path().join(name)) };
+    let config = |name: &str| WalConfig { segment_bytes: 4096, retain_bytes: 0, ..WalConfig::in_dir(dir.path().join(name)) };
     let journal = WalJournal::open_local(config("journal")).unwrap();
     append_all(&journal, (0..100).map(|number| vec![number; 100]));
     let stop = AtomicBool::new(false);

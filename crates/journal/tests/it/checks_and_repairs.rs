@@ -137,16 +137,15 @@ fn a_lost_journal_is_begun_anew_where_the_store_stands() {
 
 #[test]
 fn a_pause_proves_the_last_group_even_over_a_power_cut() {
-    for (pause, skip) in [(0, 65_536), (1_500, 0)] {
-        let disk = FaultyDisk::new(1);
-        let journal = open(&disk);
-        append_all(&journal, [vec![1; 100]]);
-        std::thread::sleep(Duration::from_millis(pause));
+    // Whether an unsynced block survives differs from disk to disk.
+    let disks: Vec<FaultyDisk> = (0..16).map(FaultyDisk::new).collect();
+    let journals: Vec<_> = disks.iter().map(open).collect();
+    journals.iter().for_each(|journal| assert_eq!(append_all(journal, [vec![1; 100]]), [0]));
+    std::thread::sleep(Duration::from_millis(1_500));
+    for (disk, journal) in disks.iter().zip(journals) {
         disk.crash_after(0);
         drop(journal);
         disk.restart();
-        let next = append_all(&open(&disk), [vec![2]])[0];
-        // Without a pause the seal may have survived all the same.
-        assert!(next == 1 + skip || (pause == 0 && next == 1), "after {pause} ms: {next}");
+        assert_eq!(append_all(&open(disk), [vec![2]]), [1], "the end is proven, no position is skipped");
     }
 }
