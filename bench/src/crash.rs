@@ -268,6 +268,7 @@ impl<'a> Stage<'a> {
         self.server.stop().with_context(|| process::log_tail(self.data_dir).unwrap_or_default())?;
         self.server = Server::start(&self.launch())?;
         let again = self.runtime.block_on(check::whole(&self.target, &told)).context("after an orderly restart")?;
+        self.runtime.block_on(check::ledger(&self.server.ops_address))?;
         ensure!(checked == again, "before an orderly restart {checked:?} were there, after it {again:?}");
         self.server.stop()?;
         self.scenario.checks += 2;

@@ -5,6 +5,7 @@
 //! - Anything else of these clients: invented.
 //! - A person's property `last` is the number of its newest event: events of one id were processed in the order in which they were sent.
 //! - A person has one id, however often its identification was sent.
+//! - The ledger balances: received is the sum of all fates, and no record that was acknowledged is missing in it.
 
 use super::client::Told;
 use super::story::{PERSONS, Story};
@@ -75,6 +76,24 @@ pub(crate) async fn whole(target: &Target, clients: &[(Story, Arc<Told>)]) -> an
         persons(target, &mut connection, *story, &there).await?;
     }
     Ok(checked)
+}
+
+/// Waits until the ledger has counted everything; its residue has to be 0.
+pub(crate) async fn ledger(ops_address: &str) -> anyhow::Result<()> {
+    let mut connection = Connection::open(ops_address).await?;
+    let started = Instant::now();
+    loop {
+        let answer = connection.send(&request("GET", "/ledger", &[], b"")).await?;
+        let ledger: Value = serde_json::from_slice(&answer.body).context("/ledger: JSON expected")?;
+        let health = &ledger["health"];
+        ensure!(health["state"] != "alarm", "the ledger alarms: {health}");
+        if health["state"] == "balanced" && ledger["total"]["in_flight"] == 0 {
+            ensure!(ledger["total"]["residue"] == 0 && health["missing"] == 0, "the ledger does not balance: {ledger}");
+            return Ok(());
+        }
+        ensure!(started.elapsed() < VISIBLE_PATIENCE, "the ledger has not come to rest after {VISIBLE_PATIENCE:?}: {health}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// The numbers of a client's events that are there, each checked.

@@ -60,7 +60,11 @@ impl Report {
                 "{}: {} kills, {} by the kernel, {} freezes, {} starts without room",
                 s.name, s.kills, s.killed_by_kernel, s.freezes, s.failed_starts
             );
-            let _ = writeln!(out, "  acknowledged {}: 0 lost, 0 twice, 0 invented, order kept ({} checks)", s.acknowledged, s.checks);
+            let _ = writeln!(
+                out,
+                "  acknowledged {}: 0 lost, 0 twice, 0 invented, order kept, ledger residue 0 ({} checks)",
+                s.acknowledged, s.checks
+            );
             let _ = writeln!(out, "  there without an acknowledgement: {}", s.unacknowledged);
             let _ = writeln!(
                 out,

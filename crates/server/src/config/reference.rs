@@ -102,6 +102,19 @@ mod tests {
         assert_eq!(read, defaults);
     }
 
+    /// `UPDATE_EXPECT=1 cargo test -p aqueduct-server reference` writes the page anew.
+    #[test]
+    fn the_handbook_has_the_reference() {
+        let page = format!(
+            "# Settings\n\n\
+             What `aqueduct config` prints: every setting with its default, its place in the file and its environment variable. Save it as `aqueduct.toml`, change what\n\
+             you need and start with `--config aqueduct.toml`. Unknown keys are refused; a wrong value is named with file and key before anything starts.\n\n\
+             ```toml\n{}```\n",
+            text()
+        );
+        expect_test::expect_file!["../../../../docs/src/reference/config.md"].assert_eq(&page);
+    }
+
     #[test]
     fn every_setting_is_explained() {
         let known: Vec<&str> = SECTIONS.iter().map(|(section, ..)| *section).collect();
