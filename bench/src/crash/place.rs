@@ -71,7 +71,17 @@ impl MemoryGroup {
         fs::create_dir(&path).with_context(|| format!("cannot make the control group {}", path.display()))?;
         let group = Self { limit: path.join(limit), path };
         fs::write(&group.limit, bytes.to_string()).context("cannot limit the memory of a control group")?;
+        group.takes_processes()?;
         Ok(group)
+    }
+
+    /// Some machines let groups be made, and no process be put into them.
+    fn takes_processes(&self) -> anyhow::Result<()> {
+        let mut child = Command::new("sleep").arg("60").spawn().context("cannot run sleep")?;
+        let added = self.add(child.id());
+        child.kill()?;
+        child.wait()?;
+        added
     }
 
     /// Puts a process under the limit.
