@@ -10,6 +10,7 @@ mod place;
 mod report;
 mod story;
 
+use crate::disk;
 use crate::probe::Target;
 use crate::process::{self, Launch, Server};
 use crate::stats::Durations;
@@ -22,8 +23,6 @@ use report::{Report, Scenario};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const TOKEN: &str = "phc_crash0000000000000000000000000000000000000";
-const KEY: &str = "phx_crash0000000000000000000000000000000000000";
 const MIB: u64 = 1 << 20;
 /// One kill in so many comes while the server is still starting.
 const EARLY_KILL_ONE_IN: u32 = 5;
@@ -77,8 +76,7 @@ pub(crate) struct CrashArgs {
 
 /// Runs all scenarios and prints the report.
 pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<()> {
-    let root = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let root = tempfile::Builder::new().prefix("aqueduct-crash-").tempdir_in(&root)?;
+    let root = disk::scratch(args.dir.as_deref())?;
     match measure(args, root.path()) {
         Ok(report) if args.json => println!("{}", serde_json::to_string_pretty(&report)?),
         Ok(report) => print!("{}", report.lines()),
@@ -91,7 +89,7 @@ pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<()> {
 }
 
 fn measure(args: &CrashArgs, root: &Path) -> anyhow::Result<Report> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = crate::runtime()?;
     let mut report = Report::default();
     if args.kills > 0 || args.freezes > 0 {
         let data_dir = root.join("kills");
@@ -144,8 +142,8 @@ impl<'a> Stage<'a> {
         number: u64,
     ) -> anyhow::Result<Self> {
         eprintln!("{name}");
-        let server = Server::start(&Launch::new(&args.server, data_dir, TOKEN, KEY))?;
-        let target = Target { address: server.address.clone(), token: TOKEN.to_owned(), key: KEY.to_owned(), project: 1 };
+        let server = Server::start(&Launch::new(&args.server, data_dir))?;
+        let target = Target::of(&server);
         let fleet = Fleet::start(runtime, &target, args.clients, args.seed + number, Duration::from_millis(args.pause_ms));
         let rng = ChaCha8Rng::seed_from_u64(args.seed + number);
         let scenario = Scenario { name, ..Scenario::default() };
@@ -153,7 +151,7 @@ impl<'a> Stage<'a> {
     }
 
     fn launch(&self) -> Launch<'_> {
-        Launch { listen: &self.target.address, settings: &self.settings, ..Launch::new(&self.args.server, self.data_dir, TOKEN, KEY) }
+        Launch { listen: &self.target.address, settings: &self.settings, ..Launch::new(&self.args.server, self.data_dir) }
     }
 
     fn kills_and_freezes(mut self) -> anyhow::Result<Scenario> {
@@ -265,7 +263,7 @@ impl<'a> Stage<'a> {
         self.fleet.stop(self.runtime)?;
         let told = self.fleet.told();
         let checked = self.runtime.block_on(check::whole(&self.target, &told))?;
-        self.server.stop().with_context(|| process::log_tail(self.data_dir).unwrap_or_default())?;
+        process::with_log(self.server.stop(), self.data_dir)?;
         self.server = Server::start(&self.launch())?;
         let again = self.runtime.block_on(check::whole(&self.target, &told)).context("after an orderly restart")?;
         self.runtime.block_on(check::ledger(&self.server.ops_address))?;

@@ -1,16 +1,25 @@
 //! The disk by itself, so that a figure of the server can be held against it; and how much lies on it.
 
 use crate::stats::{Durations, Percentiles};
+use anyhow::Context;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// One batch of 100 events as the journal keeps it, about.
 pub(crate) const SYNC_BYTES: usize = 70_000;
 const SYNCS: usize = 300;
+
+/// A new directory for one run, removed when dropped; below `parent`, else in the system's place for temporary files.
+pub(crate) fn scratch(parent: Option<&Path>) -> anyhow::Result<TempDir> {
+    let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+    let made = tempfile::Builder::new().prefix("aqueduct-bench-").tempdir_in(&parent);
+    made.with_context(|| format!("cannot make a directory in {}", parent.display()))
+}
 
 /// Time of a write of [`SYNC_BYTES`] with its fdatasync, in a new file in `dir`.
 pub(crate) fn measure_sync(dir: &Path) -> std::io::Result<Percentiles> {

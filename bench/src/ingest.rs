@@ -10,7 +10,7 @@
 use crate::generator::Plan;
 use crate::load::{self, Outcome, Rate};
 use crate::probe::{self, Probes, Target};
-use crate::process::{Launch, Server, Usage};
+use crate::process::{KEY, Launch, Server, TOKEN, Usage};
 use crate::report::{Machine, Phase, Report, Restart, Storage};
 use crate::{DAY_MILLIS, batches, disk, process};
 use anyhow::Context;
@@ -19,8 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-const TOKEN: &str = "phc_bench0000000000000000000000000000000000000";
-const KEY: &str = "phx_bench0000000000000000000000000000000000000";
 /// How long acknowledged events may take to become visible before the run fails.
 const VISIBLE_PATIENCE: Duration = Duration::from_secs(120);
 /// Marked events while the server rests.
@@ -91,8 +89,7 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
 
 /// Runs all phases and prints the report.
 pub(crate) fn run(args: &IngestArgs) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let report = measure(args, &runtime)?;
+    let report = measure(args, &crate::runtime()?)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -103,22 +100,14 @@ pub(crate) fn run(args: &IngestArgs) -> anyhow::Result<()> {
 
 /// Runs all phases, in a directory that is removed afterwards.
 pub(crate) fn measure(args: &IngestArgs, runtime: &tokio::runtime::Runtime) -> anyhow::Result<Report> {
-    let root = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let root = tempfile::Builder::new()
-        .prefix("aqueduct-bench-")
-        .tempdir_in(&root)
-        .with_context(|| format!("cannot make a directory in {}", root.display()))?;
+    let root = disk::scratch(args.dir.as_deref())?;
     let data_dir = root.path().join("data");
-    let report = measure_in(&data_dir, args, runtime);
-    report.map_err(|error| match process::log_tail(&data_dir) {
-        Some(log) => error.context(format!("the run failed; the server's log ends with\n{log}")),
-        None => error,
-    })
+    process::with_log(measure_in(&data_dir, args, runtime), &data_dir)
 }
 
 fn measure_in(data_dir: &Path, args: &IngestArgs, runtime: &tokio::runtime::Runtime) -> anyhow::Result<Report> {
     std::fs::create_dir(data_dir)?;
-    let launch = Launch::new(&args.server, data_dir, TOKEN, KEY);
+    let launch = Launch::new(&args.server, data_dir);
     let mut report = Report::new(Machine::find(disk::measure_sync(data_dir)?));
     let server = if args.address.is_none() { Some(Server::start(&launch)?) } else { None };
     report.start_ms = server.as_ref().map(|server| server.start_time.as_secs_f64() * 1000.0);

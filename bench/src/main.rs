@@ -77,6 +77,11 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+/// Two threads for the driver.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
 fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let plan = Plan {
         seed: args.seed,

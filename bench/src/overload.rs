@@ -14,18 +14,15 @@ use crate::load::{self, Rate};
 use crate::probe::{self, Target};
 use crate::process::{Launch, Server, Usage};
 use crate::stats::Percentiles;
-use crate::{DAY_MILLIS, process};
+use crate::{DAY_MILLIS, disk, process};
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-const TOKEN: &str = "phc_bench0000000000000000000000000000000000000";
-const KEY: &str = "phx_bench0000000000000000000000000000000000000";
 const VISIBLE_PATIENCE: Duration = Duration::from_secs(120);
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
 /// A marked event that is visible within this time was not held up by a backlog.
@@ -66,7 +63,7 @@ pub(crate) struct OverloadArgs {
 }
 
 /// One phase of too much.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 struct Overload {
     times: u32,
     /// Events per second that the driver could offer.
@@ -85,26 +82,21 @@ struct Overload {
 
 /// Runs all phases and prints a table.
 pub(crate) fn run(args: &OverloadArgs) -> anyhow::Result<()> {
-    let root = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let root = tempfile::Builder::new().prefix("aqueduct-overload-").tempdir_in(&root)?;
+    let root = disk::scratch(args.dir.as_deref())?;
     let data_dir = root.path().join("data");
-    let measured = measure(args, &data_dir);
-    measured.map_err(|error| match process::log_tail(&data_dir) {
-        Some(log) => error.context(format!("the run failed; the server's log ends with\n{log}")),
-        None => error,
-    })
+    process::with_log(measure(args, &data_dir), &data_dir)
 }
 
 fn measure(args: &OverloadArgs, data_dir: &Path) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = crate::runtime()?;
     std::fs::create_dir(data_dir)?;
     let settings: Vec<_> = args
         .settings
         .iter()
         .map(|setting| setting.split_once('=').map(|(name, value)| (name, value.to_owned())).context("--set NAME=VALUE expected"))
         .collect::<Result<_, _>>()?;
-    let mut server = Server::start(&Launch { settings: &settings, ..Launch::new(&args.server, data_dir, TOKEN, KEY) })?;
-    let target = Target { address: server.address.clone(), token: TOKEN.to_owned(), key: KEY.to_owned(), project: 1 };
+    let mut server = Server::start(&Launch { settings: &settings, ..Launch::new(&args.server, data_dir) })?;
+    let target = Target::of(&server);
     let mut run = Run { args, target, pid: server.pid(), acknowledged: 0, streams: 0, probes: Arc::default() };
 
     let maximum = run.maximum(&runtime)?;

@@ -2,8 +2,10 @@
 
 use crate::batches::batch_request;
 use crate::http::{Connection, request};
+use crate::process::{KEY, Server, TOKEN};
 use crate::stats::Durations;
 use anyhow::{Context, bail};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -27,20 +29,36 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The number that a HogQL query answers with.
-    pub(crate) async fn count(&self, connection: &mut Connection, hogql: &str) -> anyhow::Result<u64> {
-        let query = serde_json::json!({ "query": { "kind": "HogQLQuery", "query": hogql }, "refresh": "force_blocking" });
+    /// The first project of a server that this kit started.
+    pub(crate) fn of(server: &Server) -> Self {
+        Self { address: server.address.clone(), token: TOKEN.to_owned(), key: KEY.to_owned(), project: 1 }
+    }
+
+    /// The JSON that the API answers with.
+    pub(crate) async fn ask(&self, connection: &mut Connection, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Value> {
         let authorization = format!("Bearer {}", self.key);
         let headers = [("Content-Type", "application/json"), ("Authorization", authorization.as_str())];
-        let path = format!("/api/projects/{}/query/", self.project);
-        let answer = connection.send(&request("POST", &path, &headers, query.to_string().as_bytes())).await?;
+        let answer = connection.send(&request(method, path, &headers, body)).await?;
         let text = String::from_utf8_lossy(&answer.body);
         if answer.status != 200 {
-            bail!("{hogql}: status {}: {}", answer.status, text.chars().take(500).collect::<String>());
+            bail!("{path}: status {}: {}", answer.status, text.chars().take(500).collect::<String>());
         }
-        let value: serde_json::Value =
-            serde_json::from_slice(&answer.body).with_context(|| format!("{hogql}: JSON expected, found {text}"))?;
-        value["results"][0][0].as_u64().with_context(|| format!("{hogql}: one number expected, found {text}"))
+        serde_json::from_slice(&answer.body).with_context(|| format!("{path}: JSON expected, found {text}"))
+    }
+
+    /// The rows that a HogQL query answers with.
+    pub(crate) async fn rows(&self, connection: &mut Connection, hogql: &str) -> anyhow::Result<Vec<Vec<Value>>> {
+        let query = json!({ "query": { "kind": "HogQLQuery", "query": hogql }, "refresh": "force_blocking" });
+        let path = format!("/api/projects/{}/query/", self.project);
+        let answer = self.ask(connection, "POST", &path, query.to_string().as_bytes()).await.with_context(|| hogql.to_owned())?;
+        serde_json::from_value(answer["results"].clone()).with_context(|| format!("{hogql}: rows expected, found {answer}"))
+    }
+
+    /// The number that a HogQL query answers with.
+    pub(crate) async fn count(&self, connection: &mut Connection, hogql: &str) -> anyhow::Result<u64> {
+        let rows = self.rows(connection, hogql).await?;
+        let number = rows.first().and_then(|row| row.first()).and_then(Value::as_u64);
+        number.with_context(|| format!("{hogql}: one number expected, found {rows:?}"))
     }
 
     /// Events that can be queried, without the marked ones.
@@ -80,7 +98,7 @@ pub(crate) async fn run(
 
 async fn probe(target: &Target, connection: &mut Connection, number: u64, probes: &mut Probes) -> anyhow::Result<()> {
     // One name for all of them: a name per probe would grow the list of event names, which no product does.
-    let marked = serde_json::json!({ "api_key": target.token, "batch": [
+    let marked = json!({ "api_key": target.token, "batch": [
         { "event": "bench_probe", "distinct_id": format!("probe-{number}"), "properties": { "probe": number } },
     ]});
     let sent = Instant::now();

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Token of the first project of a server that this kit starts.
+pub(crate) const TOKEN: &str = "phc_bench0000000000000000000000000000000000000";
+/// Its personal API key.
+pub(crate) const KEY: &str = "phx_bench0000000000000000000000000000000000000";
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -37,8 +41,8 @@ pub(crate) struct Launch<'a> {
 
 impl<'a> Launch<'a> {
     /// On a free port, with the defaults.
-    pub(crate) fn new(binary: &'a Path, data_dir: &'a Path, token: &'a str, key: &'a str) -> Self {
-        Self { binary, data_dir, token, key, listen: "127.0.0.1:0", settings: &[] }
+    pub(crate) fn new(binary: &'a Path, data_dir: &'a Path) -> Self {
+        Self { binary, data_dir, token: TOKEN, key: KEY, listen: "127.0.0.1:0", settings: &[] }
     }
 }
 
@@ -162,8 +166,16 @@ fn log_of(data_dir: &Path) -> PathBuf {
     data_dir.with_extension("log")
 }
 
+/// Adds what the server's log ends with to the failure of a run.
+pub(crate) fn with_log<T>(result: anyhow::Result<T>, data_dir: &Path) -> anyhow::Result<T> {
+    result.map_err(|error| match log_tail(data_dir) {
+        Some(log) => error.context(format!("the run failed; the server's log ends with\n{log}")),
+        None => error,
+    })
+}
+
 /// The last lines of the server's log; `None` when there is none.
-pub(crate) fn log_tail(data_dir: &Path) -> Option<String> {
+fn log_tail(data_dir: &Path) -> Option<String> {
     const LINES: usize = 15;
     let text = fs::read_to_string(log_of(data_dir)).ok()?;
     let lines: Vec<_> = text.lines().collect();

@@ -12,7 +12,7 @@ use super::story::{PERSONS, Story};
 use crate::http::{Connection, request};
 use crate::probe::Target;
 use anyhow::{Context, bail, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -43,7 +43,7 @@ pub(crate) async fn quick(target: &Target, clients: &[(Story, u32)]) -> anyhow::
             story.client
         );
         loop {
-            let row = rows(target, &mut connection, &query).await?.into_iter().next().context("a count has one row")?;
+            let row = target.rows(&mut connection, &query).await?.into_iter().next().context("a count has one row")?;
             let (found, ids) = (row[0].as_u64().unwrap_or(0), row[1].as_u64().unwrap_or(0));
             ensure!(found == ids, "client {}: {found} rows with {ids} ids: something is there twice", story.client);
             if found == u64::from(*acknowledged) {
@@ -99,15 +99,14 @@ pub(crate) async fn ledger(ops_address: &str) -> anyhow::Result<()> {
 /// The numbers of a client's events that are there, each checked.
 async fn numbers(target: &Target, connection: &mut Connection, story: Story, sent: u32) -> anyhow::Result<HashSet<u32>> {
     let mut there = HashSet::new();
-    // One page further than anything that was sent: what was invented may lie there.
-    for first in (0..=sent + PAGE).step_by(PAGE as usize) {
+    for first in (0..sent).step_by(PAGE as usize) {
         let query = format!(
             "SELECT properties.n, toString(uuid), event, distinct_id, properties.filling FROM events \
              WHERE properties.client = {} AND properties.n >= {first} AND properties.n < {} LIMIT 50000",
             story.client,
             first + PAGE
         );
-        for row in rows(target, connection, &query).await? {
+        for row in target.rows(connection, &query).await? {
             let number = number_of(&row[0]).with_context(|| format!("client {}: a number expected, {row:?} found", story.client))?;
             ensure!(number < sent, "client {}: event {number} is there and was never sent", story.client);
             ensure!(there.insert(number), "client {}: event {number} is there twice", story.client);
@@ -121,6 +120,9 @@ async fn numbers(target: &Target, connection: &mut Connection, story: Story, sen
             ensure!(row[4] == story.filling(number).as_str(), "client {}: event {number} came back with other properties", story.client);
         }
     }
+    let all = format!("SELECT count() FROM events WHERE properties.client = {}", story.client);
+    let all = target.count(connection, &all).await?;
+    ensure!(all == there.len() as u64, "client {}: {all} events are there, {} of them were sent", story.client, there.len());
     Ok(there)
 }
 
@@ -132,10 +134,10 @@ async fn persons(target: &Target, connection: &mut Connection, story: Story, the
             "SELECT count(DISTINCT person_id) FROM events WHERE properties.client = {} AND modulo(toInt(properties.n), {PERSONS}) = {person}",
             story.client
         );
-        let row = rows(target, connection, &query).await?.into_iter().next().context("a count has one row")?;
-        ensure!(row[0].as_u64() == Some(1), "client {}: person {person} is {} persons", story.client, row[0]);
+        let persons = target.count(connection, &query).await?;
+        ensure!(persons == 1, "client {}: person {person} is {persons} persons", story.client);
         let path = format!("/api/projects/{}/persons/?distinct_id={distinct_id}", target.project);
-        let found = answer(target, connection, "GET", &path, b"").await?;
+        let found = target.ask(connection, "GET", &path, b"").await?;
         let last = &found["results"][0]["properties"]["last"];
         ensure!(
             number_of(last) == Some(newest),
@@ -152,20 +154,4 @@ fn number_of(value: &Value) -> Option<u32> {
         Value::String(text) => text.parse().ok(),
         other => other.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u32),
     }
-}
-
-async fn rows(target: &Target, connection: &mut Connection, hogql: &str) -> anyhow::Result<Vec<Vec<Value>>> {
-    let query = json!({ "query": { "kind": "HogQLQuery", "query": hogql }, "refresh": "force_blocking" });
-    let path = format!("/api/projects/{}/query/", target.project);
-    let mut value = answer(target, connection, "POST", &path, query.to_string().as_bytes()).await.with_context(|| hogql.to_owned())?;
-    serde_json::from_value(value["results"].take()).with_context(|| format!("{hogql}: rows expected"))
-}
-
-async fn answer(target: &Target, connection: &mut Connection, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Value> {
-    let authorization = format!("Bearer {}", target.key);
-    let headers = [("Content-Type", "application/json"), ("Authorization", authorization.as_str())];
-    let answer = connection.send(&request(method, path, &headers, body)).await?;
-    let text = String::from_utf8_lossy(&answer.body);
-    ensure!(answer.status == 200, "{path}: status {}: {}", answer.status, text.chars().take(500).collect::<String>());
-    serde_json::from_slice(&answer.body).with_context(|| format!("{path}: JSON expected"))
 }

@@ -3,7 +3,6 @@
 use super::client::Traffic;
 use crate::stats::Percentiles;
 use serde::Serialize;
-use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 /// All scenarios.
@@ -51,40 +50,36 @@ impl Scenario {
 
 impl Report {
     pub(crate) fn lines(&self) -> String {
-        let mut out = String::new();
-        // INVARIANT: writing to a string cannot fail.
-        for scenario in &self.scenarios {
-            let s = scenario;
-            let _ = writeln!(
-                out,
+        let of_scenarios = self.scenarios.iter().flat_map(Scenario::lines);
+        let skipped = self.skipped.iter().map(|skipped| format!("SKIPPED {skipped}"));
+        of_scenarios.chain(skipped).map(|line| line + "\n").collect()
+    }
+}
+
+impl Scenario {
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
+            format!(
                 "{}: {} kills, {} by the kernel, {} freezes, {} starts without room",
-                s.name, s.kills, s.killed_by_kernel, s.freezes, s.failed_starts
-            );
-            let _ = writeln!(
-                out,
+                self.name, self.kills, self.killed_by_kernel, self.freezes, self.failed_starts
+            ),
+            format!(
                 "  acknowledged {}: 0 lost, 0 twice, 0 invented, order kept, ledger residue 0 ({} checks)",
-                s.acknowledged, s.checks
-            );
-            let _ = writeln!(out, "  there without an acknowledgement: {}", s.unacknowledged);
-            let _ = writeln!(
-                out,
+                self.acknowledged, self.checks
+            ),
+            format!("  there without an acknowledgement: {}", self.unacknowledged),
+            format!(
                 "  {} requests, {} refused, {} broken, {} answers lost, {} old batches sent again",
-                s.requests, s.refused, s.broken, s.lost_answers, s.repeated
-            );
-            if let Some(starts) = &s.starts {
-                let _ = writeln!(
-                    out,
-                    "  start to first answer: p50 {:.0}  p99 {:.0}  max {:.0} ms (n={})",
-                    starts.p50_ms, starts.p99_ms, starts.max_ms, starts.count
-                );
-            }
-            if let Some(recovery) = s.recovery_ms {
-                let _ = writeln!(out, "  all clients acknowledged again {recovery:.0} ms after the pressure");
-            }
-        }
-        for skipped in &self.skipped {
-            let _ = writeln!(out, "SKIPPED {skipped}");
-        }
-        out
+                self.requests, self.refused, self.broken, self.lost_answers, self.repeated
+            ),
+        ];
+        lines.extend(self.starts.map(|starts| {
+            format!(
+                "  start to first answer: p50 {:.0}  p99 {:.0}  max {:.0} ms (n={})",
+                starts.p50_ms, starts.p99_ms, starts.max_ms, starts.count
+            )
+        }));
+        lines.extend(self.recovery_ms.map(|ms| format!("  all clients acknowledged again {ms:.0} ms after the pressure")));
+        lines
     }
 }

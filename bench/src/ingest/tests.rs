@@ -186,11 +186,11 @@ fn starts_and_stops_a_process() {
     std::fs::write(&binary, script).unwrap();
     std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let data_dir = dir.path().join("data");
-    let mut server = Server::start(&Launch::new(&binary, &data_dir, "phc_x", "phx_x")).unwrap();
+    let mut server = Server::start(&Launch { token: "phc_x", ..Launch::new(&binary, &data_dir) }).unwrap();
     assert_eq!(server.address, address);
     assert!(Usage::of(server.pid()).unwrap().resident_bytes > 0);
     assert!(server.stop().unwrap() < Duration::from_secs(5));
-    let refused = Server::start(&Launch::new(&binary, &data_dir, "wrong", "phx_x")).map(|_| ());
+    let refused = Server::start(&Launch { token: "wrong", ..Launch::new(&binary, &data_dir) }).map(|_| ());
     assert!(refused.unwrap_err().to_string().starts_with("an address was expected"));
 }
 
