@@ -10,9 +10,10 @@
 //! # Invariants
 //! - A [`Ticket`] counts against the ceiling until its records are in the journal, which counts them from there on; a client that sends slowly does not
 //!   keep room from others.
-//! - Who waits holds a connection and no memory for a body.
+//! - Who waits holds a connection and no memory for a body; so does who is refused while more are refused than `brake` lets go.
 //! - Imports (`historical_migration`) are taken while half of the room is free and nobody else waits: they are refused first.
 
+mod brake;
 mod hints;
 mod hot;
 mod lanes;
@@ -24,6 +25,7 @@ pub(crate) use memory::{Held, Memory};
 use crate::config::CaptureConfig;
 use crate::metrics;
 use aqueduct_journal::Journal;
+use brake::Brake;
 use hints::Hints;
 use hot::HotKeys;
 use lanes::{Class, Lane, Lanes};
@@ -55,6 +57,7 @@ pub struct Gate {
     state: Mutex<State>,
     hints: Hints,
     memory: Arc<Memory>,
+    brake: Brake,
     wait_max: Duration,
     started: Instant,
 }
@@ -135,13 +138,15 @@ impl Gate {
             decayed_at: Instant::now(),
             jitter: rand::random(),
         };
+        let started = Instant::now();
         Self {
             journal: OnceLock::new(),
             state: Mutex::new(state),
             hints: Hints::default(),
             memory: Arc::new(Memory::new(config.memory_bytes_max)),
+            brake: Brake::new(config.refusals_per_second, started),
             wait_max: Duration::from_millis(config.admit_wait_ms),
-            started: Instant::now(),
+            started,
         }
     }
 
@@ -188,8 +193,17 @@ impl Gate {
     /// Lets a request in, at once or after a moment. `token`: what its head says; `wire_bytes`: what it announces.
     ///
     /// # Errors
-    /// [`Busy`] when there is no room for it in time.
+    /// [`Busy`] when there is no room for it in time; told as fast as the brake lets it.
     pub(crate) async fn enter(self: &Arc<Self>, origin: Origin<'_>, token: Option<&str>, wire_bytes: Option<u64>) -> Result<Ticket, Busy> {
+        let busy = match self.seek(origin, token, wire_bytes).await {
+            Ok(ticket) => return Ok(ticket),
+            Err(busy) => busy,
+        };
+        tokio::time::sleep(self.brake.wait(Instant::now())).await;
+        Err(busy)
+    }
+
+    async fn seek(self: &Arc<Self>, origin: Origin<'_>, token: Option<&str>, wire_bytes: Option<u64>) -> Result<Ticket, Busy> {
         if self.memory.is_short() {
             return Err(self.refuse(&mut self.state.lock(), COST_BYTES_MIN, true));
         }

@@ -11,7 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// An edge whose window, of the smallest size, is full.
 async fn full() -> Edge {
-    let config = CaptureConfig { backlog_ms_max: 0, admit_wait_ms: 100, ..CaptureConfig::default() };
+    full_with(CaptureConfig::default()).await
+}
+
+async fn full_with(config: CaptureConfig) -> Edge {
+    let config = CaptureConfig { backlog_ms_max: 0, admit_wait_ms: 100, ..config };
     let edge = Edge::with(Behaviour::Works, config);
     edge.gate.follow(Arc::<crate::support::MemoryJournal>::clone(&edge.journal) as _);
     let large = format!(r#","properties":{{"a":"{}"}}"#, "x".repeat(355_000));
@@ -46,6 +50,19 @@ async fn both_protocols_are_told_when_to_come_again() {
     is_busy(&answer);
     assert_eq!(answer.json()["error"], "service_unavailable");
     assert_eq!(edge.records().len(), 3, "nothing more was taken");
+}
+
+#[tokio::test]
+async fn refusals_leave_at_their_rate() {
+    let edge = full_with(CaptureConfig { refusals_per_second: 20, ..CaptureConfig::default() }).await;
+    let begun = Instant::now();
+    let refuse = || async {
+        is_busy(&edge.post("/batch/", batch(&[&event("")])).await);
+        begun.elapsed()
+    };
+    let mut left: Vec<_> = <[_; 5]>::from(tokio::join!(refuse(), refuse(), refuse(), refuse(), refuse())).into();
+    left.sort();
+    assert!(left[4] >= left[0] + Duration::from_millis(190), "four gaps of 50 ms: {left:?}");
 }
 
 #[tokio::test]
