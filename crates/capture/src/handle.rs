@@ -4,6 +4,7 @@
 //! - A success is sent after the journal said that all records of the request are durable, and never otherwise.
 //! - A body that takes long to decode is decoded beside the runtime, so that small requests do not wait for large ones.
 
+use crate::accepted::Accepted;
 use crate::append::{NotDurable, append};
 use crate::body::{self, Unread};
 use crate::decode::{Query, Wrapping, with_text};
@@ -66,14 +67,25 @@ async fn take_v0(
     let accepted = accepted.unwrap_or_else(|| Err(CaptureError::NotDurable.into()))?;
     metrics::decoded(route.path, wire_bytes, accepted.decoded_bytes, started.elapsed());
     admitted.settle(state, &accepted.records, wire_bytes);
-    let events = accepted.records.events;
-    remark::account_left_out(state, &accepted.token, accepted.received_at, &accepted.left_out);
-    let appended = append(state, &accepted.records).await;
-    let position =
-        appended.map_err(|failure| not_durable(state, route, &failure, &accepted.receipt, &accepted.records, CaptureError::NotDurable))?;
-    remark::taken(state, position, accepted.receipt, accepted.remarks);
-    metrics::accepted(route.path, events, accepted.dropped);
-    Ok(())
+    keep(state, route, accepted, CaptureError::NotDurable).await
+}
+
+/// Makes a request that was taken durable, and tells ledger and recorder of it. `error`: what its sender is told when it is not durable.
+async fn keep<E>(state: &CaptureState, route: &'static Route, accepted: Accepted, error: E) -> Result<(), Refused<E>> {
+    let Accepted { records, token, received_at, left_out, receipt, remarks, .. } = accepted;
+    remark::account_left_out(state, &token, received_at, &left_out);
+    match append(state, &records).await {
+        Ok(position) => {
+            remark::taken(state, position, receipt, remarks);
+            metrics::accepted(route.path, records.events, left_out.iter().map(|(_, events)| *events as usize).sum());
+            Ok(())
+        }
+        Err(failure) => {
+            note_not_durable(state, route, &failure, receipt.as_ref(), &records);
+            // `append` tells the ledger: only it learns what the journal took after all.
+            Err(Refused { error, about: None, lost: None })
+        }
+    }
 }
 
 fn refused_v0(state: &CaptureState, route: &'static Route, refused: Refused<CaptureError>) -> Response {
@@ -84,20 +96,11 @@ fn refused_v0(state: &CaptureState, route: &'static Route, refused: Refused<Capt
     reply::refusal(&error)
 }
 
-/// Notes why a request is not durable, which its sender is not told; what it is told is `error`.
-fn not_durable<E>(
-    state: &CaptureState,
-    route: &'static Route,
-    failure: &NotDurable,
-    receipt: &Option<Receipt>,
-    records: &Records,
-    error: E,
-) -> Refused<E> {
+/// Notes why a request is not durable, which its sender is not told.
+fn note_not_durable(state: &CaptureState, route: &'static Route, failure: &NotDurable, receipt: Option<&Receipt>, records: &Records) {
     let refusal = failure.refusal();
-    let about = remark::about_records(state.recorder.as_deref(), refusal, receipt.as_ref(), &records.payloads);
+    let about = remark::about_records(state.recorder.as_deref(), refusal, receipt, &records.payloads);
     remark::refused(state, route.path, refusal, StatusCode::SERVICE_UNAVAILABLE, failure.to_string(), about);
-    // `append` tells the ledger: only it learns what the journal took after all.
-    Refused { error, about: None, lost: None }
 }
 
 /// Protocol v1.
@@ -132,17 +135,11 @@ async fn take_v1(state: &Arc<CaptureState>, route: &'static Route, request: Requ
     let work = move |bytes_max| v1::accept(&arrival, &shared.config, shared.recorder.as_deref(), bytes_max);
     let too_large = |refused: &Refused<V1Error>| matches!(refused.error, V1Error::TooLarge { .. });
     let accepted = beside_if_large(wire_bytes, bytes_max, work, too_large).await;
-    let accepted = accepted.unwrap_or_else(|| Err(V1Error::NotDurable.into()))?;
+    let (accepted, results) = accepted.unwrap_or_else(|| Err(V1Error::NotDurable.into()))?;
     metrics::decoded(route.path, wire_bytes, accepted.decoded_bytes, started.elapsed());
     admitted.settle(state, &accepted.records, wire_bytes);
-    let events = accepted.records.events;
-    remark::account_left_out(state, &accepted.token, accepted.received_at, &accepted.left_out);
-    let appended = append(state, &accepted.records).await;
-    let position =
-        appended.map_err(|failure| not_durable(state, route, &failure, &accepted.receipt, &accepted.records, V1Error::NotDurable))?;
-    remark::taken(state, position, accepted.receipt, accepted.remarks);
-    metrics::accepted(route.path, events, accepted.dropped);
-    Ok(accepted.results)
+    keep(state, route, accepted, V1Error::NotDurable).await?;
+    Ok(results)
 }
 
 /// Session replay is not kept: a well-formed body is discarded, so that replay clients do not retry it for ever.

@@ -12,6 +12,7 @@
 //!
 //! Read next: `http/routes.rs` (the table), `handle.rs` (one request), `gate/mod.rs` (admission), `decode/mod.rs` and `v0/shape.rs` (what SDKs send), `reply.rs`.
 
+mod accepted;
 mod admit;
 mod append;
 mod body;

@@ -25,7 +25,7 @@ pub fn decode_v0(request: Request<Bytes>, received_at: UnixMicros, config: &Capt
 /// The description that the sender would be answered.
 pub fn decode_v1(request: Request<Bytes>, received_at: UnixMicros, config: &CaptureConfig) -> Result<(Vec<Bytes>, String), String> {
     let accepted = v1::accept(&arrival(request, received_at), config, None, config.v1_body_decoded_bytes_max);
-    accepted.map(|accepted| (accepted.records.payloads, accepted.results)).map_err(|refused| refused.error.to_string())
+    accepted.map(|(accepted, results)| (accepted.records.payloads, results)).map_err(|refused| refused.error.to_string())
 }
 
 fn arrival(request: Request<Bytes>, received_at: UnixMicros) -> Arrival {

@@ -5,6 +5,7 @@
 //! - The recorder is asked first whether it wants a remark, so that a flood of bad requests costs no look into their bodies.
 
 use crate::peek::{self, Seen};
+use crate::records::Records;
 use crate::request::{Arrival, agent_of, client_ip};
 use crate::state::CaptureState;
 use aqueduct_event::timestamp::TimeFault;
@@ -212,23 +213,24 @@ impl<'a> Notes<'a> {
         }
     }
 
-    pub(crate) fn into_remarks(self) -> Vec<Remark> {
-        self.remarks
+    /// The receipt of the request, if it has `records`, and all remarks.
+    pub(crate) fn finish(self, records: &Records, left_out: u32) -> (Option<Receipt>, Vec<Remark>) {
+        let receipt = self.recorder.filter(|_| records.events > 0).map(|_| self.receipt(records, left_out));
+        (receipt, self.remarks)
     }
-}
 
-/// The receipt of a request that is about to be appended.
-pub(crate) fn receipt(arrival: &Arrival, token: &str, agent: String, events: usize, left_out: usize, records: usize) -> Receipt {
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Receipt {
-        received_at: UnixMicros(arrival.received_at.0),
-        token: token.into(),
-        path: arrival.path.into(),
-        agent: agent.into(),
-        client_address: arrival.client_ip.as_str().into(),
-        events: count(events),
-        left_out: count(left_out),
-        position: JournalPosition(0),
-        records: count(records),
+    fn receipt(&self, records: &Records, left_out: u32) -> Receipt {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Receipt {
+            received_at: self.arrival.received_at,
+            token: self.token.into(),
+            path: self.arrival.path.into(),
+            agent: agent_of(&self.arrival.parts).into(),
+            client_address: self.arrival.client_ip.as_str().into(),
+            events: count(records.events),
+            left_out,
+            position: JournalPosition(0),
+            records: count(records.payloads.len()),
+        }
     }
 }

@@ -7,21 +7,22 @@ mod shape;
 
 pub(crate) use shape::Draft;
 
+use crate::accepted::Accepted;
 use crate::admit::{Admission, admit};
 use crate::clean::cleaned;
 use crate::config::CaptureConfig;
 use crate::decode::{self, Query, Wrapping};
 use crate::error::CaptureError;
 use crate::peek;
-use crate::records::{self, Admitted, Envelope, Records};
+use crate::records::{Admitted, Envelope};
 use crate::remark::{self, Lost, Noted, Notes, Refused};
-use crate::request::{Arrival, agent_of};
+use crate::request::Arrival;
 use crate::token;
 use aqueduct_event::limits::{DISTINCT_ID_CHARS_MAX, EVENT_NAME_CHARS_MAX, RECORD_BYTES_MAX};
 use aqueduct_event::timestamp::{self, TimeClaim};
 use aqueduct_event::verdict::DropReason;
 use aqueduct_event::{RawEvent, UnixMicros, Verdict};
-use aqueduct_ledger::recorder::{Receipt, Recorder, Remark};
+use aqueduct_ledger::recorder::Recorder;
 use shape::{Cookieless, Payload};
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -34,25 +35,6 @@ pub(crate) struct Dialect {
     /// An event without a name is `$identify`.
     pub(crate) engage: bool,
     pub(crate) admission: Admission,
-}
-
-/// What a request left after its checks.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Accepted {
-    pub(crate) records: Records,
-    /// Events dropped by rule; the sender is not told.
-    pub(crate) dropped: usize,
-    /// Bytes of the text after unwrapping.
-    pub(crate) decoded_bytes: usize,
-    /// Empty when no event is left.
-    pub(crate) token: String,
-    pub(crate) received_at: UnixMicros,
-    /// What became of those that were dropped.
-    pub(crate) left_out: Vec<(Verdict, u32)>,
-    /// Kept once the records are durable; `None` when there are none.
-    pub(crate) receipt: Option<Receipt>,
-    /// On events that were left out or got another time.
-    pub(crate) remarks: Vec<Remark>,
 }
 
 /// Unwraps, reads, checks and encodes a request. `bytes_max` caps the unwrapped text.
@@ -79,7 +61,7 @@ pub(crate) fn accept(
         let checked = checked.inspect_err(|error| {
             about = remark::about(recorder, error.refusal(), &arrival.parts, || Cow::Borrowed(text.as_bytes()));
         })?;
-        Ok(Accepted { decoded_bytes: text.len(), ..encode(checked, arrival, query.sent_at, recorder) })
+        Ok(encode(checked, arrival, query.sent_at, recorder, text.len()))
     });
     accepted.map_err(|error| {
         let was_read = !matches!(error, CaptureError::EmptyPayload | CaptureError::Decode(_) | CaptureError::DecodedTooLarge { .. });
@@ -156,7 +138,13 @@ fn token_of<'p>(payload: &'p Payload<'_>) -> Result<&'p str, CaptureError> {
     Ok(token::well_formed(found)?)
 }
 
-fn encode(checked: Checked<'_>, arrival: &Arrival, query_sent_at: Option<UnixMicros>, recorder: Option<&Recorder>) -> Accepted {
+fn encode(
+    checked: Checked<'_>,
+    arrival: &Arrival,
+    query_sent_at: Option<UnixMicros>,
+    recorder: Option<&Recorder>,
+    decoded_bytes: usize,
+) -> Accepted {
     let Checked { payload, token, distinct_ids, dropped } = checked;
     // With nothing left there was no need for a token; the events may have one all the same.
     let shown =
@@ -202,14 +190,9 @@ fn encode(checked: Checked<'_>, arrival: &Arrival, query_sent_at: Option<UnixMic
         user_agent: arrival.user_agent(),
         path: arrival.path,
     };
-    let records = records::encode(&envelope, &admitted);
-    let receipt = recorder
-        .filter(|_| records.events > 0)
-        .map(|_| remark::receipt(arrival, &token, agent_of(&arrival.parts), records.events, dropped.len(), records.payloads.len()));
     let left_out = u32::try_from(dropped.len()).ok().filter(|events| *events > 0);
     let left_out = left_out.map(|events| (Verdict::Dropped(DropReason::PerformanceEvent), events)).into_iter().collect();
-    let remarks = notes.into_remarks();
-    Accepted { records, dropped: dropped.len(), decoded_bytes: 0, token, received_at: now, left_out, receipt, remarks }
+    Accepted::encode(&envelope, &admitted, left_out, notes, decoded_bytes)
 }
 
 /// A uuid of version 7 for an event that came without.

@@ -14,18 +14,19 @@ mod splice;
 pub(crate) use error::V1Error;
 pub(crate) use head::bearer;
 
+use crate::accepted::Accepted;
 use crate::config::CaptureConfig;
 use crate::decode::{inflate, inflate_buffer};
 use crate::error::DecodeError;
 use crate::json::{Raw, mend_surrogates};
 use crate::peek;
-use crate::records::{self, Admitted, Envelope, Records};
+use crate::records::{Admitted, Envelope};
 use crate::remark::{self, Lost, Noted, Notes, Refused};
 use crate::reply;
-use crate::request::{Arrival, agent_of};
+use crate::request::Arrival;
 use aqueduct_event::limits::RECORD_BYTES_MAX;
 use aqueduct_event::{RawEvent, UnixMicros, Verdict, timestamp};
-use aqueduct_ledger::recorder::{Receipt, Recorder, Remark};
+use aqueduct_ledger::recorder::Recorder;
 use axum::response::Response;
 use head::{Head, REQUEST_ID};
 use http::header::DATE;
@@ -36,26 +37,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// A batch that was taken: what to make durable, and what to say then.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Accepted {
-    pub(crate) records: Records,
-    /// Events that were not taken; their senders are told why.
-    pub(crate) dropped: usize,
-    pub(crate) decoded_bytes: usize,
-    /// The body of the answer.
-    pub(crate) results: String,
-    pub(crate) token: String,
-    pub(crate) received_at: UnixMicros,
-    /// What became of those that were not taken.
-    pub(crate) left_out: Vec<(Verdict, u32)>,
-    /// Kept once the records are durable; `None` when there are none.
-    pub(crate) receipt: Option<Receipt>,
-    /// On events that were left out or got another time.
-    pub(crate) remarks: Vec<Remark>,
-}
-
-/// Checks headers, unpacks, reads, judges each event, encodes those that are good.
+/// Checks headers, unpacks, reads, judges each event, encodes those that are good. With it the body of the answer that is due once they are durable.
 ///
 /// # Errors
 /// [`V1Error`] for what refuses the whole batch.
@@ -64,7 +46,7 @@ pub(crate) fn accept(
     config: &CaptureConfig,
     recorder: Option<&Recorder>,
     bytes_max: usize,
-) -> Result<Accepted, Refused<V1Error>> {
+) -> Result<(Accepted, String), Refused<V1Error>> {
     let mut events = None;
     judged(arrival, config, recorder, bytes_max, &mut events).map_err(|error| {
         // A body that is too large for here is tried again with the true limit.
@@ -94,7 +76,7 @@ fn judged(
     recorder: Option<&Recorder>,
     bytes_max: usize,
     found: &mut Option<u32>,
-) -> Result<Accepted, V1Error> {
+) -> Result<(Accepted, String), V1Error> {
     let head = Head::read(&arrival.parts)?;
     if arrival.body.is_empty() {
         return Err(V1Error::EmptyBody);
@@ -110,8 +92,7 @@ fn judged(
         let batch = shape::read(text).map_err(|error| V1Error::Parse(error.to_string()))?;
         *found = batch.events.as_ref().and_then(|events| u32::try_from(events.len()).ok());
         let (events, uuids) = whole(&batch)?;
-        let accepted = judge(&batch, events, &uuids, &head, arrival, (config, recorder))?;
-        Ok(Accepted { decoded_bytes: text.len(), ..accepted })
+        judge(&batch, events, &uuids, &head, arrival, (config, recorder), text.len())
     })
 }
 
@@ -152,7 +133,8 @@ fn judge(
     head: &Head,
     arrival: &Arrival,
     (config, recorder): (&CaptureConfig, Option<&Recorder>),
-) -> Result<Accepted, V1Error> {
+    decoded_bytes: usize,
+) -> Result<(Accepted, String), V1Error> {
     let mut notes = Notes::new(recorder, arrival, &head.token);
     let event_bytes_max = config.event_bytes_max.min(RECORD_BYTES_MAX / 4);
     let mut results = Results::new(events.len());
@@ -185,13 +167,7 @@ fn judge(
         user_agent: arrival.user_agent(),
         path: arrival.path,
     };
-    let dropped = events.len() - admitted.len();
-    let records = records::encode(&envelope, &admitted);
-    let receipt = recorder
-        .filter(|_| records.events > 0)
-        .map(|_| remark::receipt(arrival, &head.token, agent_of(&arrival.parts), records.events, dropped, records.payloads.len()));
-    let (results, remarks, received_at) = (results.finish(), notes.into_remarks(), arrival.received_at);
-    Ok(Accepted { records, dropped, decoded_bytes: 0, results, token: head.token.clone(), received_at, left_out, receipt, remarks })
+    Ok((Accepted::encode(&envelope, &admitted, left_out, notes, decoded_bytes), results.finish()))
 }
 
 fn admitted<'a>(
