@@ -3,7 +3,9 @@
 //! - The most it can do: closed loop, until everything acknowledged can be queried.
 //! - The same clients at 5 and at 40 times that rate, as an open loop: a batch that is refused goes back to the others and is offered again, as by a client
 //!   that retries. Goodput is what was acknowledged and can be queried, divided by the time of the phase.
-//! - After each: half of the maximum again, until a second passes in which nothing is refused and marked events are visible at once.
+//! - After each: until marked events are taken and visible at once.
+//! - Fairness: events of a quiet project, from sending until they are seen, beside a project that sends its usual rate (a twentieth of the maximum) and beside
+//!   the same one at 100 times that.
 //!
 //! The driver runs on the same cores. What it could really offer is in the table; it is less than asked where the machine is small.
 
@@ -22,6 +24,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+
+/// What a project usually sends, as a part of the maximum.
+const USUAL: f64 = 0.05;
+/// The noisy project sends so many times its usual rate.
+const NOISE: f64 = 100.0;
 
 const VISIBLE_PATIENCE: Duration = Duration::from_secs(120);
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
@@ -65,7 +72,6 @@ pub(crate) struct OverloadArgs {
 /// One phase of too much.
 #[derive(Clone, Debug)]
 struct Overload {
-    times: u32,
     /// Events per second that the driver could offer.
     offered_per_second: f64,
     goodput_per_second: f64,
@@ -73,6 +79,8 @@ struct Overload {
     refused_requests: u64,
     broken_requests: u64,
     visible: Option<Percentiles>,
+    /// Of marked events, from sending.
+    whole: Option<Percentiles>,
     /// From the end of the phase until everything acknowledged was in the count.
     all_visible_ms: f64,
     /// From the end of the phase until marked events are visible at once again.
@@ -97,20 +105,37 @@ fn measure(args: &OverloadArgs, data_dir: &Path) -> anyhow::Result<()> {
         .collect::<Result<_, _>>()?;
     let mut server = Server::start(&Launch { settings: &settings, ..Launch::new(&args.server, data_dir) })?;
     let target = Target::of(&server);
-    let mut run = Run { args, target, pid: server.pid(), acknowledged: 0, streams: 0, probes: Arc::default() };
+    let mut run = Run { args, watched: target.clone(), target, pid: server.pid(), acknowledged: 0, streams: 0, probes: Arc::default() };
 
     let maximum = run.maximum(&runtime)?;
     println!("maximum: {maximum:.0} events/s accepted and queryable");
     for times in &args.times {
-        let overload = run.overload(&runtime, maximum, *times)?;
+        let overload = run.overload(&runtime, maximum * f64::from(*times))?;
+        println!("{times} times the maximum:");
         print_overload(&overload, maximum);
+    }
+    let quiet = runtime.block_on(run.target.new_project("quiet"))?;
+    for (name, rate) in [("its usual rate", USUAL), ("100 times that", USUAL * NOISE)] {
+        run.watched = quiet.clone();
+        let beside = run.overload(&runtime, maximum * rate)?;
+        println!(
+            "a quiet project beside one that sends {name}, {:.0} events/s offered, {:.0} taken",
+            beside.offered_per_second, beside.goodput_per_second
+        );
+        print_percentiles("from sending until seen", beside.whole.as_ref());
     }
     server.stop()?;
     Ok(())
 }
 
+fn print_percentiles(what: &str, of: Option<&Percentiles>) {
+    if let Some(of) = of {
+        println!("  {what}: p50 {:.0}  p99 {:.0}  max {:.0} ms (n={})", of.p50_ms, of.p99_ms, of.max_ms, of.count);
+    }
+}
+
 fn print_overload(of: &Overload, maximum: f64) {
-    println!("{} times: offered {:.0} events/s ({:.1} times)", of.times, of.offered_per_second, of.offered_per_second / maximum);
+    println!("  offered {:.0} events/s ({:.1} times)", of.offered_per_second, of.offered_per_second / maximum);
     println!(
         "  goodput {:.0} events/s = {:.0} % of the maximum; {} acknowledged, all there; {} requests refused, {} broken",
         of.goodput_per_second,
@@ -119,12 +144,7 @@ fn print_overload(of: &Overload, maximum: f64) {
         of.refused_requests,
         of.broken_requests
     );
-    if let Some(visible) = &of.visible {
-        println!(
-            "  marked events visible: p50 {:.0}  p99 {:.0}  max {:.0} ms (n={})",
-            visible.p50_ms, visible.p99_ms, visible.max_ms, visible.count
-        );
-    }
+    print_percentiles("marked events visible after the acknowledgement", of.visible.as_ref());
     println!(
         "  all visible {:.0} ms after the end, normal after {:.0} ms; peak memory {:.0} MiB",
         of.all_visible_ms,
@@ -137,6 +157,8 @@ fn print_overload(of: &Overload, maximum: f64) {
 struct Run<'a> {
     args: &'a OverloadArgs,
     target: Target,
+    /// Whose marked events are watched.
+    watched: Target,
     pid: u32,
     acknowledged: u64,
     streams: u64,
@@ -171,11 +193,11 @@ impl Run<'_> {
         Ok(outcome.events as f64 / started.elapsed().as_secs_f64())
     }
 
-    fn overload(&mut self, runtime: &Runtime, maximum: f64, times: u32) -> anyhow::Result<Overload> {
+    fn overload(&mut self, runtime: &Runtime, per_second: f64) -> anyhow::Result<Overload> {
         let offer = Arc::new(Offer {
             address: self.target.address.clone(),
             batches: Mutex::new(self.make(self.args.seconds)?),
-            gap: Duration::from_secs_f64(EVENTS_PER_BATCH as f64 / (maximum * f64::from(times))),
+            gap: Duration::from_secs_f64(EVENTS_PER_BATCH as f64 / per_second),
             started: Instant::now(),
             time: Duration::from_secs(self.args.seconds),
             slot: AtomicU64::new(0),
@@ -183,10 +205,10 @@ impl Run<'_> {
             refused: AtomicU64::new(0),
             broken: AtomicU64::new(0),
         });
-        eprintln!("offering {times} times the maximum");
+        eprintln!("offering {per_second:.0} events/s");
         let stop = Arc::new(AtomicBool::new(false));
-        let (target, numbers) = (self.target.clone(), Arc::clone(&self.probes));
-        let probing = runtime.spawn(probe_patiently(target, numbers, Arc::clone(&stop)));
+        let (watched, numbers) = (self.watched.clone(), Arc::clone(&self.probes));
+        let probing = runtime.spawn(probe::run(watched, numbers, u64::MAX, PROBE_PAUSE, Arc::clone(&stop)));
         let senders: Vec<_> = (0..self.args.connections).map(|_| runtime.spawn(Arc::clone(&offer).send())).collect();
         for sender in senders {
             runtime.block_on(sender)?;
@@ -197,20 +219,20 @@ impl Run<'_> {
         let acknowledged = offer.acknowledged.load(Ordering::Relaxed);
         ensure!(!offer.batches().is_empty(), "the server took all that was made: raise --made-per-second");
         self.acknowledged += acknowledged;
-        let visible = runtime.block_on(probing)??;
+        let probes = runtime.block_on(probing)??;
         let all_visible = runtime.block_on(probe::wait_for_count(&self.target, self.acknowledged, VISIBLE_PATIENCE))?;
         let all_visible = all_visible.max(ended.elapsed());
         runtime.block_on(self.until_normal())?;
         let refused = offer.refused.load(Ordering::Relaxed);
         let broken = offer.broken.load(Ordering::Relaxed);
         Ok(Overload {
-            times,
             offered_per_second: ((refused + broken) * EVENTS_PER_BATCH + acknowledged) as f64 / seconds,
             goodput_per_second: acknowledged as f64 / (seconds + all_visible.as_secs_f64()),
             acknowledged,
             refused_requests: refused,
             broken_requests: broken,
-            visible,
+            visible: probes.visible.percentiles(),
+            whole: probes.whole.percentiles(),
             all_visible_ms: all_visible.as_secs_f64() * 1000.0,
             normal_ms: ended.elapsed().as_secs_f64() * 1000.0,
             resident_peak_bytes: Usage::of(self.pid)?.resident_peak_bytes,
@@ -229,18 +251,6 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
-
-/// Marks events one after the other; one that is refused is tried again after a pause, as clients do.
-async fn probe_patiently(target: Target, numbers: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> anyhow::Result<Option<Percentiles>> {
-    let mut all = crate::stats::Durations::default();
-    while !stop.load(Ordering::Relaxed) {
-        if let Ok(probes) = probe::run(target.clone(), Arc::clone(&numbers), 1, Duration::ZERO, Arc::default()).await {
-            all.extend(probes.visible);
-        }
-        tokio::time::sleep(PROBE_PAUSE).await;
-    }
-    Ok(all.percentiles())
 }
 
 /// What is offered, and what came of it.

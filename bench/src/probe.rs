@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Between two looks for a marked event; also how exact the figure is.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
+/// Before a refused marked event is sent again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// A marked event that is not there by then has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -34,13 +36,22 @@ impl Target {
         Self { address: server.address.clone(), token: TOKEN.to_owned(), key: KEY.to_owned(), project: 1 }
     }
 
+    /// A new project of the same server.
+    pub(crate) async fn new_project(&self, name: &str) -> anyhow::Result<Self> {
+        let mut connection = Connection::open(&self.address).await?;
+        let made = self.ask(&mut connection, "POST", "/api/projects/", json!({ "name": name }).to_string().as_bytes()).await?;
+        let token = made["api_token"].as_str().context("a project with api_token expected")?.to_owned();
+        let project = made["id"].as_u64().and_then(|id| u32::try_from(id).ok()).context("a project with id expected")?;
+        Ok(Self { token, project, ..self.clone() })
+    }
+
     /// The JSON that the API answers with.
     pub(crate) async fn ask(&self, connection: &mut Connection, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Value> {
         let authorization = format!("Bearer {}", self.key);
         let headers = [("Content-Type", "application/json"), ("Authorization", authorization.as_str())];
         let answer = connection.send(&request(method, path, &headers, body)).await?;
         let text = String::from_utf8_lossy(&answer.body);
-        if answer.status != 200 {
+        if !matches!(answer.status, 200 | 201) {
             bail!("{path}: status {}: {}", answer.status, text.chars().take(500).collect::<String>());
         }
         serde_json::from_slice(&answer.body).with_context(|| format!("{path}: JSON expected, found {text}"))
@@ -72,8 +83,10 @@ impl Target {
 pub(crate) struct Probes {
     /// From the acknowledgement until the event was in an answer.
     pub(crate) visible: Durations,
-    /// From sending until the acknowledgement of the marked event.
+    /// From sending until the acknowledgement of the marked event, which is sent again while it is refused.
     pub(crate) acknowledged: Durations,
+    /// Both together: how old an event is when it is first seen.
+    pub(crate) whole: Durations,
 }
 
 /// Marks events one after the other until `stop` or until `count` were seen.
@@ -101,10 +114,15 @@ async fn probe(target: &Target, connection: &mut Connection, number: u64, probes
     let marked = json!({ "api_key": target.token, "batch": [
         { "event": "bench_probe", "distinct_id": format!("probe-{number}"), "properties": { "probe": number } },
     ]});
+    let request = batch_request(marked.to_string().as_bytes())?;
     let sent = Instant::now();
-    let answer = connection.send(&batch_request(marked.to_string().as_bytes())?).await?;
-    if answer.status != 200 {
-        bail!("marked event: status {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+    loop {
+        let answer = connection.send(&request).await?;
+        match answer.status {
+            200 => break,
+            429 | 503 if sent.elapsed() < PATIENCE => tokio::time::sleep(RETRY_PAUSE).await,
+            status => bail!("marked event: status {status}: {}", String::from_utf8_lossy(&answer.body)),
+        }
     }
     let acknowledged = Instant::now();
     probes.acknowledged.push(acknowledged - sent);
@@ -116,6 +134,7 @@ async fn probe(target: &Target, connection: &mut Connection, number: u64, probes
         tokio::time::sleep(LOOK_PAUSE).await;
     }
     probes.visible.push(acknowledged.elapsed());
+    probes.whole.push(sent.elapsed());
     Ok(())
 }
 
