@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. The rest serve them.
-.PHONY: run build ui assets test test-rust test-ui test-e2e test-crash crash soak lint format docs bench fuzz clean
+.PHONY: run build ui assets test test-rust test-ui test-e2e test-crash crash soak lint format docs bench bench-queries fuzz clean
 
 CARGO ?= cargo
 
@@ -58,6 +58,12 @@ docs:
 ## bench: measures the whole path; prints a table
 bench: build
 	$(CARGO) run --release --locked --package bench -- ingest
+
+## bench-queries: the same questions of the server, of ClickHouse and of DuckDB: `make bench-queries [EVENTS=2000000] [PYTHON=venv/bin/python]`
+EVENTS ?= 20000000
+PYTHON ?= python3
+bench-queries: build
+	$(CARGO) run --release --locked --package bench -- queries --events $(EVENTS) --python $(PYTHON)
 
 ## soak: the simulator on seed after seed: `make soak SECONDS=600 [SEED=1000000]`
 SECONDS ?= 60

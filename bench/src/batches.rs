@@ -14,16 +14,18 @@ pub(crate) const EVENTS_PER_BATCH: u64 = 100;
 /// Threads that make batches, while the server rests.
 const MAKERS: u64 = 2;
 
+/// The streams that `count` requests are made of, each with its number of requests.
+pub(crate) fn streams(plan: Plan, count: u64) -> impl Iterator<Item = (Plan, u64)> {
+    (0..MAKERS).map(move |maker| {
+        let share = count / MAKERS + u64::from(maker < count % MAKERS);
+        (Plan { stream: plan.stream * MAKERS + maker, events: share * EVENTS_PER_BATCH, ..plan }, share)
+    })
+}
+
 /// Makes `count` requests. The times of the events fill the plan's span.
 pub(crate) fn make(plan: Plan, count: u64, token: &str) -> anyhow::Result<Vec<Bytes>> {
     let made = std::thread::scope(|scope| {
-        let makers: Vec<_> = (0..MAKERS)
-            .map(|maker| {
-                let share = count / MAKERS + u64::from(maker < count % MAKERS);
-                let plan = Plan { stream: plan.stream * MAKERS + maker, events: share * EVENTS_PER_BATCH, ..plan };
-                scope.spawn(move || make_some(plan, share, token))
-            })
-            .collect();
+        let makers: Vec<_> = streams(plan, count).map(|(plan, share)| scope.spawn(move || make_some(plan, share, token))).collect();
         makers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
     let mut streams = Vec::new();

@@ -55,6 +55,17 @@ fn tree_bytes(path: &Path) -> u64 {
     entries.map(|entry| tree_bytes(&entry.path())).sum()
 }
 
+/// Bytes of the files in `dir` by the ends of their names.
+pub(crate) fn bytes_by_extension(dir: &Path) -> std::io::Result<BTreeMap<String, u64>> {
+    let mut bytes = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let extension = path.extension().map_or_else(String::new, |extension| extension.to_string_lossy().into_owned());
+        *bytes.entry(extension).or_default() += tree_bytes(&path);
+    }
+    Ok(bytes)
+}
+
 /// Waits until nothing has changed in `dir` for `quiet`, at most `patience`.
 pub(crate) fn wait_until_quiet(dir: &Path, quiet: Duration, patience: Duration) -> std::io::Result<BTreeMap<String, u64>> {
     let started = Instant::now();
@@ -82,6 +93,8 @@ mod tests {
         let used = wait_until_quiet(dir.path(), Duration::from_millis(1), Duration::from_secs(1)).expect("sizes");
         assert_eq!(used.keys().collect::<Vec<_>>(), ["lone", "store"]);
         assert!(used["store"] >= 10_000 && used["lone"] >= 5_000);
+        fs::write(dir.path().join("b.x"), vec![1; 5_000]).expect("file");
+        assert!(bytes_by_extension(dir.path()).expect("sizes")["x"] >= 5_000);
         assert_eq!(measure_sync(dir.path()).expect("syncs").count, SYNCS);
     }
 }

@@ -9,9 +9,10 @@ mod catalog;
 mod json;
 mod traits;
 
+pub(crate) use catalog::EVENT_NAMES;
 pub(crate) use json::{write_http, write_ndjson};
 
-use catalog::{EVENT_NAMES, FIRST_EVENT, Names};
+use catalog::{FIRST_EVENT, Names};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::cmp::Reverse;

@@ -1,5 +1,5 @@
 //! The benchmark kit: `bench ingest` drives a server end to end over HTTP and prints one table; `bench overload` offers it too much; `bench crash` kills and starves a server and checks that nothing
-//! was lost; `bench generate` writes the same events for other engines.
+//! was lost; `bench queries` asks the same questions of it and of other engines; `bench generate` writes the same events for other engines.
 //!
 //! It links none of the product's crates: what it measures is what any client would see. How to read the table: `bench/README.md`.
 
@@ -13,6 +13,7 @@ mod load;
 mod overload;
 mod probe;
 mod process;
+mod queries;
 mod report;
 mod stats;
 
@@ -42,6 +43,8 @@ enum Command {
     Overload(overload::OverloadArgs),
     /// Kill, freeze and starve a server under load, then compare what is there with what clients were told.
     Crash(crash::CrashArgs),
+    /// Ask the same questions of the server, of ClickHouse and of DuckDB, over the same events; print one table.
+    Queries(queries::QueriesArgs),
     /// Write events as NDJSON.
     Generate(GenerateArgs),
 }
@@ -73,6 +76,7 @@ fn main() -> anyhow::Result<()> {
         Command::Ingest(args) => ingest::run(&args),
         Command::Overload(args) => overload::run(&args),
         Command::Crash(args) => crash::run(&args),
+        Command::Queries(args) => queries::run(&args),
         Command::Generate(args) => generate(&args),
     }
 }

@@ -7,7 +7,7 @@ pub(super) const FIRST_EVENT: &str = "$pageview";
 pub(super) const PURCHASE: &str = "purchase_completed";
 
 /// All event names; their order is that of their frequency, roughly.
-pub(super) const EVENT_NAMES: [&str; 40] = [
+pub(crate) const EVENT_NAMES: [&str; 40] = [
     "$pageview",
     "$autocapture",
     "$pageleave",

@@ -23,17 +23,22 @@ pub(crate) fn write_http(event: &Event, out: &mut String) {
     out.push('}');
 }
 
-/// One line without its end: the event and its person's properties, for engines that have neither persons nor SDKs.
+/// One line without its end: the event and its person, for engines that have neither persons nor SDKs. Who is not known by name has no properties,
+/// as over HTTP.
 pub(crate) fn write_ndjson(event: &Event, out: &mut String) {
     let person = Traits::of(event.person);
     let _ = write!(out, r#"{{"project_id":1,"uuid":"{}","event":"{}","distinct_id":""#, event.uuid, event.name);
     person.write_distinct_id(out);
-    out.push_str(r#"","timestamp":""#);
+    let _ = write!(out, r#"","person":{},"timestamp":""#, event.person);
     write_time(event.time_millis, out);
     out.push_str(r#"","properties":"#);
     write_properties(event, person, out);
     out.push_str(r#","person_properties":"#);
-    person.write_person_properties(out);
+    if person.is_identified() {
+        person.write_person_properties(out);
+    } else {
+        out.push_str("{}");
+    }
     out.push('}');
 }
 
