@@ -31,7 +31,7 @@ pub struct CaptureConfig {
     /// Largest event with all its properties, as JSON. Default: 1,000,000 bytes.
     pub event_bytes_max: usize,
     /// How long what was accepted may take to become visible at the present rate of processing, in milliseconds. Requests beyond it wait a moment, then are
-    /// answered 503. More: longer bursts are taken at once, and under overload events become visible later. Default: 250 ms.
+    /// answered 503. More: longer bursts are taken at once, and under overload events become visible later. Default: 100 ms.
     pub backlog_ms_max: u64,
     /// How many bytes of records may be accepted and not yet visible, also while nothing can become visible. Default: 4 GiB.
     pub backlog_bytes_max: u64,
@@ -62,7 +62,7 @@ impl Default for CaptureConfig {
             v1_body_decoded_bytes_max: limits::V1_BODY_DECODED_BYTES_MAX,
             telemetry_wire_bytes_max: 10 * limits::MIB,
             event_bytes_max: limits::EVENT_BYTES_MAX,
-            backlog_ms_max: 250,
+            backlog_ms_max: 100,
             backlog_bytes_max: 4096 * limits::MIB as u64,
             admit_wait_ms: 1_500,
             refusals_per_second: 500,
