@@ -1,7 +1,7 @@
 //! The people behind the numbers of insights: from an actors request to the insight that knows them.
 
 use super::actors::{Absorb, Actor, ActorId};
-use super::{InsightContext, funnels, lifecycle, parsed, paths, retention, stickiness, trends};
+use super::{InsightContext, Select, funnels, lifecycle, parsed, paths, retention, stickiness, trends};
 use crate::error::QueryError;
 use crate::hogql::ast::Query;
 use crate::resolve::QueryContext;
@@ -126,8 +126,14 @@ impl InsightActors {
 ///
 /// # Errors
 /// [`QueryError`] as named there.
-pub(crate) fn actors(kind: &str, request: &Value, context: &QueryContext, stop: &AtomicBool) -> Result<ActorSource, QueryError> {
-    let context = InsightContext::new(context, stop);
+pub(crate) fn actors(
+    kind: &str,
+    request: &Value,
+    context: &QueryContext,
+    selects: &(dyn Select + Sync),
+    stop: &AtomicBool,
+) -> Result<ActorSource, QueryError> {
+    let context = InsightContext::new(context, selects, stop);
     match kind {
         "InsightActorsQuery" | "StickinessActorsQuery" => {
             let asked: InsightActors = parsed(request)?;

@@ -47,6 +47,11 @@ impl Buckets {
         (self.from, self.to)
     }
 
+    /// The bucket that begins exactly then.
+    pub(crate) fn starting_at(&self, micros: i64) -> Option<usize> {
+        self.starts.binary_search(&micros).ok()
+    }
+
     /// The bucket of a time.
     #[inline]
     pub(crate) fn of(&self, micros: i64) -> u32 {

@@ -1,6 +1,8 @@
 //! Breakdown values as small numbers: texts are interned once per part's dictionary, rows carry codes.
 
 use crate::error::QueryError;
+use crate::hogql::ast::{CompareOp, Expr};
+use crate::hogql::build::{and, call, compare};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
@@ -43,6 +45,18 @@ impl Bins {
         }
         edges.push(round(max + 0.01));
         Self { edges }
+    }
+
+    /// The name of the bin of a number as an expression; NULL outside of all.
+    pub(crate) fn expr(&self, number: &Expr) -> Expr {
+        let mut args = Vec::new();
+        for edges in self.edges.windows(2) {
+            let inside = [(CompareOp::GtEq, edges[0]), (CompareOp::Lt, edges[1])];
+            args.push(and(inside.map(|(op, edge)| compare(op, number.clone(), Expr::lit(edge))).into()));
+            args.push(Expr::lit(self.name(edges[0]).unwrap_or_default()));
+        }
+        args.push(Expr::null());
+        call("multiIf", args)
     }
 
     fn name(&self, value: f64) -> Option<String> {

@@ -28,18 +28,20 @@ mod trends;
 
 pub(crate) use actor_source::{ActorSource, FoundActors, InsightActors, actors};
 
-use crate::dates::{Calendar, QueryRange};
+use crate::dates::{Calendar, QueryRange, RangeRequest};
 use crate::error::QueryError;
-use crate::hogql::ast::Expr;
+use crate::hogql::ast::{Expr, Query};
+use crate::hogql::build::or;
 use crate::resolve::{QueryContext, compile_rows};
 use crate::scan::RowProgram;
 use aqueduct_catalog::{PropertyParent, PropertyType};
 use aqueduct_store::{EventColumn, Part, ProjectView};
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::TimestampMicrosecondType;
 use jiff::Timestamp;
 use jiff::civil::Weekday;
+use model::Series;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,10 +59,19 @@ pub(crate) struct InsightResult {
     pub(crate) range: Option<QueryRange>,
 }
 
+/// Runs the SELECTs that some insights need beside their operators.
+pub(crate) trait Select {
+    /// The rows of a query, to its end. The calling thread waits.
+    ///
+    /// # Errors
+    /// [`QueryError`] of planning or of a row.
+    fn select(&self, query: &Query) -> Result<Vec<RecordBatch>, QueryError>;
+}
+
 /// A project at one moment, as insights see it.
-#[derive(Debug)]
 pub(crate) struct InsightContext<'a> {
     query: &'a QueryContext,
+    selects: &'a (dyn Select + Sync),
     calendar: Calendar,
     /// Set when nobody waits for the answer any more.
     stop: &'a AtomicBool,
@@ -78,8 +89,14 @@ pub(crate) fn knows(kind: &str) -> bool {
 ///
 /// # Errors
 /// [`QueryError`] as named there.
-pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext, stop: &AtomicBool) -> Result<InsightResult, QueryError> {
-    let context = InsightContext::new(context, stop);
+pub(crate) fn run(
+    kind: &str,
+    query: &Value,
+    context: &QueryContext,
+    selects: &(dyn Select + Sync),
+    stop: &AtomicBool,
+) -> Result<InsightResult, QueryError> {
+    let context = InsightContext::new(context, selects, stop);
     match kind {
         "TrendsQuery" => trends::run(&parsed(query)?, &context),
         "FunnelsQuery" => funnels::run(&parsed(query)?, &context),
@@ -98,11 +115,40 @@ fn parsed<T: serde::de::DeserializeOwned>(query: &Value) -> Result<T, QueryError
 }
 
 impl<'a> InsightContext<'a> {
-    fn new(query: &'a QueryContext, stop: &'a AtomicBool) -> Self {
+    fn new(query: &'a QueryContext, selects: &'a (dyn Select + Sync), stop: &'a AtomicBool) -> Self {
         let now = Timestamp::from_microsecond(query.now.0).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(query.scan.zone().clone());
         let week_start = if query.project.week_start_day == 1 { Weekday::Monday } else { Weekday::Sunday };
         let earliest_micros = query.scan.view().shards().iter().flatten().map(|part| part.time_range().0).min();
-        Self { query, calendar: Calendar { now, week_start, earliest_micros }, stop }
+        Self { query, selects, calendar: Calendar { now, week_start, earliest_micros }, stop }
+    }
+
+    /// The rows of a query.
+    fn select(&self, query: &Query) -> Result<Vec<RecordBatch>, QueryError> {
+        self.check()?;
+        self.selects.select(query)
+    }
+
+    /// The calendar for a range over these series: `all` begins with the earliest of their events.
+    fn calendar_of(&self, series: &[Series], request: &RangeRequest) -> Result<Calendar, QueryError> {
+        if request.date_from.as_deref() != Some("all") {
+            return Ok(self.calendar.clone());
+        }
+        let events = series.iter().map(|series| series.target()?.condition()).collect::<Result<Vec<_>, _>>()?;
+        let program = self.compile(&[or(events)])?;
+        let earliest = self.over_shards(|parts| {
+            let mut earliest: Option<i64> = None;
+            // Parts that begin later than what was found need no look.
+            for part in parts {
+                if earliest.is_none_or(|earliest| part.time_range().0 < earliest) {
+                    let (passes, times) = (truth(&program.evaluate(part)?[0])?, times_of(part)?);
+                    let first = times.iter().zip(passes).filter_map(|(time, passes)| passes.then_some(*time)).min();
+                    earliest = earliest.into_iter().chain(first).min();
+                }
+            }
+            Ok(earliest)
+        })?;
+        let earliest = earliest.into_iter().flatten().min();
+        Ok(Calendar { earliest_micros: earliest.or(self.calendar.earliest_micros), ..self.calendar.clone() })
     }
 
     fn view(&self) -> &Arc<dyn ProjectView> {

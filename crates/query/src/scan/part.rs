@@ -9,7 +9,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
 };
 use arrow::compute::take;
-use arrow::datatypes::{Int32Type, SchemaRef, UInt8Type};
+use arrow::datatypes::{Int32Type, Int64Type, SchemaRef, UInt8Type};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ impl PartColumns {
             VirtualColumn::Session(field) => {
                 let sessions = self.context.sessions()?;
                 let places = self.session_places()?;
-                gather(&sessions.column(field, &self.context)?, &places)?
+                numbers_of_none_are_zero(gather(&sessions.column(field, &self.context)?, &places)?)
             }
             VirtualColumn::ElementsHref => elements::href(&self.part.column(EventColumn::ElementsChain)?),
             VirtualColumn::ElementsTexts => elements::texts(&self.part.column(EventColumn::ElementsChain)?)?,
@@ -137,5 +137,13 @@ impl PartColumns {
         let column = crate::json::property_of_objects(objects.values().as_string::<i32>(), key);
         let values = property_array(Some(&column), kind, objects.values().len(), self.context.zone());
         Ok(take(values.as_ref(), objects.keys(), None)?)
+    }
+}
+
+/// Rows without a session have its numbers as 0, as ClickHouse's joins answer for columns that cannot be NULL.
+fn numbers_of_none_are_zero(column: ArrayRef) -> ArrayRef {
+    match column.as_primitive_opt::<Int64Type>() {
+        Some(numbers) if numbers.null_count() > 0 => Arc::new(Int64Array::from_iter_values(numbers.iter().map(Option::unwrap_or_default))),
+        _ => column,
     }
 }

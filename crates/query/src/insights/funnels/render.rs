@@ -120,7 +120,7 @@ fn line(entered: &[Entered], range: &QueryRange) -> Map<String, Value> {
         ("count", json!(rates.len())),
         ("data", json!(rates)),
         ("days", days::days(&starts, range.interval)),
-        ("labels", days::labels(&starts, range.interval)),
+        ("labels", days::labels(&starts, range)),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

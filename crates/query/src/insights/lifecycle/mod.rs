@@ -47,7 +47,7 @@ pub(super) fn run(query: &LifecycleQuery, context: &InsightContext<'_>) -> Resul
         return Err(QueryError::Request { detail: "lifecycle needs a series".to_owned(), attr: Some("series") });
     };
     let request = query.date_range.clone().unwrap_or_default();
-    let range = QueryRange::new(&request, query.interval.unwrap_or_default(), &context.calendar);
+    let range = QueryRange::new(&request, query.interval.unwrap_or_default(), &context.calendar_of(&query.series, &request)?);
     let intervals = Intervals::of(&range);
     let counts = operator(query, &intervals, context)?.run(context)?;
     let shown: Vec<usize> = (1..intervals.starts.len()).filter(|at| intervals.is_shown(*at, &range)).collect();
@@ -65,7 +65,7 @@ pub(super) fn run(query: &LifecycleQuery, context: &InsightContext<'_>) -> Resul
             "action": action,
             "count": data.iter().sum::<f64>(),
             "data": data,
-            "labels": days::labels(&starts, range.interval),
+            "labels": days::labels(&starts, &range),
             "days": days::days(&starts, range.interval),
             "label": format!("{} - {}", series.label(), status.name()),
             "status": status.name(),
@@ -81,7 +81,7 @@ pub(super) fn run(query: &LifecycleQuery, context: &InsightContext<'_>) -> Resul
 /// [`QueryError`] as for the query itself; [`QueryError::Request`] when there is no such status.
 pub(super) fn actors(query: &LifecycleQuery, asked: &InsightActors, context: &InsightContext<'_>) -> Result<FoundActors, QueryError> {
     let request = query.date_range.clone().unwrap_or_default();
-    let range = QueryRange::new(&request, query.interval.unwrap_or_default(), &context.calendar);
+    let range = QueryRange::new(&request, query.interval.unwrap_or_default(), &context.calendar_of(&query.series, &request)?);
     let intervals = Intervals::of(&range);
     let wanted = match asked.status.as_deref() {
         None => None,

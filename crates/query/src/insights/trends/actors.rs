@@ -4,7 +4,7 @@
 
 use super::math::Math;
 use super::plan::SeriesPlan;
-use super::{Display, breakdowns, wider_than};
+use super::{Display, breakdowns, days_before, wider_than};
 use crate::dates::{Interval, QueryRange, parse_moment};
 use crate::error::QueryError;
 use crate::hogql::ast::{CompareOp, Expr, GroupBy, SelectQuery};
@@ -13,7 +13,7 @@ use crate::insights::breakdowns::{BreakdownExpr, Breakdowns};
 use crate::insights::labels::{NULL_LABEL, OTHER_LABEL};
 use crate::insights::model::TrendsQuery;
 use crate::insights::{ActorSource, InsightActors, InsightContext};
-use jiff::{ToSpan, Zoned};
+use jiff::Zoned;
 use serde_json::Value;
 
 /// Times that count, the last one included or not.
@@ -40,7 +40,8 @@ pub(in crate::insights) fn actors(
     let display = Display::of(display_name)?;
     let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count)?;
     let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
-    let range = QueryRange::new(&query.date_range.clone().unwrap_or_default(), interval, &context.calendar);
+    let request = query.date_range.clone().unwrap_or_default();
+    let range = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
     let times = times(query, asked, &range, display, plan.math, context)?;
 
     let group = matches!(plan.math, Math::Keys | Math::ActiveKeys { .. }).then_some(series.math_group_type_index).flatten();
@@ -67,17 +68,15 @@ fn times(
     context: &InsightContext<'_>,
 ) -> Result<Times, QueryError> {
     let days = match math {
-        Math::Active { days } | Math::ActiveKeys { days } => i64::try_from(days).ok(),
+        Math::Active { days } | Math::ActiveKeys { days } => Some(days),
         _ => None,
     };
-    let back = |at: &Zoned, days: i64| at.checked_sub((days - 1).days()).unwrap_or_else(|_| at.clone());
     let compare = query.compare_filter.as_ref().filter(|compare| compare.compare == Some(true));
     let previous =
         compare.filter(|_| asked.compare.as_deref() == Some("previous")).map(|compare| range.compared(compare.compare_to.as_deref()));
     let period = previous.as_ref().unwrap_or(range);
     if display == Display::Total {
-        let last_day = Interval::Day.floor(&period.to, period.week_start());
-        let from = days.map_or_else(|| period.lower_bound(), |days| back(&last_day, days));
+        let from = days.map_or_else(|| period.lower_bound(), |days| days_before(&period.to, days));
         return Ok(Times { from, to: period.to.clone(), closed: true });
     }
     let Some(day) = asked.day_text() else { return Err(bad("a trend over time needs the day of the number".to_owned())) };
@@ -95,8 +94,8 @@ fn times(
         closed = period.to < to;
         to = to.min(period.to.clone());
     }
-    if let Some(days) = days.filter(|days| !wider_than(range.interval, usize::try_from(*days).unwrap_or(1))) {
-        from = back(&from, days);
+    if let Some(days) = days.filter(|days| !wider_than(range.interval, *days)) {
+        from = days_before(&to, days);
     }
     Ok(Times { from, to, closed })
 }
@@ -131,7 +130,7 @@ fn first_events(actor: Expr, event: &Expr, filter: Expr, matching: bool, times: 
         select: vec![
             actor.clone().alias("actor_id"),
             call("min", vec![time()]).alias("first_seen"),
-            call("argMin", vec![tested, time()]).alias("counts"),
+            call("minIf", vec![time(), tested]).alias("first_counted"),
             call("argMin", vec![Expr::field(["distinct_id"]), time()]).alias("first_distinct_id"),
         ],
         from: Some(table("events")),
@@ -139,7 +138,8 @@ fn first_events(actor: Expr, event: &Expr, filter: Expr, matching: bool, times: 
         group_by: Some(GroupBy::Exprs(vec![actor])),
         ..SelectQuery::default()
     };
-    let mut conditions = vec![Expr::field(["counts"])];
+    // One of several rows at that moment is enough.
+    let mut conditions = vec![eq(Expr::field(["first_seen"]), Expr::field(["first_counted"]))];
     conditions.extend(within(Expr::field(["first_seen"]), times));
     SelectQuery {
         select: vec![

@@ -36,6 +36,10 @@ pub(super) enum Math {
     },
     /// A statistic over sessions' durations, each session once per bucket.
     SessionDuration(Statistic),
+    /// Sessions, each once per bucket. As in PostHog, rows without one make up one together.
+    Sessions,
+    /// An aggregate expression of the user's.
+    Expression,
 }
 
 impl Math {
@@ -44,7 +48,9 @@ impl Math {
         Ok(match math {
             "total" => Math::Count,
             "dau" => Math::Persons,
-            "unique_session" | "unique_group" => Math::Keys,
+            "unique_session" => Math::Sessions,
+            "unique_group" => Math::Keys,
+            "hogql" => Math::Expression,
             "weekly_active" if series.math_group_type_index.is_some() => Math::ActiveKeys { days: 7 },
             "monthly_active" if series.math_group_type_index.is_some() => Math::ActiveKeys { days: 30 },
             "weekly_active" => Math::Active { days: 7 },
@@ -69,7 +75,7 @@ impl Math {
     pub(super) fn operand(self, series: &Series) -> Result<Option<Expr>, QueryError> {
         let group = || Expr::field([format!("$group_{}", series.math_group_type_index.unwrap_or(0))]);
         Ok(match self {
-            Math::Keys if series.math.as_deref() == Some("unique_session") => Some(Expr::field(["$session_id"])),
+            Math::Sessions => Some(Expr::field(["$session_id"])),
             Math::Keys | Math::ActiveKeys { .. } => Some(group()),
             Math::Values(_) => Some(number(series)?),
             Math::SessionDuration(_) => Some(call("toFloat", vec![Expr::field(["session", "$session_duration"])])),

@@ -6,6 +6,7 @@
 //! Source of the rules: query reference, sections 6 and 7.
 
 mod actors;
+mod expression;
 mod formula;
 mod math;
 mod operator;
@@ -27,8 +28,9 @@ use crate::hogql::build::call;
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
+use expression::Grid;
 use formula::Formula;
-use jiff::ToSpan;
+use jiff::{ToSpan, Zoned};
 use math::Math;
 use operator::Operator;
 use plan::SeriesPlan;
@@ -68,7 +70,8 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
     let display = Display::of(display_name)?;
     let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count)?;
     let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
-    let current = QueryRange::new(&query.date_range.clone().unwrap_or_default(), interval, &context.calendar);
+    let request = query.date_range.clone().unwrap_or_default();
+    let current = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
     let plans = query.series.iter().map(|series| SeriesPlan::new(series, query, context)).collect::<Result<Vec<_>, _>>()?;
     let formulas = formulas(&filter, plans.len())?;
 
@@ -167,8 +170,15 @@ fn series_lines(
     smoothing: usize,
     context: &InsightContext<'_>,
 ) -> Result<Vec<Line>, QueryError> {
-    let operator = operator(plan, breakdowns, range, display, context)?;
-    let lines = operator.run(context)?;
+    let lines = if plan.math == Math::Expression {
+        let starts = starts(range, display);
+        let buckets = Buckets::new(&starts, &range.lower_bound(), &range.to);
+        let bins = bins(plan, breakdowns, &buckets, context)?;
+        let grid = Grid { buckets: &buckets, interval: (display != Display::Total).then_some(range.interval) };
+        expression::lines(plan, breakdowns, &bins, grid, context)?
+    } else {
+        operator(plan, breakdowns, range, display, context)?.run(context)?
+    };
     let shape = |values: Vec<f64>| match display {
         Display::Total => values,
         Display::Cumulative => render::cumulated(&values),
@@ -181,6 +191,11 @@ fn series_lines(
         .collect())
 }
 
+/// Beginnings of the buckets that are counted in.
+fn starts(range: &QueryRange, display: Display) -> Vec<Zoned> {
+    if display == Display::Total { vec![range.lower_bound()] } else { range.buckets() }
+}
+
 fn operator(
     plan: &SeriesPlan,
     breakdowns: &Breakdowns,
@@ -190,24 +205,20 @@ fn operator(
 ) -> Result<Operator, QueryError> {
     let mut math = plan.math;
     let mut from = range.lower_bound();
-    let starts = match display {
-        Display::Total => vec![from.clone()],
-        _ => range.buckets(),
-    };
+    let mut starts = starts(range, display);
     let mut windows = Vec::new();
     if let Math::Active { days } | Math::ActiveKeys { days } = math {
-        let back = i64::try_from(days).unwrap_or(1) - 1;
         if display == Display::Total {
-            // Over a whole range, those count who were active in its last days.
-            let last_day = Interval::Day.floor(&range.to, range.week_start());
-            from = last_day.checked_sub(back.days()).unwrap_or(last_day).max(from);
+            // Over a whole range, those count who were active in the days up to its end, wherever it begins.
+            from = days_before(&range.to, days);
+            starts = vec![from.clone()];
             math = if matches!(math, Math::Active { .. }) { Math::Persons } else { Math::Keys };
         } else if wider_than(range.interval, days) {
             math = if matches!(math, Math::Active { .. }) { Math::Persons } else { Math::Keys };
         } else {
-            let micros = |at: &jiff::Zoned| at.timestamp().as_microsecond();
-            let moved = |at: &jiff::Zoned, by: i64| at.checked_add(by.days()).map_or(micros(at), |at| micros(&at));
-            windows = starts.iter().map(|start| (moved(start, -back) - 1, moved(start, 1) - 1)).collect();
+            let micros = |at: &Zoned| at.timestamp().as_microsecond();
+            let end = |start: &Zoned| range.interval.next(start).unwrap_or_else(|| start.clone());
+            windows = starts.iter().map(end).map(|end| (micros(&days_before(&end, days)) - 1, micros(&end) - 1)).collect();
         }
     }
     let buckets = Buckets::new(&starts, &from, &range.to);
@@ -223,8 +234,13 @@ fn operator(
     }
     let layout = Layout { conditions, breakdowns: breakdowns.exprs.len() };
     let bins = bins(plan, breakdowns, &buckets, context)?;
-    let first_bucket_only = display == Display::Cumulative && matches!(math, Math::Persons);
+    let first_bucket_only = display == Display::Cumulative && matches!(math, Math::Persons | Math::Keys);
     Ok(Operator { math, program: context.compile(&exprs)?, layout, buckets, bins, first_bucket_only, windows })
+}
+
+/// So many calendar days before a moment.
+fn days_before(at: &Zoned, days: usize) -> Zoned {
+    at.checked_sub(i64::try_from(days).unwrap_or(1).days()).unwrap_or_else(|_| at.clone())
 }
 
 fn wider_than(interval: Interval, days: usize) -> bool {

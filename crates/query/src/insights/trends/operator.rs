@@ -64,6 +64,9 @@ impl Operator {
             let rows: Vec<_> = kept.iter().map(|kept| &kept.rows).collect();
             walk_merged(&runs, &merged, |_, pieces| walk.person(&rows, pieces))?;
         }
+        if self.first_bucket_only {
+            total.keep_first_buckets(width);
+        }
         Ok(total.finish(width, self.math))
     }
 
@@ -120,7 +123,7 @@ impl Operator {
                     tally.number(*cell, numbers[row], statistic);
                 }
             }
-            Math::Keys | Math::SessionDuration(_) | Math::ActiveKeys { .. } => self.count_keys(rows, tally)?,
+            Math::Keys | Math::Sessions | Math::SessionDuration(_) | Math::ActiveKeys { .. } => self.count_keys(rows, tally)?,
             _ => counted().for_each(|(_, cell)| tally.count(*cell)),
         }
         Ok(())
@@ -130,11 +133,12 @@ impl Operator {
         let keys = rows.keys(0)?;
         let keys = keys.as_string::<i32>();
         let durations = if matches!(self.math, Math::SessionDuration(_)) { rows.numbers(1)? } else { Vec::new() };
+        let counts_empty = matches!(self.math, Math::Sessions | Math::SessionDuration(_));
         for (row, cell) in rows.cells.iter().enumerate() {
-            if keys.is_null(row) || keys.value(row).is_empty() {
+            let key = if keys.is_null(row) { "" } else { keys.value(row) };
+            if key.is_empty() && !counts_empty {
                 continue;
             }
-            let key = keys.value(row);
             match self.math {
                 Math::ActiveKeys { .. } if rows.passes[row] => {
                     let width = u32::try_from(self.buckets.len()).unwrap_or(u32::MAX);
@@ -146,7 +150,7 @@ impl Operator {
                 Math::SessionDuration(statistic) if *cell != NO_CELL && tally.key(*cell, key) && !durations[row].is_nan() => {
                     tally.number(*cell, durations[row], statistic);
                 }
-                Math::Keys if *cell != NO_CELL => {
+                Math::Keys | Math::Sessions if *cell != NO_CELL => {
                     tally.key(*cell, key);
                 }
                 _ => {}
@@ -255,8 +259,10 @@ impl<'o> Walk<'o> {
             let rows = parts[piece.part];
             for row in piece.rows.clone() {
                 let is_candidate = if matching { rows.passes[row] } else { rows.is_event.as_ref().is_none_or(|events| events[row]) };
-                if is_candidate && first.is_none_or(|(time, _)| rows.times[row] < time) {
-                    first = Some((rows.times[row], rows.cells[row]));
+                // Of several rows at that moment one that passes is as good as any.
+                let (time, cell) = (rows.times[row], rows.cells[row]);
+                if is_candidate && first.is_none_or(|(least, kept)| time < least || (time == least && kept == NO_CELL)) {
+                    first = Some((time, cell));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::dates::QueryRange;
 use crate::insights::days;
-use crate::insights::labels::OTHER_LABEL;
+use crate::insights::labels::{NULL_LABEL, OTHER_LABEL};
 use crate::insights::model::Series;
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
@@ -31,7 +31,12 @@ pub(super) struct Frame<'a> {
 /// Sorts lines by size, keeps the largest, adds up the rest as "other".
 pub(super) fn limit(mut lines: Vec<Line>, limit: usize, hide_other: bool) -> (Vec<Line>, bool) {
     let total = |line: &Line| line.values.iter().sum::<f64>();
-    lines.sort_by(|a, b| total(b).partial_cmp(&total(a)).unwrap_or(Ordering::Equal).then_with(|| a.texts.cmp(&b.texts)));
+    // What has no value comes after all that has one, however large.
+    let has_null = |line: &Line| line.texts.iter().any(|text| text == NULL_LABEL);
+    lines.sort_by(|a, b| {
+        let by_size = total(b).partial_cmp(&total(a)).unwrap_or(Ordering::Equal);
+        has_null(a).cmp(&has_null(b)).then(by_size).then_with(|| a.texts.cmp(&b.texts))
+    });
     if lines.len() <= limit {
         return (lines, false);
     }
@@ -109,7 +114,7 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
     } else {
         let count = if frame.is_cumulative { line.values.last().copied().unwrap_or(0.0) } else { line.values.iter().sum() };
         item.insert("data".to_owned(), line.values.iter().map(|value| number(*value)).collect());
-        item.insert("labels".to_owned(), days::labels(&frame.range.buckets(), frame.range.interval));
+        item.insert("labels".to_owned(), days::labels(&frame.range.buckets(), frame.range));
         item.insert("days".to_owned(), days::days(&frame.range.buckets(), frame.range.interval));
         item.insert("count".to_owned(), number(count));
     }

@@ -156,9 +156,20 @@ impl Tally {
         to
     }
 
+    /// Keeps each key in its first bucket of each label alone.
+    pub(super) fn keep_first_buckets(&mut self, width: usize) {
+        let width = u32::try_from(width.max(1)).unwrap_or(u32::MAX);
+        let mut first: HashMap<(u32, u32), u32> = HashMap::new();
+        for (cell, key) in &self.keyed {
+            let known = first.entry((cell / width, *key)).or_insert(*cell);
+            *known = (*known).min(*cell);
+        }
+        self.keyed = first.into_iter().map(|((_, key), cell)| (cell, key)).collect();
+    }
+
     /// The value of each bucket of each label that has rows that count, in order of appearance. Without breakdowns there is one, without texts.
     pub(super) fn finish(mut self, width: usize, math: Math) -> Lines {
-        if matches!(math, Math::Keys | Math::ActiveKeys { .. }) {
+        if matches!(math, Math::Keys | Math::Sessions | Math::ActiveKeys { .. }) {
             for (cell, _) in &self.keyed {
                 self.counts[*cell as usize] += 1.0;
             }

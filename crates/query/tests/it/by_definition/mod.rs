@@ -6,6 +6,8 @@ mod lifecycle;
 mod paths;
 mod retention;
 mod stickiness;
+mod trends;
+mod trends_values;
 
 use crate::world::{Event, LAYOUTS, World};
 use aqueduct_event::{ProjectId, UnixMicros};
@@ -123,6 +125,9 @@ impl Sight {
             }
             if !dice.once_in(8) {
                 properties["$current_url"] = json!(dice.pick(&["/", "/a", "/a/", "/b", "/b/1", "/b/2/", "/c"]));
+            }
+            if !dice.once_in(3) {
+                properties["$session_id"] = json!(format!("016f5e66-e800-7000-8000-00000000000{}", dice.below(4)));
             }
             let distinct_id = if dice.once_in(4) { "a2".to_owned() } else { dice.pick(&ids).to_owned() };
             let name = dice.pick(&["view", "view", "buy", "$pageview", "$pageview", "$screen"]).to_owned();
