@@ -9,6 +9,7 @@
 //! Read next: [`raw`] (what lies in the journal), [`property`] (what a property value is), [`verdict`] (what became of an event), [`limits`].
 
 pub mod check;
+pub mod command;
 pub mod distinct_id;
 pub mod ids;
 pub mod limits;
@@ -22,6 +23,7 @@ pub mod timestamp;
 pub mod verdict;
 
 pub use check::{Fault, FileCheck};
+pub use command::{Command, CommandedChange};
 pub use ids::{JournalPosition, PartitionId, PersonId, ProjectId, person_id_of};
 pub use property::PropertyValue;
 pub use raw::{RawBatch, RawBatchError, RawEvent, RawHead};

@@ -86,7 +86,7 @@ impl<'a> RawHead<'a> {
     /// Reads the head alone; `None` when it is none. The events may be broken all the same.
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let mut reader = Reader { bytes, at: 0 };
+        let mut reader = Reader::new(bytes);
         if reader.take::<2>().ok()?[0] != VERSION {
             return None;
         }
@@ -159,7 +159,7 @@ impl<'a> RawBatch<'a> {
     /// # Errors
     /// [`RawBatchError`] when `bytes` are not exactly one batch of a known version.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, RawBatchError> {
-        let mut reader = Reader { bytes, at: 0 };
+        let mut reader = Reader::new(bytes);
         let version = reader.take::<1>()?[0];
         if version != VERSION {
             return Err(RawBatchError::Version { found: version });
@@ -174,10 +174,7 @@ impl<'a> RawBatch<'a> {
         for _ in 0..count {
             events.push(RawEvent::decode(&mut reader)?);
         }
-        match bytes.len() - reader.at {
-            0 => {}
-            extra => return Err(RawBatchError::Trailing { extra }),
-        }
+        reader.finish()?;
         let sent_at = (flags & SENT_AT != 0).then_some(sent_at);
         Ok(Self { token, received_at, sent_at, historical: flags & HISTORICAL != 0, client_ip, user_agent, path, events })
     }
@@ -223,22 +220,35 @@ impl<'a> RawEvent<'a> {
     }
 }
 
-fn put_len(out: &mut Vec<u8>, len: usize) {
+pub(crate) fn put_len(out: &mut Vec<u8>, len: usize) {
     // INVARIANT: requests are capped far below 4 GiB (limits::BODY_DECODED_BYTES_MAX), so a length always fits.
     out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     put_len(out, text.len());
     out.extend_from_slice(text.as_bytes());
 }
 
-struct Reader<'a> {
+/// Reads fields one after the other.
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Nothing may be left.
+    pub(crate) fn finish(&self) -> Result<(), RawBatchError> {
+        match self.bytes.len() - self.at {
+            0 => Ok(()),
+            extra => Err(RawBatchError::Trailing { extra }),
+        }
+    }
+
     fn slice(&mut self, len: usize) -> Result<&'a [u8], RawBatchError> {
         let at = self.at;
         let end = at.checked_add(len).filter(|end| *end <= self.bytes.len());
@@ -247,16 +257,16 @@ impl<'a> Reader<'a> {
         Ok(&self.bytes[at..end])
     }
 
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], RawBatchError> {
+    pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], RawBatchError> {
         let at = self.at;
         self.slice(N)?.try_into().map_err(|_| RawBatchError::Short { at, expected: N })
     }
 
-    fn len(&mut self) -> Result<usize, RawBatchError> {
+    pub(crate) fn len(&mut self) -> Result<usize, RawBatchError> {
         Ok(u32::from_le_bytes(self.take()?) as usize)
     }
 
-    fn text(&mut self) -> Result<&'a str, RawBatchError> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, RawBatchError> {
         let len = self.len()?;
         let at = self.at;
         std::str::from_utf8(self.slice(len)?).map_err(|_| RawBatchError::Text { at })

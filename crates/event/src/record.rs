@@ -1,4 +1,4 @@
-//! What a record of the journal can be: a [`RawBatch`], or a dead letter that comes again.
+//! What a record of the journal can be: a [`RawBatch`], a dead letter that comes again, or a [`Command`].
 //!
 //! # Replay, version 1 (little-endian)
 //!
@@ -12,6 +12,7 @@
 //!
 //! A replay is no receipt: its events were counted as received when they came first.
 
+use crate::command::{COMMAND, Command};
 use crate::ids::{JournalPosition, PartitionId, ProjectId};
 use crate::raw::{RawBatch, RawBatchError, RawHead};
 use std::fmt;
@@ -68,6 +69,8 @@ pub enum Record<'a> {
     Batch(RawBatch<'a>),
     /// A dead letter that comes again.
     Replay(Replay<'a>),
+    /// A change of persons that somebody asked for.
+    Command(Command<'a>),
 }
 
 /// A dead letter that comes again.
@@ -87,6 +90,9 @@ impl<'a> Record<'a> {
     /// # Errors
     /// [`RawBatchError`] when `bytes` are not exactly one record of a known kind.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, RawBatchError> {
+        if bytes.first() == Some(&COMMAND) {
+            return Command::decode(bytes).map(Self::Command);
+        }
         let Some((head, batch)) = replay_head(bytes) else {
             return RawBatch::decode(bytes).map(Self::Batch);
         };
@@ -124,8 +130,10 @@ fn replay_head(bytes: &[u8]) -> Option<((ProjectId, LetterId), &[u8])> {
 pub enum Receipt<'a> {
     /// Events that came in.
     Batch(RawHead<'a>),
-    /// Nothing new.
+    /// Nothing new: a dead letter that comes again.
     Replay,
+    /// No events at all.
+    Command,
     /// Nobody knows what: it counts as one event of no project and no time.
     Unreadable,
 }
@@ -136,6 +144,9 @@ impl<'a> Receipt<'a> {
     pub fn read(bytes: &'a [u8]) -> Self {
         if bytes.first() == Some(&REPLAY) {
             return Self::Replay;
+        }
+        if bytes.first() == Some(&COMMAND) {
+            return Self::Command;
         }
         RawHead::read(bytes).map_or(Self::Unreadable, Self::Batch)
     }

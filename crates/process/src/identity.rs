@@ -295,7 +295,7 @@ impl Identity<'_> {
 }
 
 /// The version that a person merged away gets is this much higher, so that it wins over changes under way elsewhere.
-const DELETED_VERSION_STEP: u64 = 100;
+pub(crate) const DELETED_VERSION_STEP: u64 = 100;
 
 /// The person after a merge.
 #[derive(Clone, Copy, Debug)]

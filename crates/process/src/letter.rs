@@ -164,8 +164,8 @@ pub(crate) fn payload(batch: &RawBatch<'_>, events: &[RawEvent<'_>]) -> String {
 pub(crate) fn of_record(id: LetterId, bytes: &[u8], detail: &str) -> DeadLetter {
     let (events, received_at) = match Receipt::read(bytes) {
         Receipt::Batch(head) => (head.events, head.received_at),
-        // A replay is no receipt; what it was to replay is still a letter.
-        Receipt::Replay => (0, UnixMicros(0)),
+        // A replay is no receipt; what it was to replay is still a letter. A command has no events.
+        Receipt::Replay | Receipt::Command => (0, UnixMicros(0)),
         Receipt::Unreadable => (1, UnixMicros(0)),
     };
     DeadLetter {
@@ -195,7 +195,7 @@ pub fn replay(letter: &DeadLetter) -> Result<Vec<u8>, LetterError> {
         match Record::decode(&bytes)? {
             Record::Batch(batch) => check_events(letter, batch.events.len())?,
             // Its events have verdicts under their own letter.
-            Record::Replay(_) => return Err(LetterError::Events { found: 0, expected: letter.events }),
+            Record::Replay(_) | Record::Command(_) => return Err(LetterError::Events { found: 0, expected: letter.events }),
         }
         bytes
     } else {
@@ -212,6 +212,7 @@ pub fn token_of(record: &[u8]) -> Option<String> {
     match Record::decode(record).ok()? {
         Record::Batch(batch) => Some(batch.token.to_owned()),
         Record::Replay(replay) => Some(replay.batch.token.to_owned()),
+        Record::Command(_) => None,
     }
 }
 

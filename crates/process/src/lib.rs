@@ -1,6 +1,6 @@
 //! Processing: what an event means. Who did it, of which groups, with what known about them.
 //!
-//! In: journal records (one encoded `RawBatch` each). Out: [`Commit`](aqueduct_store::Commit)s to the store: rows of events, changes of persons, distinct ids
+//! In: journal records (one encoded `RawBatch` each, or a `Command`). Out: [`Commit`](aqueduct_store::Commit)s to the store: rows of events, changes of persons, distinct ids
 //! and groups, and the position they came from; beside it what was learned of events and properties ([`Observed`]) and [`Warning`]s.
 //!
 //! # Invariants
@@ -13,6 +13,7 @@
 
 mod books;
 mod cache;
+mod commands;
 mod config;
 mod cookieless;
 mod definitions;

@@ -10,7 +10,9 @@
 //! - A bad record or event becomes a dead letter; only a state that cannot be read stops it, and then nothing has happened.
 //! - An event on which our own code panics does so too: its records are applied again without it, from the store's state.
 //! - Each event of the records gets one verdict in the commit.
+//! - A command has a commit of its own.
 
+use crate::commands;
 use crate::config::ProcessConfig;
 use crate::cookieless;
 use crate::definitions::{Definitions, Sighting};
@@ -33,7 +35,7 @@ use crate::warning::{Subject, Warning, WarningKind};
 use aqueduct_event::limits::MIB;
 use aqueduct_event::record::{Receipt, Replay};
 use aqueduct_event::verdict::{DeadReason, DropReason};
-use aqueduct_event::{JournalPosition, LetterId, PartitionId, ProjectId, RawBatch, RawBatchError, RawEvent, UnixMicros};
+use aqueduct_event::{Command, JournalPosition, LetterId, PartitionId, ProjectId, RawBatch, RawBatchError, RawEvent, UnixMicros};
 use aqueduct_journal::Entry;
 use aqueduct_store::{Commit, EventRow, EventRows, ReadError, Store};
 use serde_json::{Value as Json, json};
@@ -75,6 +77,7 @@ enum Record<'a> {
     /// No project has its token.
     Unknown(RawBatch<'a>),
     Of(Known<'a>),
+    Command(Command<'a>),
 }
 
 /// A record of a project.
@@ -171,10 +174,18 @@ impl Processor {
         let mut postings = Postings::new(self.partition);
         let records = self.read(entries)?;
         let mut applied = Ok(());
-        for (entry, record) in entries.iter().zip(&records) {
-            applied = self.record(entry, record, &mut commit.events, &mut postings);
+        for (at, (entry, record)) in entries.iter().zip(&records).enumerate() {
+            let is_command = matches!(record, Record::Command(_));
+            // A command is about the rows of earlier commits.
+            if is_command && at > 0 {
+                break;
+            }
+            applied = match record {
+                Record::Command(command) => commands::apply(command, &self.keys, &mut self.state, &mut commit.withdrawals),
+                _ => self.record(entry, record, &mut commit.events, &mut postings),
+            };
             commit.upto = entry.position.next();
-            if applied.is_err() || commit.events.bytes() > COMMIT_ROWS_BYTES_MAX {
+            if is_command || applied.is_err() || commit.events.bytes() > COMMIT_ROWS_BYTES_MAX {
                 break;
             }
         }
@@ -198,6 +209,10 @@ impl Processor {
                     continue;
                 }
                 Ok(aqueduct_event::Record::Batch(batch)) => (batch, None),
+                Ok(aqueduct_event::Record::Command(command)) => {
+                    records.push(Record::Command(command));
+                    continue;
+                }
                 Ok(aqueduct_event::Record::Replay(Replay { project, letter, batch })) => (batch, Some((project, letter))),
             };
             records.push(match self.projects.project_by_token(batch.token) {
@@ -229,6 +244,8 @@ impl Processor {
         let position = entry.position;
         match record {
             Record::Of(known) => self.known(position, known, rows, postings),
+            // It has no rows and no verdicts.
+            Record::Command(_) => Ok(()),
             Record::Unreadable(error) => {
                 metrics::unreadable_record();
                 tracing::error!(position = position.0, %error, "a journal record is no batch of events; it becomes a dead letter");

@@ -97,7 +97,8 @@ impl State {
         }
     }
 
-    fn person_place(&mut self, project: ProjectId, id: PersonId) -> Result<Option<Place>, ReadError> {
+    /// A person by id, if it lives.
+    pub(crate) fn person_place(&mut self, project: ProjectId, id: PersonId) -> Result<Option<Place>, ReadError> {
         let hash = self.hasher.hash_one((project, id));
         if let Some(place) = self.persons.find(hash, |person| person.project == project && person.id == id) {
             return Ok(Some(place).filter(|place| !self.persons.at(*place).is_deleted));
@@ -166,6 +167,16 @@ impl State {
         Ok(())
     }
 
+    /// Takes a distinct id from its person. Whoever uses it next is made anew; rows with the id of that person are its rows.
+    pub(crate) fn release(&mut self, project: ProjectId, distinct_id: &str) -> Result<(), ReadError> {
+        let place = self.known_id(project, distinct_id)?;
+        let known = self.ids.at(place);
+        known.owner = Owner::Personless;
+        known.version += 1;
+        self.id_changed(place);
+        Ok(())
+    }
+
     fn id_changed(&mut self, place: Place) {
         let known = self.ids.at(place);
         if !std::mem::replace(&mut known.is_dirty, true) {
@@ -228,6 +239,12 @@ impl State {
             None => Group::new(project, type_index, key, created_at),
         };
         Ok(self.groups.insert(hash, group))
+    }
+
+    /// Whether there is a group.
+    pub(crate) fn has_group(&mut self, project: ProjectId, type_index: u8, key: &str) -> Result<bool, ReadError> {
+        let place = self.group(project, type_index, key, UnixMicros::default())?;
+        Ok(!self.groups.at(place).is_new)
     }
 
     /// The group at a place.

@@ -4,6 +4,7 @@
 //! - A key names immutable data: segments do not change and ids are not used again. Nothing is ever invalidated, it only falls out.
 
 use crate::ReadError;
+use crate::layout::living::KeptRows;
 use crate::layout::sparse::KeyColumn;
 use crate::read::PersonRuns;
 use crate::segment::read::SegmentMeta;
@@ -23,6 +24,8 @@ pub(crate) enum What {
     Overflow(Range<usize>),
     /// Person runs of some rows.
     Runs(Range<usize>),
+    /// Which of some rows were not withdrawn by this commit and those before it.
+    Living(Range<usize>, u64),
 }
 
 #[derive(Clone, Debug)]
@@ -31,6 +34,7 @@ pub(crate) enum Kept {
     Array(ArrayRef),
     Overflow(Arc<Vec<KeyColumn>>),
     Runs(Arc<PersonRuns>),
+    Living(Option<Arc<KeptRows>>),
 }
 
 impl Kept {
@@ -40,6 +44,7 @@ impl Kept {
             Self::Array(array) => array.get_array_memory_size(),
             Self::Overflow(keys) => keys.iter().map(KeyColumn::bytes).sum(),
             Self::Runs(runs) => runs.persons.len() * 20,
+            Self::Living(kept) => kept.as_ref().map_or(0, |kept| kept.bytes()),
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Commit {
     pub group_types: Vec<(ProjectId, Arc<str>)>,
     /// Persons that were merged away: rows that carry `from` belong to `to` from now on.
     pub overrides: Vec<PersonOverride>,
+    /// Persons whose rows of earlier commits leave them, each at most once. Rows of this commit are not meant.
+    pub withdrawals: Vec<Withdrawal>,
     /// Arrivals of the events that are rows: the same event is known again by them.
     pub seen: Vec<Seen>,
     /// Verdicts over the records' events but for [`Visible`](aqueduct_event::Verdict::Visible), which the store counts from `events`.
@@ -50,6 +52,7 @@ impl Commit {
             groups: Vec::new(),
             group_types: Vec::new(),
             overrides: Vec::new(),
+            withdrawals: Vec::new(),
             seen: Vec::new(),
             verdicts: Tally::default(),
             fates: Vec::new(),
@@ -67,6 +70,28 @@ pub struct PersonOverride {
     pub from: PersonId,
     /// Person that they belong to now. May itself be merged later; the store follows the chain.
     pub to: PersonId,
+}
+
+/// All rows of a person that were committed before leave it: also those that carry the id of a person that was merged into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// The project.
+    pub project: ProjectId,
+    /// The person.
+    pub person: PersonId,
+    /// When it was asked for: from this the time counts after which they are removed from the files.
+    pub at: UnixMicros,
+    /// Where they go.
+    pub to: WithdrawnTo,
+}
+
+/// Where rows go that leave a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WithdrawnTo {
+    /// Nobody sees them any more, and in time they are removed from the files.
+    Nowhere,
+    /// Rows of these distinct ids go to these persons; all others stay.
+    Persons(Vec<(Arc<str>, PersonId)>),
 }
 
 /// A person as it stands after a commit.

@@ -34,6 +34,9 @@ pub struct StoreConfig {
     pub compaction_fanout: usize,
     /// Rows that a compacted segment has at most. Default: `4000000`.
     pub segment_rows_max: usize,
+    /// How long after it was asked for erased rows leave the files, at the earliest, in milliseconds; nobody sees them from the moment on at which it
+    /// was asked for. Rewriting files for many requests at once is much cheaper. Default: `3600000` (1 hour).
+    pub erase_after_ms: u64,
     /// Bytes of segment files that one compaction reads at most. Default: `536870912` (512 MiB).
     pub compaction_bytes_max: u64,
     /// A compaction begins only if, with what it writes, half of this stays free on the file system: the other half is for writing out fresh rows,
@@ -72,6 +75,7 @@ impl Default for StoreConfig {
             property_columns_max: 512,
             compaction_fanout: 8,
             segment_rows_max: 4_000_000,
+            erase_after_ms: 3_600_000,
             compaction_bytes_max: 512 << 20,
             disk_free_min_bytes: 1 << 30,
             disk_free_min_percent: 2,

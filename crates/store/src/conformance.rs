@@ -7,6 +7,7 @@ mod cases;
 mod rows;
 mod seen_cases;
 mod state_cases;
+mod withdrawal_cases;
 
 pub use cases::{Backend, World, run};
 pub use rows::{Event, Row, commit_of, logical_rows, read_rows};

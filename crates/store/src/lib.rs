@@ -33,7 +33,9 @@ mod segment;
 
 pub use account::{AccountView, Accounts, DeadLetter, Fate, LetterChange};
 pub use check::{StoreCheck, check};
-pub use commit::{Commit, DistinctIdRecord, EventRow, EventRows, GroupRecord, PersonMode, PersonOverride, PersonRecord};
+pub use commit::{
+    Commit, DistinctIdRecord, EventRow, EventRows, GroupRecord, PersonMode, PersonOverride, PersonRecord, Withdrawal, WithdrawnTo,
+};
 pub use config::StoreConfig;
 pub use embedded::EmbeddedStore;
 pub use error::{CommitError, OpenError, ReadError};

@@ -134,6 +134,8 @@ reasons! {
             "Nothing, or update the SDK.";
         Discarded = 208 "discarded": "It was a dead letter, and somebody discarded it.",
             "Nothing.";
+        Erased = 209 "erased": "It was stored, and erased when somebody deleted its person together with the events.",
+            "Nothing.";
     }
 }
 

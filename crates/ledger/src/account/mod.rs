@@ -193,7 +193,7 @@ impl Account {
     pub fn record(&self, partition: PartitionId, position: JournalPosition, payload: &[u8]) {
         let (project, minute, events) = match Receipt::read(payload) {
             Receipt::Batch(head) => (self.tokens.project_of(head.token).unwrap_or(ProjectId(0)), Minute::of(head.received_at), head.events),
-            Receipt::Replay => (ProjectId(0), Minute(0), 0),
+            Receipt::Replay | Receipt::Command => (ProjectId(0), Minute(0), 0),
             Receipt::Unreadable => (ProjectId(0), Minute(0), 1),
         };
         let mut counts = self.counts.lock();

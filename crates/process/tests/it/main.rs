@@ -5,6 +5,7 @@ mod world;
 
 mod admission;
 mod books;
+mod commands;
 mod cookieless;
 mod definitions;
 mod elements;

@@ -1,7 +1,7 @@
 //! The cases about event rows, and the list of all cases.
 
 use super::rows::{Event, Row, commit_of, logical_rows};
-use super::{account_cases, seen_cases, state_cases};
+use super::{account_cases, seen_cases, state_cases, withdrawal_cases};
 use crate::Accounts;
 use crate::commit::PersonOverride;
 use crate::read::Snapshot;
@@ -51,6 +51,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn World>) {
     state_cases::run(make);
     account_cases::run(make);
     seen_cases::run(make);
+    withdrawal_cases::run(make);
 }
 
 fn events(count: u32, seed: u32) -> Vec<Event> {

@@ -1,7 +1,7 @@
 //! Compaction: segments of similar size become one larger segment per shard, and rows of merged persons get their present person.
 //!
 //! # Invariants
-//! - The rows are the same before and after, but for person ids that overrides rewrite.
+//! - The rows are the same before and after, but for person ids that overrides rewrite, and rows that were withdrawn.
 //! - Memory: the sort keys of all rows taken, and one column of one row group. Rows and bytes taken are bounded by the config.
 //! - A file goes only when no snapshot uses it.
 
@@ -9,13 +9,13 @@ use super::EmbeddedStore;
 use super::flush::final_person;
 use super::pending::{Added, Pending, Removed};
 use super::state::State;
-use crate::layout::merge::{MergePlan, SortColumns, plan};
+use crate::layout::merge::{MergePlan, Rewrite, SortColumns, plan};
 use crate::layout::table::shard_of;
 use crate::manifest::Change;
 use crate::segment::source::{SegmentSource, Source};
 use crate::segment::{Descriptor, Segment, write};
 use crate::{CommitError, ReadError, metrics};
-use aqueduct_event::{PersonId, ProjectId, Space};
+use aqueduct_event::{PersonId, ProjectId, Space, UnixMicros};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -35,8 +35,10 @@ const OVERRIDDEN_MAX: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Compaction {
     pending: Option<Pending>,
-    /// A segment that holds so many merged persons that it is rewritten for their sake.
-    rewrite: Option<u64>,
+    /// A segment that is rewritten for the sake of merged persons in it, or of withdrawn rows.
+    pub(super) rewrite: Option<u64>,
+    /// When it was last looked which segments hold withdrawn rows.
+    pub(super) looked_for_withdrawn: Option<UnixMicros>,
     /// Segments that were found damaged: they are left alone, so that the others go on being compacted.
     damaged: HashSet<PathBuf>,
     /// When the last one ended and how long it took: while rows come in, the next one waits as long, so that at most half a core goes into it.
@@ -151,7 +153,9 @@ impl EmbeddedStore {
         let durable = final_person(&state.base.overrides);
         let still = |project, person| state.overrides.get(&project).is_some_and(|overrides| overrides.contains(&Uuid::from_u128(person)));
         let present = |project, person| if still(project, person) { durable(project, person) } else { person };
-        let merged = plan(&sort, &present, self.shards);
+        let withdrawn = &state.base.withdrawn;
+        let is_gone = |project, person, seq| withdrawn.get(&project).is_some_and(|of| of.hides(Uuid::from_u128(person), seq));
+        let merged = plan(&sort, &Rewrite { present: &present, is_gone: &is_gone }, self.shards);
         drop(sort);
         let mut added = Vec::new();
         for rows in self.outputs(&merged) {
@@ -190,6 +194,7 @@ impl EmbeddedStore {
         };
         self.garbage.lock().extend(gone);
         self.overrides_to_check.store(true, Ordering::SeqCst);
+        self.withdrawn_to_check.store(true, Ordering::SeqCst);
     }
 
     /// Removes files that left the manifest and that no snapshot reads any more. Answers whether there were any.

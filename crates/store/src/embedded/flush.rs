@@ -8,7 +8,8 @@ use super::delta::Delta;
 use super::overrides::Overrides;
 use super::pending::{Added, Pending, Removed};
 use super::state::{Base, Frozen, Generation, GroupTypesByProject, OverridesByProject, State};
-use crate::layout::merge::{SortColumns, plan};
+use super::withdrawn::{self, WithdrawnByProject};
+use crate::layout::merge::{Rewrite, SortColumns, plan};
 use crate::manifest::Change;
 use crate::seen::Run;
 use crate::segment::source::Source;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 pub(super) struct Persisted {
     pub(super) overrides: OverridesByProject,
     pub(super) group_types: GroupTypesByProject,
+    pub(super) withdrawn: WithdrawnByProject,
     pub(super) pending: Option<Pending>,
 }
 
@@ -73,6 +75,7 @@ impl EmbeddedStore {
             generation: std::mem::take(&mut next.active),
             overrides: Arc::clone(&next.overrides),
             group_types: Arc::clone(&next.group_types),
+            withdrawn: Arc::clone(&next.withdrawn),
             seen: self.seen.freeze(),
             seq: next.seq,
         });
@@ -91,7 +94,12 @@ impl EmbeddedStore {
         // The change is made: should the swap fail, the next attempt begins there.
         persisted.pending = Some(Pending::made(added.clone(), Removed::default()));
         self.swap_in(frozen, added)?;
-        *persisted = Persisted { overrides: Arc::clone(&frozen.overrides), group_types: Arc::clone(&frozen.group_types), pending: None };
+        *persisted = Persisted {
+            overrides: Arc::clone(&frozen.overrides),
+            group_types: Arc::clone(&frozen.group_types),
+            withdrawn: Arc::clone(&frozen.withdrawn),
+            pending: None,
+        };
         metrics::flushed(rows, bytes, started.elapsed());
         tracing::debug!(rows, bytes, took = ?started.elapsed(), "flushed");
         Ok(())
@@ -109,6 +117,7 @@ impl EmbeddedStore {
             account: Some((&generation.account, self.account_limits())),
             group_types: changed_group_types(&persisted.group_types, &frozen.group_types),
             overrides: changed_overrides(&persisted.overrides, &frozen.overrides),
+            withdrawn: withdrawn::changed(&persisted.withdrawn, &frozen.withdrawn),
             seqs: Some(&generation.seqs()),
             seq: Some(frozen.seq),
             next_segment: self.next_segment.load(Ordering::SeqCst),
@@ -136,7 +145,9 @@ impl EmbeddedStore {
             return Ok(None);
         }
         let sort: Vec<SortColumns> = chunks.iter().map(|chunk| SortColumns::of(chunk)).collect();
-        let merged = plan(&sort, &final_person(&frozen.overrides), self.shards);
+        // Withdrawn rows left the chunks when they were withdrawn.
+        let rewrite = Rewrite { present: &final_person(&frozen.overrides), is_gone: &|_, _, _| false };
+        let merged = plan(&sort, &rewrite, self.shards);
         drop(sort);
         let sources: Vec<Box<dyn Source>> = chunks.iter().map(|chunk| -> Box<dyn Source> { Box::new(Arc::clone(chunk)) }).collect();
         let id = self.next_segment.fetch_add(1, Ordering::SeqCst);
@@ -174,6 +185,7 @@ impl EmbeddedStore {
             seqs: Arc::new(seqs),
             positions: Arc::new(positions),
             overrides: Arc::clone(&frozen.overrides),
+            withdrawn: Arc::clone(&frozen.withdrawn),
             seq: frozen.seq,
             records_changed: Arc::new(records_changed),
             recent,
@@ -184,6 +196,7 @@ impl EmbeddedStore {
         self.state.store(Arc::new(next));
         self.room.notify_all();
         self.overrides_to_check.store(true, Ordering::SeqCst);
+        self.withdrawn_to_check.store(true, Ordering::SeqCst);
         Ok(())
     }
 }

@@ -16,6 +16,8 @@ mod seen;
 mod snapshot;
 mod state;
 mod tables;
+mod withdraw;
+pub(crate) mod withdrawn;
 
 use crate::account::DeadLetter;
 use crate::cache::ColumnCache;
@@ -42,6 +44,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 use tables::Tables;
+use withdraw::Withdrawing;
 
 /// The embedded store.
 #[derive(Debug)]
@@ -71,6 +74,8 @@ pub struct EmbeddedStore {
     garbage: Mutex<Vec<Arc<Segment>>>,
     /// Whether segments changed since it was last looked which overrides are still needed.
     overrides_to_check: AtomicBool,
+    /// The same for withdrawn rows.
+    withdrawn_to_check: AtomicBool,
 }
 
 /// How long a commit waits for room before it gives the batch back.
@@ -146,11 +151,13 @@ impl Store for EmbeddedStore {
     }
 
     fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        // Before the lock is taken: it reads files. Only another commit, and there is one at a time, could change what it finds.
+        let withdrawing = self.read_withdrawn(&commit.withdrawals)?;
         let _writer = self.writer_with_room()?;
         self.seen.insert(&commit.seen);
         let (started, rows) = (Instant::now(), commit.events.len());
         let mut state = State::clone(&self.state.load());
-        apply(&mut state, commit, self.shards, self.config.dead_letters_bytes_max);
+        apply(&mut state, commit, withdrawing, self.shards, self.config.dead_letters_bytes_max);
         state.active.since.get_or_insert_with(|| self.clock.now());
         metrics::committed(rows, started.elapsed(), self.fresh_bytes(&state));
         self.state.store(Arc::new(state));
@@ -179,6 +186,7 @@ impl Store for EmbeddedStore {
             return Ok(false);
         };
         self.forget_overrides(&mut compaction)?;
+        self.tend_withdrawn(&mut compaction)?;
         self.compact(&mut compaction)
     }
 
@@ -227,14 +235,22 @@ impl Store for EmbeddedStore {
 }
 
 /// The state after a commit.
-fn apply(state: &mut State, commit: Commit, shards: u16, letter_bytes_max: u64) {
-    let Commit { partition, upto, events, persons, distinct_ids, groups, group_types, overrides, verdicts, fates, dead_letters, seen: _ } =
-        commit;
+fn apply(state: &mut State, commit: Commit, withdrawing: Withdrawing, shards: u16, letter_bytes_max: u64) {
+    let Commit { partition, upto, events, persons, distinct_ids, groups, group_types, overrides, .. } = commit;
+    let Commit { mut verdicts, mut fates, dead_letters, .. } = commit;
+    verdicts.absorb(&withdrawing.verdicts);
+    fates.extend_from_slice(&withdrawing.fates);
     let posting = Posting { visible: events.received(), verdicts, fates, letters: dead_letters };
     account::post(state, posting, letter_bytes_max);
     state.seq += 1;
     let seq = state.seq;
     let mut touched: Vec<ProjectId> = Vec::new();
+    if !withdrawing.is_empty() {
+        withdrawing.mark(state, shards, &mut touched);
+        if !withdrawing.given.is_empty() {
+            state.active.push_chunk(withdrawing.given.into_table(shards, seq), shards);
+        }
+    }
     if !overrides.is_empty() || !persons.is_empty() {
         apply_overrides(state, &overrides, &persons, &mut touched);
     }

@@ -5,6 +5,7 @@ use super::flush::Persisted;
 use super::overrides::Overrides;
 use super::state::{Base, Generation, State};
 use super::tables::Tables;
+use super::withdrawn::{Withdrawn, WithdrawnByProject};
 use crate::cache::ColumnCache;
 use crate::config::StoreConfig;
 use crate::files::{DirFiles, Files};
@@ -60,6 +61,7 @@ impl EmbeddedStore {
             seqs,
             group_types,
             overrides,
+            withdrawn,
             seen_secret,
             seen_newest,
             runs,
@@ -71,13 +73,31 @@ impl EmbeddedStore {
         let segments = segments.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&files)))).collect();
         let overrides = overrides.into_iter().map(|(project, steps)| (project, Arc::new(steps.into_iter().collect::<Overrides>())));
         let overrides = Arc::new(overrides.collect());
+        let withdrawn = withdrawn.into_iter().map(|(project, marks)| (project, Arc::new(marks.into_iter().collect::<Withdrawn>())));
+        let withdrawn: WithdrawnByProject = Arc::new(withdrawn.collect());
         let (seqs, positions) = (Arc::new(seqs), Arc::new(positions));
         let (records_changed, recent) = (Arc::clone(&seqs), Vec::new());
         let view = Arc::new(view);
-        let base = Base { segments, view, seqs, positions, overrides: Arc::clone(&overrides), seq, records_changed, recent };
+        let base = Base {
+            segments,
+            view,
+            seqs,
+            positions,
+            overrides: Arc::clone(&overrides),
+            withdrawn: Arc::clone(&withdrawn),
+            seq,
+            records_changed,
+            recent,
+        };
         let group_types = Arc::new(group_types.into_iter().map(|(project, names)| (project, Arc::new(names))).collect());
-        let persisted = Persisted { overrides: Arc::clone(&overrides), group_types: Arc::clone(&group_types), pending: None };
-        let state = State { base: Arc::new(base), frozen: None, active: Generation::default(), overrides, group_types, seq, letter_bytes };
+        let persisted = Persisted {
+            overrides: Arc::clone(&overrides),
+            group_types: Arc::clone(&group_types),
+            withdrawn: Arc::clone(&withdrawn),
+            pending: None,
+        };
+        let (base, active) = (Arc::new(base), Generation::default());
+        let state = State { base, frozen: None, active, overrides, group_types, withdrawn, seq, letter_bytes };
         let config = StoreConfig { memory_bytes_max: config.memory_bytes_max.min(MEMORY_BYTES_MAX), ..config };
         let store = Self {
             cache: Arc::new(ColumnCache::new(config.cache_bytes)),
@@ -97,6 +117,7 @@ impl EmbeddedStore {
             tending_seen: Mutex::default(),
             garbage: Mutex::default(),
             overrides_to_check: AtomicBool::new(true),
+            withdrawn_to_check: AtomicBool::new(true),
         };
         match damage {
             Some(damage) => store.mend_seen(damage).map(|()| store),

@@ -4,10 +4,12 @@ use super::overrides::Overrides;
 use super::state::State;
 use super::tables::Tables;
 use crate::ReadError;
-use crate::cache::ColumnCache;
+use crate::cache::{ColumnCache, Kept, What};
+use crate::layout::living::{KeptRows, Living};
 use crate::layout::part::TablePart;
-use crate::layout::table::ProjectRange;
+use crate::layout::table::{ProjectRange, shard_of};
 use crate::read::{DistinctIdsTable, GroupsTable, Part, PersonsTable, ProjectView, Snapshot};
+use crate::segment::Segment;
 use crate::segment::part::SegmentPart;
 use aqueduct_event::{PersonId, ProjectId};
 use std::collections::HashMap;
@@ -34,17 +36,18 @@ impl Snapshot for EmbeddedSnapshot {
         let mut generation = state.base.seqs.get(&project).copied().unwrap_or_default();
         let mut shards: Vec<Vec<Arc<dyn Part>>> = vec![Vec::new(); usize::from(self.shards)];
         for segment in &state.base.segments {
-            for_each_range(&segment.descriptor.ranges, project, |place| {
-                let shard = usize::from(segment.descriptor.ranges[place].shard);
-                shards[shard].push(Arc::new(SegmentPart::new(segment, &self.cache, place)));
-            });
+            for place in places_of(&segment.descriptor.ranges, project) {
+                let range = &segment.descriptor.ranges[place];
+                let part = Arc::new(SegmentPart::new(segment, &self.cache, place));
+                shards[usize::from(range.shard)].extend(self.living(part, range, Some(segment))?);
+            }
         }
         for chunk in state.chunks() {
-            for_each_range(&chunk.ranges, project, |place| {
+            for place in places_of(&chunk.ranges, project) {
                 let range = &chunk.ranges[place];
                 generation = generation.max(range.seq);
-                shards[usize::from(range.shard)].push(Arc::new(TablePart::new(chunk, place)));
-            });
+                shards[usize::from(range.shard)].extend(self.living(Arc::new(TablePart::new(chunk, place)), range, None)?);
+            }
         }
         for layer in state.layers() {
             generation = generation.max(layer.seqs.get(&project).copied().unwrap_or_default());
@@ -67,16 +70,49 @@ impl Snapshot for EmbeddedSnapshot {
     }
 }
 
-/// Calls `visit` with the place of each range of `project`; ranges are in order of (shard, project).
-fn for_each_range(ranges: &[ProjectRange], project: ProjectId, mut visit: impl FnMut(usize)) {
-    let mut at = 0;
+impl EmbeddedSnapshot {
+    /// What is left of a part without withdrawn rows; `None` when that is nothing.
+    fn living(&self, part: Arc<dyn Part>, range: &ProjectRange, segment: Option<&Segment>) -> Result<Option<Arc<dyn Part>>, ReadError> {
+        let withdrawn = self.state.withdrawn.get(&range.project);
+        let Some(withdrawn) = withdrawn.filter(|withdrawn| withdrawn.newest() > range.seq) else { return Ok(Some(part)) };
+        let load = || -> Result<_, ReadError> {
+            let mut persons = Vec::new();
+            for person in withdrawn.ids() {
+                let here = shard_of(person.as_u128(), self.shards) == range.shard && withdrawn.hides(person, range.seq);
+                if here && segment.map_or(Ok(true), |segment| segment.may_hold(person.as_bytes()))? {
+                    persons.push(person);
+                }
+            }
+            Ok(if persons.is_empty() { None } else { KeptRows::without(&*part, &persons)?.map(Arc::new) })
+        };
+        let kept = match segment {
+            None => load()?,
+            Some(segment) => {
+                let what = What::Living(range.rows.clone(), withdrawn.newest());
+                match self.cache.get(segment.descriptor.id, what, || Ok(Kept::Living(load()?)))? {
+                    Kept::Living(kept) => kept,
+                    _ => load()?,
+                }
+            }
+        };
+        Ok(match kept {
+            None => Some(part),
+            Some(kept) => Living::of(part, kept),
+        })
+    }
+}
+
+/// Places of the ranges of `project`; ranges are in order of (shard, project).
+fn places_of(ranges: &[ProjectRange], project: ProjectId) -> Vec<usize> {
+    let (mut places, mut at) = (Vec::new(), 0);
     while let Some(shard) = ranges.get(at).map(|range| range.shard) {
         let end = at + ranges[at..].partition_point(|range| range.shard == shard);
         if let Ok(place) = ranges[at..end].binary_search_by_key(&project, |range| range.project) {
-            visit(at + place);
+            places.push(at + place);
         }
         at = end;
     }
+    places
 }
 
 /// One project of a snapshot.

@@ -10,7 +10,9 @@
 use super::account::Account;
 use super::delta::{Delta, Layers};
 use super::overrides::Overrides;
-use crate::layout::{Table, merge_tables};
+use super::withdrawn::{Withdrawn, WithdrawnByProject};
+use crate::layout::table::shard_of;
+use crate::layout::{Table, merge_tables, merge_tables_without};
 use crate::manifest::View;
 use crate::seen::FrozenSeen;
 use crate::segment::Segment;
@@ -18,6 +20,7 @@ use aqueduct_event::{JournalPosition, PartitionId, ProjectId, UnixMicros};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// What was committed between two freezes.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +75,21 @@ impl Generation {
     }
 }
 
+impl Generation {
+    /// Takes rows out that were withdrawn: whatever lies here was committed before.
+    pub(crate) fn withdraw(&mut self, project: ProjectId, withdrawn: &Withdrawn, shards: u16) {
+        let place = |person: u128| (shard_of(person, shards), project);
+        let holds = |chunk: &Table| withdrawn.ids().any(|person| chunk.holds(place(person.as_u128()), person.as_u128()));
+        let is_gone = |of, person, seq| of == project && withdrawn.hides(Uuid::from_u128(person), seq);
+        for chunk in &mut self.chunks {
+            if holds(chunk) {
+                *chunk = Arc::new(merge_tables_without(&[Arc::clone(chunk)], shards, &is_gone));
+            }
+        }
+        self.chunks.retain(|chunk| chunk.rows() > 0);
+    }
+}
+
 fn size_class(rows: usize) -> u32 {
     if rows < SMALL_ROWS { 0 } else { 1 + (rows / SMALL_ROWS).ilog(TIER_CHUNKS) }
 }
@@ -87,6 +105,8 @@ pub(crate) struct Base {
     pub(crate) positions: Arc<BTreeMap<PartitionId, JournalPosition>>,
     /// Overrides as the manifest has them.
     pub(crate) overrides: OverridesByProject,
+    /// Withdrawn rows as the manifest has them.
+    pub(crate) withdrawn: WithdrawnByProject,
     /// Number of the newest durable commit.
     pub(crate) seq: u64,
     /// Number of the newest durable commit that changed records of a project.
@@ -131,6 +151,7 @@ pub(crate) struct Frozen {
     pub(crate) generation: Generation,
     pub(crate) overrides: OverridesByProject,
     pub(crate) group_types: GroupTypesByProject,
+    pub(crate) withdrawn: WithdrawnByProject,
     /// Arrivals of its rows.
     pub(crate) seen: FrozenSeen,
     pub(crate) seq: u64,
@@ -149,6 +170,8 @@ pub(crate) struct State {
     pub(crate) overrides: OverridesByProject,
     /// All group types, durable or not.
     pub(crate) group_types: GroupTypesByProject,
+    /// Rows that were withdrawn and may still lie in segments, durable or not.
+    pub(crate) withdrawn: WithdrawnByProject,
     /// Number of the newest commit; goes on after a restart.
     pub(crate) seq: u64,
     /// Bytes of all dead letters.

@@ -39,8 +39,13 @@ impl SortColumns {
     }
 }
 
-/// Present id of a person; the id itself when it was not merged.
-pub(crate) type FinalPerson<'a> = dyn Fn(ProjectId, u128) -> u128 + 'a;
+/// What a merge changes about rows.
+pub(crate) struct Rewrite<'a> {
+    /// Present id of a person; the id itself when it was not merged.
+    pub(crate) present: &'a dyn Fn(ProjectId, u128) -> u128,
+    /// Whether rows that carry this id, in a range whose newest commit is this, were withdrawn: they are left out.
+    pub(crate) is_gone: &'a dyn Fn(ProjectId, u128, u64) -> bool,
+}
 
 /// The output of a merge before any column of it is made.
 #[derive(Debug)]
@@ -62,10 +67,10 @@ struct Run {
 }
 
 /// Plans the merge of `sources`.
-pub(crate) fn plan(sources: &[SortColumns], final_person: &FinalPerson<'_>, shards: u16) -> MergePlan {
+pub(crate) fn plan(sources: &[SortColumns], rewrite: &Rewrite<'_>, shards: u16) -> MergePlan {
     let mut runs = Vec::new();
     for (source, columns) in sources.iter().enumerate() {
-        runs_of(source as u32, columns, final_person, shards, &mut runs);
+        runs_of(source as u32, columns, rewrite, shards, &mut runs);
     }
     // Stable: of equal keys, the older source stays first.
     runs.sort_by_key(|run| run.key);
@@ -87,7 +92,7 @@ pub(crate) fn plan(sources: &[SortColumns], final_person: &FinalPerson<'_>, shar
     MergePlan { plan: Plan::new(slices, source_rows), ranges, runs, persons }
 }
 
-fn runs_of(source: u32, columns: &SortColumns, final_person: &FinalPerson<'_>, shards: u16, out: &mut Vec<Run>) {
+fn runs_of(source: u32, columns: &SortColumns, rewrite: &Rewrite<'_>, shards: u16, out: &mut Vec<Run>) {
     for range in &columns.ranges {
         let first = columns.runs.partition_point(|start| (*start as usize) < range.rows.start);
         for pair in columns.runs[first..].windows(2) {
@@ -96,7 +101,10 @@ fn runs_of(source: u32, columns: &SortColumns, final_person: &FinalPerson<'_>, s
                 break;
             }
             let written = id_at(&columns.person, from as usize);
-            let person = final_person(range.project, written);
+            if (rewrite.is_gone)(range.project, written, range.seq) {
+                continue;
+            }
+            let person = (rewrite.present)(range.project, written);
             let shard = if person == written { range.shard } else { shard_of(person, shards) };
             out.push(Run { key: (shard, range.project, person), source, from, to, seq: range.seq });
         }
@@ -146,8 +154,13 @@ impl MergePlan {
 
 /// Merges tables of a store in memory; persons keep the ids they were written with.
 pub(crate) fn merge_tables(sources: &[Arc<Table>], shards: u16) -> Table {
+    merge_tables_without(sources, shards, &|_, _, _| false)
+}
+
+/// The same, without rows that were withdrawn. There may be no row left.
+pub(crate) fn merge_tables_without(sources: &[Arc<Table>], shards: u16, is_gone: &dyn Fn(ProjectId, u128, u64) -> bool) -> Table {
     let sort: Vec<SortColumns> = sources.iter().map(|table| SortColumns::of(table)).collect();
-    let merged = plan(&sort, &|_, person| person, shards);
+    let merged = plan(&sort, &Rewrite { present: &|_, person| person, is_gone }, shards);
     drop(sort);
     let (plan, fixed) = (&merged.plan, |column: fn(&Fixed) -> &TextColumn| -> TextColumn {
         let columns: Vec<_> = sources.iter().map(|table| column(&table.fixed)).map(|text| (&text.codes[..], &*text.dict)).collect();

@@ -11,6 +11,7 @@ pub(crate) mod builder;
 pub(crate) mod dict;
 pub(crate) mod gather;
 pub(crate) mod json;
+pub(crate) mod living;
 pub(crate) mod merge;
 pub(crate) mod objects;
 pub(crate) mod part;
@@ -18,6 +19,6 @@ pub(crate) mod sort;
 pub(crate) mod sparse;
 pub(crate) mod table;
 
-pub(crate) use merge::merge_tables;
+pub(crate) use merge::{merge_tables, merge_tables_without};
 pub(crate) use sort::sorted;
 pub(crate) use table::Table;

@@ -2,10 +2,12 @@
 
 use super::account::{self, AccountLimits};
 use super::{
-    DISTINCT_IDS, GROUP_TYPES, GROUPS, META, OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, POSITIONS, PROJECTS, SEEN, SEGMENTS, records,
+    DISTINCT_IDS, GROUP_TYPES, GROUPS, META, OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, POSITIONS, PROJECTS, SEEN, SEGMENTS, WITHDRAWN,
+    records,
 };
 use crate::embedded::account::Account;
 use crate::embedded::delta::Delta;
+use crate::embedded::withdrawn::Mark;
 use crate::seen::RunDescriptor;
 use crate::segment::Descriptor;
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId};
@@ -32,6 +34,8 @@ pub(crate) struct Change<'a> {
     pub(crate) group_types: Vec<(ProjectId, Arc<Vec<String>>)>,
     /// Present person, or `None` where an override is over.
     pub(crate) overrides: Vec<(ProjectId, PersonId, Option<PersonId>)>,
+    /// Rows that were withdrawn, or `None` where no file holds them any more.
+    pub(crate) withdrawn: Vec<(ProjectId, PersonId, Option<Mark>)>,
     pub(crate) seqs: Option<&'a FxHashMap<ProjectId, u64>>,
     /// Number of the newest commit that is in it.
     pub(crate) seq: Option<u64>,
@@ -108,6 +112,14 @@ impl Change<'_> {
             match to {
                 Some(to) => overrides.insert(&key[..], &to.as_bytes()[..])?,
                 None => overrides.remove(&key[..])?,
+            };
+        }
+        let mut withdrawn = transaction.open_table(WITHDRAWN)?;
+        for (project, person, mark) in &self.withdrawn {
+            let key = records::key(*project, &[person.as_bytes()]);
+            match mark {
+                Some(mark) => withdrawn.insert(&key[..], &records::encode_mark(*mark)[..])?,
+                None => withdrawn.remove(&key[..])?,
             };
         }
         Ok(())

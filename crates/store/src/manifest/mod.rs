@@ -1,7 +1,7 @@
 //! The manifest: a redb database that says which segments there are and holds persons, distinct ids, groups, overrides and journal positions,
 //! so that one transaction makes all of them durable together.
 //!
-//! # Tables, format 2
+//! # Tables, format 3
 //!
 //! Numbers in keys are big-endian, so that a project's records lie together; values are described in [`records`].
 //!
@@ -17,6 +17,7 @@
 //! | `groups` | u32 project, u8 type index, key | group |
 //! | `group_types` | u32 project, u8 index | name |
 //! | `overrides` | u32 project, 16 bytes person that rows carry | 16 bytes present person |
+//! | `withdrawn` | u32 project, 16 bytes person that rows carry | which of its rows are gone |
 //! | `seen` | u64 id | [`RunDescriptor`] |
 //! | `verdicts` | u32 minute, u32 project, u16 verdict | i64 events; minutes before `hours_before` stand for their hour |
 //! | `verdict_totals` | u32 project, u16 verdict | i64 events of all time |
@@ -24,7 +25,7 @@
 //! | `fates_<epoch>` | u32 project, 16 bytes uuid, u64 position, u32 place in the record | fate |
 //! | `fates_by_<epoch>` | u32 project, distinct id, u8 0, u64 position, u32 place in the record, 16 bytes uuid | nothing |
 //!
-//! Format 1 lacks the tables from `seen` on; they are made when it is opened.
+//! Format 1 lacks the tables from `seen` on, format 2 `withdrawn`; they are made when it is opened.
 //!
 //! # Invariants
 //! - An older program refuses a newer format ([`OpenError::Version`]).
@@ -45,6 +46,7 @@ pub(crate) use change::Change;
 pub(crate) use inspect::inspect;
 pub(crate) use view::View;
 
+use crate::embedded::withdrawn::Mark;
 use crate::files::{Files, MANIFEST};
 use crate::seen::RunDescriptor;
 use crate::segment::Descriptor;
@@ -73,6 +75,7 @@ const PERSON_DISTINCT_IDS: TableDefinition<'_, Bytes, ()> = TableDefinition::new
 const GROUPS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("groups");
 const GROUP_TYPES: TableDefinition<'_, Bytes, &str> = TableDefinition::new("group_types");
 const OVERRIDES: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("overrides");
+const WITHDRAWN: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("withdrawn");
 const VERDICTS: TableDefinition<'_, Bytes, i64> = TableDefinition::new("verdicts");
 const TOTALS: TableDefinition<'_, Bytes, i64> = TableDefinition::new("verdict_totals");
 const LETTERS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("dead_letters");
@@ -82,8 +85,8 @@ const SEEN: TableDefinition<'_, u64, Bytes> = TableDefinition::new("seen");
 /// only when this process met a failure: it would put off the start.
 const WRITTEN_AGAIN_BYTES_MAX: u64 = 64 << 20;
 
-/// Format that this program writes, and the newest that it reads. Format 1 had neither arrivals nor accounts.
-const FORMAT: u32 = 2;
+/// Format that this program writes, and the newest that it reads. Format 1 had neither arrivals nor accounts, format 2 no withdrawn rows.
+const FORMAT: u32 = 3;
 
 /// How often it is tried to open the manifest again, before it stays closed until the next piece of work.
 const HEAL_TRIES: usize = 3;
@@ -129,6 +132,7 @@ pub(crate) struct Loaded {
     pub(crate) seqs: FxHashMap<ProjectId, u64>,
     pub(crate) group_types: FxHashMap<ProjectId, Vec<String>>,
     pub(crate) overrides: FxHashMap<ProjectId, Vec<(PersonId, PersonId)>>,
+    pub(crate) withdrawn: FxHashMap<ProjectId, Vec<(PersonId, Mark)>>,
     /// Under which the keys of events are made; random, as old as the store.
     pub(crate) seen_secret: u128,
     /// Newest arrival.
@@ -357,7 +361,7 @@ fn check_format(db: &Database, path: &Path) -> Result<(), OpenError> {
 /// Makes the tables of a new manifest, and what one of an older format does not have.
 fn prepare(db: &Database, shards: u16) -> Result<(), redb::Error> {
     let read = db.begin_read()?;
-    if read.open_table(SEEN).is_ok() && read.open_table(LETTERS).is_ok() {
+    if read.open_table(LETTERS).is_ok() && read.open_table(WITHDRAWN).is_ok() {
         return Ok(());
     }
     drop(read);
@@ -382,6 +386,7 @@ fn prepare(db: &Database, shards: u16) -> Result<(), redb::Error> {
         change.open_table(GROUPS)?;
         change.open_table(GROUP_TYPES)?;
         change.open_table(OVERRIDES)?;
+        change.open_table(WITHDRAWN)?;
         change.open_table(SEEN)?;
         change.open_table(VERDICTS)?;
         change.open_table(TOTALS)?;
@@ -436,6 +441,13 @@ fn load(db: &Database) -> Result<Option<(Loaded, u64)>, redb::Error> {
             return Ok(None);
         };
         loaded.overrides.entry(project).or_default().push((from, to));
+    }
+    for entry in read.open_table(WITHDRAWN)?.iter()? {
+        let (key, mark) = entry?;
+        let Some((project, person, mark)) = records::decode_mark(key.value(), mark.value()) else {
+            return Ok(None);
+        };
+        loaded.withdrawn.entry(project).or_default().push((person, mark));
     }
     let changes = number("changes")?;
     Ok(Some((loaded, changes)))

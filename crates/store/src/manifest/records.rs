@@ -5,6 +5,7 @@
 //! | person | u8 version = 1, u8 flags (1 identified, 2 last seen known), i64 created µs, u64 version, i64 last seen µs, JSON text |
 //! | distinct id | u8 version = 1, u8 flags (1 personless), 16 bytes person, u64 version |
 //! | group | u8 version = 1, i64 created µs, i64 updated µs, JSON text |
+//! | withdrawn rows | u8 version = 1, u64 commit before which they came, i64 asked for µs |
 //! | fate | u8 version = 1, i64 received µs, u16 verdict, texts: event, distinct id, detail |
 //! | dead letter | u8 version = 1, u8 flags (1 amended), i64 received µs, u16 verdict, u32 events, u32 replays, 16 bytes uuid, texts: event, distinct id, detail, payload |
 //!
@@ -13,6 +14,7 @@
 //! A person that was deleted or merged away has no record.
 
 use crate::commit::{DistinctIdRecord, GroupRecord, PersonRecord};
+use crate::embedded::withdrawn::Mark;
 use aqueduct_event::{PersonId, ProjectId, UnixMicros};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -117,6 +119,24 @@ pub(crate) fn decode_group(key: &[u8], value: &[u8]) -> Option<GroupRecord> {
 pub(crate) fn decode_override(key: &[u8], value: &[u8]) -> Option<(ProjectId, PersonId, PersonId)> {
     let (project, from) = split_project(key)?;
     Some((project, Uuid::from_slice(from).ok()?, Uuid::from_slice(value).ok()?))
+}
+
+/// A withdrawal: u8 version = 1, u64 commit, i64 asked for at µs.
+pub(crate) fn encode_mark(mark: Mark) -> [u8; 17] {
+    let mut out = [VERSION; 17];
+    out[1..9].copy_from_slice(&mark.before.to_le_bytes());
+    out[9..].copy_from_slice(&mark.at.0.to_le_bytes());
+    out
+}
+
+pub(crate) fn decode_mark(key: &[u8], value: &[u8]) -> Option<(ProjectId, PersonId, Mark)> {
+    let (project, person) = split_project(key)?;
+    let (VERSION, rest) = value.split_first().map(|(version, rest)| (*version, rest))? else {
+        return None;
+    };
+    let (before, rest) = number(rest)?;
+    let (at, _) = number(rest)?;
+    Some((project, Uuid::from_slice(person).ok()?, Mark { before, at: UnixMicros(at.cast_signed()) }))
 }
 
 /// The text behind the project and person of a key of `person_distinct_ids`.

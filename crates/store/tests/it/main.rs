@@ -7,6 +7,7 @@ mod conforms;
 mod crashes;
 mod damage;
 mod disk;
+mod erases;
 mod exact;
 mod exactly_once;
 mod world;

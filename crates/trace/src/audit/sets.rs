@@ -13,7 +13,8 @@ use crate::error::TraceError;
 use crate::rows::text;
 use crate::scan::Walk;
 use aqueduct_event::record::Receipt;
-use aqueduct_event::{JournalPosition, PartitionId, ProjectId, RawBatch, RawEvent, UnixMicros};
+use aqueduct_event::verdict::DropReason;
+use aqueduct_event::{JournalPosition, PartitionId, ProjectId, RawBatch, RawEvent, UnixMicros, Verdict};
 use aqueduct_store::{AccountView, EventColumn, Fate, Part, Snapshot};
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
@@ -78,8 +79,8 @@ impl Sets<'_> {
             let mut first = None;
             while let Some(entry) = walk.next()? {
                 first.get_or_insert(entry.position);
-                if Receipt::read(&entry.payload) == Receipt::Replay {
-                    // A dead letter that came again: its events were accepted by the record that they first came in.
+                if matches!(Receipt::read(&entry.payload), Receipt::Replay | Receipt::Command) {
+                    // The events of a dead letter that comes again were accepted by the record that they first came in; a command has none.
                     continue;
                 }
                 let Ok(batch) = RawBatch::decode(&entry.payload) else {
@@ -208,7 +209,8 @@ impl Sets<'_> {
 
     fn fate(&self, project: ProjectId, position: JournalPosition, index: usize, event: &RawEvent<'_>) -> Result<Option<Fate>, TraceError> {
         let fates = self.auditor.accounts.fates_of(project, event.uuid)?;
-        Ok(fates.into_iter().find(|fate| fate.position == position && fate.index as usize == index))
+        let erased = Verdict::Dropped(DropReason::Erased);
+        Ok(fates.into_iter().find(|fate| fate.verdict == erased || (fate.position == position && fate.index as usize == index)))
     }
 
     /// Calls `visit` for each processed record of the share.
