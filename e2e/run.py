@@ -18,6 +18,7 @@ import roundtrip
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
+FIRST_TOKEN = "phc_e2e_project"
 KEY = "phx_e2e_personal_key_0123456789abcdef"
 SENT = {
     "text": 'grün 🌊 "q"', "whole": 42, "real": 1.5, "yes": True, "none": None,
@@ -30,7 +31,7 @@ class Server:
 
     def __init__(self, binary):
         self.dir = tempfile.mkdtemp(prefix="aqueduct-e2e-")
-        env = dict(os.environ, AQUEDUCT_BOOTSTRAP_PROJECT_TOKEN="phc_e2e_project", AQUEDUCT_BOOTSTRAP_PERSONAL_API_KEY=KEY)
+        env = dict(os.environ, AQUEDUCT_BOOTSTRAP_PROJECT_TOKEN=FIRST_TOKEN, AQUEDUCT_BOOTSTRAP_PERSONAL_API_KEY=KEY)
         self.log = open(os.path.join(self.dir, "server.log"), "wb")
         args = [binary, "serve", "--data-dir", os.path.join(self.dir, "data"), "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=self.log, env=env, text=True)
@@ -38,6 +39,8 @@ class Server:
         if "http://" not in first:
             raise RuntimeError("the first line of stdout names no address: %r; log: %s" % (first, self.tail()))
         self.url = "http://" + first.split("http://", 1)[1].split()[0].rstrip("/")
+        # Where the first user is made; the server says it once.
+        self.setup = next(line.split()[-1] for line in self.process.stdout if "/setup?token=" in line)
 
     def tail(self):
         return open(os.path.join(self.dir, "server.log"), errors="replace").read()[-3000:]
@@ -220,7 +223,19 @@ def browser(project):
     check_browser(project)
 
 
-CLIENTS = {"roundtrip": roundtrip.check, "node": node, "python": python, "python_gzip": python_gzip, "go": go, "rust": rust, "jvm": jvm, "browser": browser}
+def page(project):
+    """The server's own page shows the first project, so that is where its events go."""
+    uuid = "0190a000-0000-7000-8000-000000000001"
+    send = lambda who, event, more: dict({"event": event, "distinct_id": who, "properties": {"$current_url": "https://shop.example/" + event}}, **more)
+    batch = [send(who, "$pageview", {}) for who in ("page-a", "page-b", "page-c") for _ in range(2)] + [send("page-a", "bought", {"uuid": uuid})]
+    batch[1]["properties"]["$current_url"] = "https://shop.example/second"
+    project.call("/batch/", {"api_key": FIRST_TOKEN, "batch": batch})
+    time.sleep(1)
+    npm(HERE / "sdk/browser")
+    run(["node", "page.mjs"], HERE / "sdk/browser", client_env(project, AQUEDUCT_SETUP=project.server.setup, AQUEDUCT_EVENT=uuid), 180)
+
+
+CLIENTS = {"roundtrip": roundtrip.check, "node": node, "python": python, "python_gzip": python_gzip, "go": go, "rust": rust, "jvm": jvm, "browser": browser, "page": page}
 
 
 def main():

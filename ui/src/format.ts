@@ -34,3 +34,63 @@ export function summary(properties: Record<string, unknown>): string {
     .map((key) => `${key.replace(/^\$/, "")}: ${String(properties[key])}`)
     .join(" · ");
 }
+
+/** A node of a path without its step and the host: `2_https://a.example/b` is `/b`. */
+export function stepName(node: string): string {
+  const name = node.replace(/^\d+_/, "");
+  try {
+    const url = new URL(name);
+    return url.pathname + url.search;
+  } catch {
+    return name;
+  }
+}
+
+/** A part of a whole, in percent. */
+export function percent(part: number, whole: number): string {
+  return whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1).replace(/\.0$/, "")} %`;
+}
+
+/** A length of time in its two largest units. */
+export function duration(seconds: number): string {
+  const units: [string, number][] = [
+    ["d", 86_400],
+    ["h", 3_600],
+    ["min", 60],
+    ["s", 1],
+  ];
+  const first = units.findIndex(([, length]) => seconds >= length);
+  if (first < 0) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  let left = seconds;
+  const parts = units.slice(first, first + 2).map(([name, length]) => {
+    const count = Math.floor(left / length);
+    left -= count * length;
+    return count > 0 ? `${count} ${name}` : "";
+  });
+  return parts.filter(Boolean).join(" ");
+}
+
+/** A value of a table's cell. */
+export function cell(value: unknown): string {
+  if (value === null || value === undefined) {
+    return "";
+  }
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** The sum of counts by reason. */
+export function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}
+
+/** A table as CSV by RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe. */
+export function csv(columns: string[], rows: unknown[][]): string {
+  const field = (value: unknown) => {
+    const text = cell(value);
+    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  return [columns, ...rows].map((row) => row.map(field).join(",")).join("\r\n") + "\r\n";
+}
