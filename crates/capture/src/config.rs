@@ -31,7 +31,8 @@ pub struct CaptureConfig {
     /// Largest event with all its properties, as JSON. Default: 1,000,000 bytes.
     pub event_bytes_max: usize,
     /// How long what was accepted may take to become visible at the present rate of processing, in milliseconds. Requests beyond it wait a moment, then are
-    /// answered 503. More: longer bursts are taken at once, and under overload events become visible later. Default: 100 ms.
+    /// answered 503. More: longer bursts are taken at once, and under overload events become visible later. Three tenths of
+    /// it while several projects send. Default: 100 ms.
     pub backlog_ms_max: u64,
     /// How many bytes of records may be accepted and not yet visible, also while nothing can become visible. Default: 4 GiB.
     pub backlog_bytes_max: u64,

@@ -19,6 +19,7 @@ mod hot;
 mod lanes;
 mod memory;
 mod pressure;
+mod rivals;
 
 pub(crate) use memory::{Held, Memory};
 
@@ -31,6 +32,7 @@ use hot::HotKeys;
 use lanes::{Class, Lane, Lanes};
 use parking_lot::Mutex;
 use pressure::Pressure;
+use rivals::Rivals;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -66,6 +68,7 @@ pub struct Gate {
 struct State {
     pressure: Pressure,
     lanes: Lanes<oneshot::Sender<Ticket>>,
+    rivals: Rivals,
     /// Bytes of tickets.
     reserved: u64,
     expansion: f64,
@@ -130,6 +133,7 @@ impl Gate {
         let state = State {
             pressure: Pressure::new(Duration::from_millis(config.backlog_ms_max), config.backlog_bytes_max),
             lanes: Lanes::default(),
+            rivals: Rivals::default(),
             reserved: 0,
             expansion: EXPANSION_ASSUMED,
             hot: HotKeys::new(config.hot_events_per_second, config.hot_events_burst),
@@ -231,7 +235,7 @@ impl Gate {
         let import = lane.class == Class::Import;
         let nobody_before = if import { state.lanes.is_empty() } else { !state.lanes.live_waits() };
         if nobody_before && cost <= self.room(&state, import) {
-            state.count_admitted(cost);
+            state.count_admitted(lane, cost);
             state.reserved += cost;
             return Ok(Entered::Now(Ticket { gate: Arc::clone(self), bytes: cost }));
         }
@@ -271,12 +275,12 @@ impl Gate {
                 if state.lanes.is_empty() {
                     return;
                 }
-                while let Some((_, cost, grant)) = {
+                while let Some((lane, cost, grant)) = {
                     let (live, import) = (self.room(&state, false), self.room(&state, true));
                     state.lanes.pop(live, import)
                 } {
                     state.reserved += cost;
-                    state.count_admitted(cost);
+                    state.count_admitted(lane, cost);
                     granted.push((grant, Ticket { gate: Arc::clone(self), bytes: cost }));
                 }
                 metrics::waiting(state.lanes.len());
@@ -311,8 +315,10 @@ impl State {
         self.refused *= kept;
     }
 
-    fn count_admitted(&mut self, cost: u64) {
+    fn count_admitted(&mut self, lane: Lane, cost: u64) {
         self.decay();
+        self.rivals.note(lane, self.decayed_at);
+        self.pressure.share(self.rivals.are_there(self.decayed_at));
         self.admitted += cost as f64;
     }
 }

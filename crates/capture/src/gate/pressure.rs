@@ -3,7 +3,7 @@
 //! In: what became visible and how long it took. Out: the *ceiling*, the most bytes that may be on their way between the edge and the store.
 //!
 //! ```text
-//! window  = measured rate × the time that a backlog may take
+//! window  = measured rate × the time that a backlog may take, which is shorter while several projects send
 //! ceiling = window; more while a backlog from before is worked off, or while nothing can become visible at all
 //! ```
 //! Nothing is switched on or off: each byte that becomes visible makes room for one byte, so what is admitted follows what is processed.
@@ -18,6 +18,8 @@ use std::time::Duration;
 pub(super) const WINDOW_BYTES_MIN: u64 = 1024 * 1024;
 /// Taken for the rate until it was measured.
 const RATE_ASSUMED: f64 = 16.0 * 1024.0 * 1024.0;
+/// Of the time that a backlog may take, while the events of several projects stand in it: those of one wait behind those of the others.
+const SHARED_PART: f64 = 0.3;
 /// What was measured this much busy time ago counts for a third.
 const MEMORY_SECONDS: f64 = 2.0;
 /// A commit tells the rate when it holds at least this part of a window: a trickle says what a commit costs, not how fast many events are.
@@ -27,6 +29,7 @@ const TELLING_PART: u64 = 4;
 #[derive(Debug)]
 pub(super) struct Pressure {
     target: Duration,
+    shared: bool,
     bytes_max: u64,
     bytes: f64,
     seconds: f64,
@@ -38,7 +41,8 @@ pub(super) struct Pressure {
 impl Pressure {
     pub(super) fn new(target: Duration, bytes_max: u64) -> Self {
         let bytes_max = bytes_max.max(WINDOW_BYTES_MIN);
-        let mut pressure = Self { target, bytes_max, bytes: RATE_ASSUMED, seconds: 1.0, visible: 0, ceiling: 0, stalled: false };
+        let mut pressure =
+            Self { target, shared: false, bytes_max, bytes: RATE_ASSUMED, seconds: 1.0, visible: 0, ceiling: 0, stalled: false };
         pressure.ceiling = pressure.window();
         pressure
     }
@@ -48,10 +52,16 @@ impl Pressure {
         self.bytes / self.seconds
     }
 
+    /// Whether several projects share the way; takes effect with the next commit.
+    pub(super) fn share(&mut self, shared: bool) {
+        self.shared = shared;
+    }
+
     /// What may be under way as a rule.
     pub(super) fn window(&self) -> u64 {
+        let target = self.target.as_secs_f64() * if self.shared { SHARED_PART } else { 1.0 };
         // A rate of bytes is far below 2^53.
-        ((self.rate() * self.target.as_secs_f64()) as u64).clamp(WINDOW_BYTES_MIN, self.bytes_max)
+        ((self.rate() * target) as u64).clamp(WINDOW_BYTES_MIN, self.bytes_max)
     }
 
     /// What may be under way now.
@@ -122,6 +132,15 @@ mod tests {
             pressure.progress(0, 10 * MIB, Duration::from_secs(1), 0);
         }
         assert_eq!(pressure.window() / MIB, 5);
+    }
+
+    #[test]
+    fn several_projects_have_a_shorter_backlog() {
+        let mut pressure = paced(40);
+        pressure.share(true);
+        assert_eq!(pressure.window() / MIB, 6);
+        pressure.share(false);
+        assert_eq!(pressure.window() / MIB, 20);
     }
 
     #[test]
