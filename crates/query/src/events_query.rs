@@ -119,7 +119,7 @@ fn build(query: &EventsQuery, context: &QueryContext) -> Result<(SelectQuery, Ve
                 Cell::Person(place)
             }
             "person_display_name" => {
-                columns.extend([display_name(), Expr::field(["person", "id"]), Expr::field(["distinct_id"])]);
+                columns.extend([caller_name(), Expr::field(["person", "id"]), Expr::field(["distinct_id"])]);
                 Cell::DisplayName(place)
             }
             expression => {
@@ -156,26 +156,36 @@ pub(crate) fn without_label(text: &str) -> &str {
     text.split_once("--").map_or(text, |(expression, _)| expression).trim()
 }
 
-/// What a person is called: a property, else the distinct id.
-fn display_name() -> Expr {
-    let mut names: Vec<Expr> = NAME_PROPERTIES.iter().map(|name| text_property(name)).collect();
-    names.push(Expr::field(["distinct_id"]));
+/// What a person is called, by its properties: those of `person`, else `otherwise`.
+pub(crate) fn display_name(person: &str, otherwise: Expr) -> Expr {
+    let mut names: Vec<Expr> = NAME_PROPERTIES.iter().map(|name| text_property(person, name)).collect();
+    names.push(otherwise);
     call("coalesce", names)
+}
+
+/// What the person of an event is called: a property, else the distinct id.
+fn caller_name() -> Expr {
+    display_name("person", Expr::field(["distinct_id"]))
+}
+
+/// A key of ORDER BY for a column whose direction may stand behind its label.
+pub(crate) fn directed(text: &str, key: Expr) -> OrderExpr {
+    let descending = text.split_whitespace().next_back().is_some_and(|last| last.eq_ignore_ascii_case("desc"));
+    if descending { desc(key) } else { asc(key) }
 }
 
 /// A key of ORDER BY; the direction may stand behind the label.
 fn order_key(text: &str) -> Result<OrderExpr, QueryError> {
     let expression = without_label(text);
     if expression.split_whitespace().next() == Some("person_display_name") {
-        let descending = text.split_whitespace().next_back().is_some_and(|last| last.eq_ignore_ascii_case("desc"));
-        return Ok(if descending { desc(display_name()) } else { asc(display_name()) });
+        return Ok(directed(text, caller_name()));
     }
     Ok(parse_order_expr(expression)?)
 }
 
 /// A person's property as text, whatever its definition says, NULL when empty.
-fn text_property(name: &str) -> Expr {
-    call("nullIf", vec![call("toString", vec![Expr::field(["person", "properties", name])]), Expr::lit("")])
+fn text_property(person: &str, name: &str) -> Expr {
+    call("nullIf", vec![call("toString", vec![Expr::field([person, "properties", name])]), Expr::lit("")])
 }
 
 fn conditions(query: &EventsQuery, context: &QueryContext) -> Result<Vec<Expr>, QueryError> {

@@ -10,10 +10,10 @@ mod source;
 
 use crate::engine::{QueryResponse, Run, Timings, request_filters, rows, types};
 use crate::error::QueryError;
-use crate::events_query::{aggregates, without_label};
+use crate::events_query::{aggregates, directed, display_name, without_label};
 use crate::filters::Scope;
 use crate::hogql::ast::{CompareOp, Expr, FromExpr, GroupBy, Join, JoinConstraint, JoinKind, OrderExpr, SelectQuery, Span};
-use crate::hogql::build::{and, asc, call, compare, desc, eq, or, subquery, table};
+use crate::hogql::build::{and, asc, call, compare, desc, eq, or, subquery, table, tuple};
 use crate::hogql::{parse_expr, parse_order_expr};
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, QueryContext};
@@ -139,7 +139,8 @@ fn build(
             "person.$delete" => (Expr::lit(1), Cell::Plain),
             // Session replay is not kept.
             "matched_recordings" => (Expr::lit(0), Cell::NoRecordings),
-            name if kind.is_actor(name) => (Expr::field([kind.table(), kind.id()]), Cell::Actor),
+            "person_display_name" if kind == Kind::Persons => (tuple(vec![name_of_person(), id_text()]), Cell::DisplayName),
+            name if kind.is_actor(name) => (id(kind, source), Cell::Actor),
             expression => (parse_expr(expression)?, Cell::Plain),
         };
         select.push(expr);
@@ -147,7 +148,7 @@ fn build(
     }
     let aggregated = select.iter().any(aggregates);
     let (mut filter, mut having) = (Vec::new(), Vec::new());
-    for condition in conditions(query, kind, context)? {
+    for condition in conditions(query, kind, source, context)? {
         if aggregates(&condition) { having.push(condition) } else { filter.push(condition) }
     }
     let is_key = |column: &&Expr| !aggregates(column) && column.as_literal().is_none();
@@ -169,40 +170,65 @@ fn build(
     Ok((select, cells))
 }
 
-/// The table of actors; with a source, those of them that it names.
+/// The id of an actor. A source may name groups that no table knows.
+fn id(kind: Kind, source: Option<&Source>) -> Expr {
+    match (kind, source) {
+        (Kind::Groups(_), Some(source)) => Expr::field([SOURCE, source.id.as_str()]),
+        _ => Expr::field([kind.table(), kind.id()]),
+    }
+}
+
+fn id_text() -> Expr {
+    call("toString", vec![Expr::field(["persons", "id"])])
+}
+
+/// What a person is called: a property, else the id.
+fn name_of_person() -> Expr {
+    display_name("persons", id_text())
+}
+
+/// The table of actors; with a source, the persons of them that it names, or all groups that it names.
 fn from(kind: Kind, source: Option<&Source>) -> FromExpr {
     let Some(source) = source else { return table(kind.table()) };
-    let on = eq(Expr::field([kind.table(), kind.id()]), Expr::field([SOURCE, source.id.as_str()]));
+    let same = eq(Expr::field([kind.table(), kind.id()]), Expr::field([SOURCE, source.id.as_str()]));
+    let (left, right, join, on) = match kind {
+        Kind::Persons => (table(kind.table()), table(SOURCE), JoinKind::Inner, same),
+        Kind::Groups(index) => (table(SOURCE), table(kind.table()), JoinKind::Left, and(vec![same, of_type(index)])),
+    };
     FromExpr::Join(Box::new(Join {
-        left: table(kind.table()),
-        right: table(SOURCE),
-        kind: JoinKind::Inner,
+        left,
+        right,
+        kind: join,
         strictness: None,
         constraint: Some(JoinConstraint::On(on)),
         span: Span::default(),
     }))
 }
 
-fn conditions(query: &ActorsQuery, kind: Kind, context: &QueryContext) -> Result<Vec<Expr>, QueryError> {
+fn of_type(index: u8) -> Expr {
+    eq(Expr::field(["groups", "index"]), Expr::lit(i64::from(index)))
+}
+
+fn conditions(query: &ActorsQuery, kind: Kind, source: Option<&Source>, context: &QueryContext) -> Result<Vec<Expr>, QueryError> {
     let mut all = Vec::new();
-    if let Kind::Groups(index) = kind {
-        all.push(eq(Expr::field(["groups", "index"]), Expr::lit(i64::from(index))));
+    if let (Kind::Groups(index), None) = (kind, source) {
+        all.push(of_type(index));
     }
     if kind == Kind::Persons {
         all.extend(request_filters(&query.properties, Scope::Person, context)?);
         all.extend(request_filters(&query.fixed_properties, Scope::Person, context)?);
     }
     if let Some(words) = query.search.as_deref().filter(|words| !words.is_empty()) {
-        all.push(found_by(words, kind));
+        all.push(found_by(words, kind, source));
     }
     Ok(all)
 }
 
 /// Whether a name or an id contains the words, whatever their case.
-fn found_by(words: &str, kind: Kind) -> Expr {
+fn found_by(words: &str, kind: Kind, source: Option<&Source>) -> Expr {
     let contains = |expr: Expr| compare(CompareOp::ILike, call("toString", vec![expr]), Expr::lit(format!("%{words}%")));
     let property = |name: &str| Expr::field([kind.table(), "properties", name]);
-    let mut any = vec![contains(property("name")), contains(Expr::field([kind.table(), kind.id()]))];
+    let mut any = vec![contains(property("name")), contains(id(kind, source))];
     if kind == Kind::Persons {
         any.push(contains(property("email")));
         let ids = SelectQuery {
@@ -237,10 +263,12 @@ fn order(query: &ActorsQuery, kind: Kind, columns: &[String], select: &[Expr]) -
 /// A key of ORDER BY. Actors are ordered by what they are called.
 fn order_key(text: &str, kind: Kind) -> Result<OrderExpr, QueryError> {
     let expression = without_label(text);
-    if expression.split_whitespace().next().is_some_and(|word| kind.is_actor(word)) {
-        let name = Expr::field([kind.table(), "properties", if kind == Kind::Persons { "email" } else { "name" }]);
-        let descending = expression.split_whitespace().next_back().is_some_and(|last| last.eq_ignore_ascii_case("desc"));
-        return Ok(if descending { desc(name) } else { asc(name) });
+    let word = expression.split_whitespace().next().unwrap_or_default();
+    if word == "person_display_name" && kind == Kind::Persons {
+        return Ok(directed(text, name_of_person()));
+    }
+    if kind.is_actor(word) {
+        return Ok(directed(text, Expr::field([kind.table(), "properties", if kind == Kind::Persons { "email" } else { "name" }])));
     }
     Ok(parse_order_expr(expression)?)
 }

@@ -16,28 +16,34 @@ pub(super) enum Cell {
     Plain,
     /// An id, shown as the object.
     Actor,
+    /// A name and an id, shown as an object.
+    DisplayName,
     /// An empty list.
     NoRecordings,
 }
 
 /// Objects by the text of their id.
 #[derive(Debug)]
-pub(super) struct Actors(HashMap<String, Json>);
+pub(super) struct Actors {
+    known: HashMap<String, Json>,
+    kind: Kind,
+}
 
 impl Actors {
     /// The actors that the rows name.
     pub(super) fn of(rows: &[Vec<Json>], cells: &[Cell], kind: Kind, context: &QueryContext) -> Result<Self, QueryError> {
-        let Some(at) = cells.iter().position(|cell| *cell == Cell::Actor) else { return Ok(Self(HashMap::new())) };
+        let Some(at) = cells.iter().position(|cell| *cell == Cell::Actor) else { return Ok(Self { known: HashMap::new(), kind }) };
         let ids: Vec<&str> = rows.iter().filter_map(|row| row[at].as_str()).collect();
-        Ok(Self(match kind {
+        let known = match kind {
             Kind::Persons => persons(&ids, context)?,
             Kind::Groups(index) => groups(&ids, index, context)?,
-        }))
+        };
+        Ok(Self { known, kind })
     }
 
     /// How many rows name an actor that is not there.
     pub(super) fn missing(&self, rows: &[Vec<Json>], at: usize) -> usize {
-        rows.iter().filter(|row| row[at].as_str().is_none_or(|id| !self.0.contains_key(id))).count()
+        rows.iter().filter(|row| row[at].as_str().is_none_or(|id| !self.known.contains_key(id))).count()
     }
 
     /// The row with objects in the place of ids.
@@ -45,9 +51,18 @@ impl Actors {
         let shown = row.into_iter().zip(cells).map(|(value, cell)| match cell {
             Cell::Plain => value,
             Cell::NoRecordings => json!([]),
-            Cell::Actor => value.as_str().and_then(|id| self.0.get(id)).cloned().unwrap_or_else(|| json!({ "id": value })),
+            Cell::DisplayName => json!({"display_name": value[0], "id": value[1]}),
+            Cell::Actor => value.as_str().and_then(|id| self.known.get(id)).cloned().unwrap_or_else(|| self.unknown(&value)),
         });
         Json::Array(shown.collect())
+    }
+
+    /// An actor that no table knows.
+    fn unknown(&self, id: &Json) -> Json {
+        match self.kind {
+            Kind::Persons => json!({ "id": id }),
+            Kind::Groups(index) => json!({ "id": id, "group_type_index": index }),
+        }
     }
 }
 

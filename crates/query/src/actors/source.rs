@@ -4,12 +4,12 @@ use crate::engine::Run;
 use crate::error::QueryError;
 use crate::hogql::ast::Query;
 use crate::hogql::parse_select;
-use crate::insights::{self, ActorSource, FoundActors};
+use crate::insights::{self, ActorSource, Appearances, FoundActors};
 use crate::plan::{Nesting, plan_query};
 use crate::resolve::{CteEnv, Output, QueryContext, Type, column_name};
 use crate::scan::uuids;
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, ArrayRef, Int64Array, Int64Builder, ListBuilder, RecordBatch, StringArray};
+use arrow::datatypes::{Field, Schema};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use serde_json::Value as Json;
@@ -38,7 +38,7 @@ impl Source {
             // The operators are loops over columns: they hold this thread, and look at the flag to stop.
             kind => match tokio::task::block_in_place(|| insights::actors(kind, source, &run.context, run, &run.stop))? {
                 ActorSource::Query { query, group } => Self::query(&query, group, &run.context),
-                ActorSource::Rows(rows) => Self::rows(rows, &run.context),
+                ActorSource::Rows { found, appearances } => Self::rows(found, appearances, &run.context),
             },
         }
     }
@@ -60,7 +60,7 @@ impl Source {
     }
 
     /// Actors that an operator found.
-    fn rows(rows: FoundActors, context: &QueryContext) -> Result<Self, QueryError> {
+    fn rows(rows: FoundActors, appearances: Option<Appearances>, context: &QueryContext) -> Result<Self, QueryError> {
         let (ids, counts, group) = match rows {
             FoundActors::Persons(rows) => {
                 let (ids, counts): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
@@ -71,14 +71,31 @@ impl Source {
                 (Arc::new(StringArray::from(keys)) as ArrayRef, counts, Some(index))
             }
         };
-        let types = [Type::new(ids.data_type().clone(), false), Type::new(DataType::Int64, false)];
+        let mut columns = vec![("actor_id".to_owned(), ids), ("event_count".to_owned(), Arc::new(Int64Array::from(counts)) as ArrayRef)];
+        columns.extend(appearances.iter().flat_map(appearance_columns));
+        let types: Vec<Type> = columns.iter().map(|(_, column)| Type::new(column.data_type().clone(), false)).collect();
         let fields: Vec<Field> = types.iter().enumerate().map(|(at, ty)| Field::new(column_name(at), ty.data.clone(), false)).collect();
         let schema = Arc::new(Schema::new(fields));
-        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![ids, Arc::new(Int64Array::from(counts))])?;
+        let (names, arrays): (Vec<String>, Vec<ArrayRef>) = columns.into_iter().unzip();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
         let provider = provider_as_source(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?));
         let plan = LogicalPlanBuilder::scan(context.fresh_name(), provider, None)?.build()?;
-        let names = ["actor_id", "event_count"];
-        let outputs = names.into_iter().zip(types).map(|(name, ty)| Output { name: name.to_owned(), ty }).collect();
-        Ok(Self { plan, outputs, id: names[0].to_owned(), group })
+        let id = names[0].clone();
+        let outputs = names.into_iter().zip(types).map(|(name, ty)| Output { name, ty }).collect();
+        Ok(Self { plan, outputs, id, group })
     }
+}
+
+/// `appearances`, the list of intervals, and a flag for each of them: `day_0`, `day_1`, ….
+fn appearance_columns(appearances: &Appearances) -> Vec<(String, ArrayRef)> {
+    let mut lists = ListBuilder::new(Int64Builder::new());
+    for list in &appearances.lists {
+        lists.append_value(list.iter().copied().map(Some));
+    }
+    let mut columns = vec![("appearances".to_owned(), Arc::new(lists.finish()) as ArrayRef)];
+    for (interval, name) in (0_i64..).zip((0..appearances.intervals).map(|at| format!("{}_{at}", appearances.period))) {
+        let flags = appearances.lists.iter().map(|list| i64::from(list.contains(&interval)));
+        columns.push((name, Arc::new(Int64Array::from_iter_values(flags))));
+    }
+    columns
 }

@@ -14,11 +14,28 @@ use std::sync::atomic::AtomicBool;
 #[derive(Debug)]
 pub(crate) enum ActorSource {
     /// A query with the columns `actor_id` and `event_count`; of groups of a type, or of persons.
-    Query {
-        query: Query,
-        group: Option<u8>,
+    Query { query: Query, group: Option<u8> },
+    Rows {
+        found: FoundActors,
+        /// Of retention: the intervals in which each was there, in the order of `found`.
+        appearances: Option<Appearances>,
     },
-    Rows(FoundActors),
+}
+
+/// In which intervals after its beginning each actor was there.
+#[derive(Debug)]
+pub(crate) struct Appearances {
+    /// What an interval is called: `day`, `week`, ….
+    pub(crate) period: &'static str,
+    /// How many intervals there are.
+    pub(crate) intervals: usize,
+    pub(crate) lists: Vec<Vec<i64>>,
+}
+
+impl From<FoundActors> for ActorSource {
+    fn from(found: FoundActors) -> Self {
+        ActorSource::Rows { found, appearances: None }
+    }
 }
 
 /// Actors with the number of their events, as an operator found them.
@@ -139,14 +156,14 @@ pub(crate) fn actors(
             let asked: InsightActors = parsed(request)?;
             match asked.source.get("kind").and_then(Value::as_str).unwrap_or_default() {
                 "TrendsQuery" => trends::actors(&parsed(&asked.source)?, &asked, &context),
-                "StickinessQuery" => stickiness::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::Rows),
-                "RetentionQuery" => retention::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::Rows),
-                "LifecycleQuery" => lifecycle::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::Rows),
-                "PathsQuery" => paths::actors(&parsed(&asked.source)?, &context).map(ActorSource::Rows),
+                "StickinessQuery" => stickiness::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::from),
+                "RetentionQuery" => retention::actors(&parsed(&asked.source)?, &asked, &context),
+                "LifecycleQuery" => lifecycle::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::from),
+                "PathsQuery" => paths::actors(&parsed(&asked.source)?, &context).map(ActorSource::from),
                 other => Err(QueryError::unsupported(format!("actors of a query of kind '{other}' are not supported here"))),
             }
         }
-        "FunnelsActorsQuery" => funnels::found_actors(&parsed(request)?, &context).map(ActorSource::Rows),
+        "FunnelsActorsQuery" => funnels::found_actors(&parsed(request)?, &context).map(ActorSource::from),
         other => Err(QueryError::unsupported(format!("a source of kind '{other}' is not supported here"))),
     }
 }

@@ -26,7 +26,7 @@ mod statistic;
 mod stickiness;
 mod trends;
 
-pub(crate) use actor_source::{ActorSource, FoundActors, InsightActors, actors};
+pub(crate) use actor_source::{ActorSource, Appearances, FoundActors, InsightActors, actors};
 
 use crate::dates::{Calendar, QueryRange, RangeRequest};
 use crate::error::QueryError;

@@ -103,7 +103,7 @@ impl Scope<'_> {
             "elements_chain_ids" => VirtualColumn::ElementsIds,
             "elements_chain_elements" => VirtualColumn::ElementsTags,
             "$session_id" | "$window_id" | "$group_0" | "$group_1" | "$group_2" | "$group_3" | "$group_4" => {
-                VirtualColumn::Property(name.to_owned(), PropertyKind::Text)
+                VirtualColumn::Key(name.to_owned())
             }
             "issue_id" | "event_issue_id" => VirtualColumn::Property("$exception_issue_id".to_owned(), PropertyKind::Text),
             name => match self.group_of_name(name) {

@@ -62,6 +62,8 @@ pub(crate) enum VirtualColumn {
     PersonId,
     /// A property of the event.
     Property(String, PropertyKind),
+    /// A property that names what the event belongs to (its session, window or group) as text; empty text without one.
+    Key(String),
     /// All properties of the event as JSON, `Utf8`.
     PropertiesJson,
     /// The person as it is now.
@@ -142,7 +144,7 @@ impl VirtualColumn {
             VirtualColumn::Base(EventColumn::Uuid | EventColumn::PersonId) | VirtualColumn::PersonId => uuid_type(),
             VirtualColumn::Base(EventColumn::Timestamp | EventColumn::CreatedAt | EventColumn::PersonCreatedAt) => time_type(),
             VirtualColumn::Base(EventColumn::PersonMode) => DataType::UInt8,
-            VirtualColumn::Base(_) | VirtualColumn::PersonMode | VirtualColumn::ElementsHref => text_type(),
+            VirtualColumn::Base(_) | VirtualColumn::PersonMode | VirtualColumn::Key(_) | VirtualColumn::ElementsHref => text_type(),
             VirtualColumn::TeamId => DataType::Int64,
             VirtualColumn::Property(_, kind) | VirtualColumn::PersonOnEvent(_, kind) => kind.data_type(),
             VirtualColumn::PropertiesJson => DataType::Utf8,
@@ -158,6 +160,7 @@ impl VirtualColumn {
         !matches!(
             self,
             VirtualColumn::Base(_)
+                | VirtualColumn::Key(_)
                 | VirtualColumn::TeamId
                 | VirtualColumn::PersonMode
                 | VirtualColumn::PersonId

@@ -1,7 +1,7 @@
 //! The columns of one part, made when asked for and kept while the part is scanned.
 
 use super::persons::{gather, group_column, group_places, person_column, person_ids, person_places};
-use super::property::property_array;
+use super::property::{empty_for_null, property_array};
 use super::{GroupField, PropertyKind, ScanContext, VirtualColumn, elements};
 use crate::error::QueryError;
 use aqueduct_store::{EventColumn, Part};
@@ -69,6 +69,7 @@ impl PartColumns {
             VirtualColumn::PersonMode => self.person_mode()?,
             VirtualColumn::PersonId => person_ids(self.part.as_ref(), &self.context)?,
             VirtualColumn::Property(key, kind) => self.property(key, *kind)?,
+            VirtualColumn::Key(key) => empty_for_null(&self.get(&VirtualColumn::Property(key.clone(), PropertyKind::Text))?),
             VirtualColumn::PropertiesJson => self.part.properties_json(None)?,
             VirtualColumn::Person(field) => {
                 let persons = self.context.persons()?;

@@ -4,7 +4,7 @@ use super::PropertyKind;
 use aqueduct_store::PropertyColumn;
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, AsArray, BooleanArray, BooleanBuilder, DictionaryArray, Float64Array, Float64Builder, Int32Array,
-    StringBuilder, TimestampMicrosecondBuilder, new_null_array,
+    StringArray, StringBuilder, TimestampMicrosecondBuilder, new_null_array,
 };
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use hashbrown::HashMap;
@@ -20,6 +20,18 @@ pub(crate) fn property_array(column: Option<&PropertyColumn>, kind: PropertyKind
         PropertyKind::Boolean => Arc::new(boolean(column, rows)),
         PropertyKind::DateTime => date_time(column, rows, zone),
     }
+}
+
+/// Text with empty text in the place of NULL.
+pub(crate) fn empty_for_null(text: &ArrayRef) -> ArrayRef {
+    let Some(dictionary) = text.as_dictionary_opt::<Int32Type>().filter(|dictionary| dictionary.null_count() > 0) else {
+        return Arc::clone(text);
+    };
+    let values = dictionary.values().as_string::<i32>();
+    let empty = i32::try_from(values.len()).unwrap_or(i32::MAX);
+    let keys = Int32Array::from_iter_values(dictionary.keys().iter().map(|key| key.unwrap_or(empty)));
+    let values: StringArray = values.iter().chain([Some("")]).collect();
+    Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(values)))
 }
 
 /// A float as JSON (and so JavaScript) writes it.

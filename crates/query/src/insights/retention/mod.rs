@@ -12,9 +12,9 @@ mod operator;
 mod plan;
 mod render;
 
-use super::actor_source::{FoundActors, InsightActors};
+use super::actor_source::{ActorSource, Appearances, FoundActors, InsightActors};
+use super::actors::Absorb;
 use super::labels::NULL_LABEL;
-
 use super::{InsightContext, InsightResult};
 use crate::error::QueryError;
 use cohort::Sink;
@@ -39,11 +39,11 @@ pub(super) fn run(query: &RetentionQuery, context: &InsightContext<'_>) -> Resul
     Ok(InsightResult { results: Value::Array(items), range: Some(plan.range), ..InsightResult::default() })
 }
 
-/// The actors that began in an interval (without one, in any) and have a breakdown value (likewise), with the number of columns that they are in.
+/// The actors that began in an interval (without one, in any) and have a breakdown value (likewise), with the columns that they are in.
 ///
 /// # Errors
 /// [`QueryError`] as for the query itself.
-pub(super) fn actors(query: &RetentionQuery, asked: &InsightActors, context: &InsightContext<'_>) -> Result<FoundActors, QueryError> {
+pub(super) fn actors(query: &RetentionQuery, asked: &InsightActors, context: &InsightContext<'_>) -> Result<ActorSource, QueryError> {
     let plan = Plan::new(query, context)?;
     let breakdown = match &asked.breakdown {
         Value::Null => None,
@@ -65,34 +65,52 @@ pub(super) fn actors(query: &RetentionQuery, asked: &InsightActors, context: &In
             text == asked || (text == NULL_LABEL && asked.is_empty())
         })
     };
-    operator.each(
+    let found = operator.each(
         context,
-        || none.none(),
-        |found, actor, marks, first| {
-            let mut row = Row { start: asked.interval, has_value: &has_value, columns: 0 };
+        || Retained { found: none.none(), columns: Vec::new() },
+        |retained, actor, marks, first| {
+            let mut row = Row { start: asked.interval, has_value: &has_value, columns: Vec::new() };
             operator.rules.actor(marks, first, &mut row);
-            if row.columns > 0 {
-                found.push(actor, row.columns);
+            if !row.columns.is_empty() {
+                row.columns.sort_unstable();
+                row.columns.dedup();
+                retained.found.push(actor, i64::try_from(row.columns.len()).unwrap_or(i64::MAX));
+                retained.columns.push(row.columns);
             }
         },
-    )
+    )?;
+    let appearances = Appearances { period: plan.period.interval().name(), intervals: operator.rules.columns.len(), lists: found.columns };
+    Ok(ActorSource::Rows { found: found.found, appearances: Some(appearances) })
+}
+
+/// Actors, and beside each the columns that it is in.
+struct Retained {
+    found: FoundActors,
+    columns: Vec<Vec<i64>>,
+}
+
+impl Absorb for Retained {
+    fn absorb(&mut self, other: Self) {
+        self.found.absorb(other.found);
+        self.columns.extend(other.columns);
+    }
 }
 
 fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// In how many columns of a row an actor is.
+/// In which columns of a row an actor is.
 struct Row<'a> {
     start: Option<u32>,
     has_value: &'a dyn Fn(u32) -> bool,
-    columns: i64,
+    columns: Vec<i64>,
 }
 
 impl Sink for Row<'_> {
     fn cohort(&mut self, label: u32, start: u32, columns: &[u32]) {
         if self.start.is_none_or(|asked| asked == start) && (self.has_value)(label) {
-            self.columns += i64::try_from(columns.len()).unwrap_or(i64::MAX);
+            self.columns.extend(columns.iter().map(|column| i64::from(*column)));
         }
     }
 
