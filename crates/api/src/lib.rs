@@ -12,6 +12,7 @@
 
 mod auth;
 mod body;
+pub mod bulk;
 mod error;
 mod jobs;
 mod metrics;

@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::jobs::QueryStatus;
 use crate::metrics;
 use crate::routes::{
-    dead_letters, definitions, groups, keys, ledger, live, organizations, persons, projects, query, session, trace, users, warnings,
+    bulk, dead_letters, definitions, groups, keys, ledger, live, organizations, persons, projects, query, session, trace, users, warnings,
 };
 use crate::state::ApiState;
 use crate::ui;
@@ -44,6 +44,9 @@ fn in_project() -> Table {
         ("/groups", get(groups::list)),
         ("/groups_types", get(groups::types)),
         ("/ingestion_warnings", get(warnings::list)),
+        ("/export/events", get(bulk::events)),
+        ("/export/persons", get(bulk::persons)),
+        ("/events/stored", post(bulk::stored)),
         ("/live", get(live::stream)),
         ("/trace/{id}", get(trace::trace)),
         ("/ledger", get(ledger::get)),
@@ -135,6 +138,7 @@ pub fn openapi() -> String {
         definitions::events, definitions::event, definitions::properties, definitions::property, definitions::update_property,
         persons::list, persons::get, groups::list, groups::types, warnings::list, live::stream, trace::trace, trace::audit,
         ledger::get, dead_letters::list, dead_letters::get, dead_letters::update, dead_letters::replay, dead_letters::delete,
+        bulk::events, bulk::persons, bulk::stored,
         users::list, users::me, users::update_me,
         keys::list, keys::create, keys::get, keys::update, keys::delete,
         session::set_up, session::sign_in, session::sign_out,

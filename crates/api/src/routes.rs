@@ -1,5 +1,6 @@
 //! The handlers, a module for each kind of thing.
 
+pub(crate) mod bulk;
 pub(crate) mod dead_letters;
 pub(crate) mod definitions;
 pub(crate) mod groups;

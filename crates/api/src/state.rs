@@ -5,7 +5,7 @@ use aqueduct_catalog::Catalog;
 use aqueduct_event::{Clock, ProjectId};
 use aqueduct_ledger::account::Ledger;
 use aqueduct_query::QueryEngine;
-use aqueduct_store::{Accounts, DeadLetter, ProjectView, ReadError, Snapshot};
+use aqueduct_store::{Accounts, DeadLetter, ProjectView, ReadError, Snapshot, Store};
 use aqueduct_trace::Tracer;
 use aqueduct_trace::audit::Auditor;
 use futures::future::BoxFuture;
@@ -32,6 +32,8 @@ pub struct ApiState {
     pub inspection: Option<Inspection>,
     /// What became of every event; `None` where events are not processed.
     pub ledger: Option<Arc<dyn Ledger>>,
+    /// What is stored.
+    pub store: Arc<dyn Store>,
     /// Dead letters.
     pub accounts: Arc<dyn Accounts>,
     /// The way of a dead letter back into the journal.

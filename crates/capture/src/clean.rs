@@ -19,7 +19,8 @@ pub(crate) fn coerced(raw: Raw<'_>) -> Option<Cow<'_, str>> {
 }
 
 /// NUL becomes U+FFFD, and only the first `chars_max` characters stay. Borrows when nothing changes.
-pub(crate) fn cleaned(text: Cow<'_, str>, chars_max: usize) -> Cow<'_, str> {
+#[must_use]
+pub fn cleaned(text: Cow<'_, str>, chars_max: usize) -> Cow<'_, str> {
     let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text };
     // A text of so many bytes cannot have more characters.
     if text.len() <= chars_max {

@@ -40,6 +40,7 @@ mod v0;
 mod v1;
 
 pub use self::http::router;
+pub use clean::cleaned;
 pub use config::CaptureConfig;
 pub use gate::Gate;
 pub use state::{CaptureState, ProjectFacts, ProjectLookup};

@@ -55,8 +55,14 @@ pub(crate) fn header<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
     parts.headers.get(name)?.to_str().ok()
 }
 
-/// The client's address: the first entry of `X-Forwarded-For` when it is one, else the peer's; empty when neither is known.
+/// Sent by `aqueduct import`: the events are others', so the sender's address is nobody's.
+const IMPORT_HEADER: &str = "aqueduct-import";
+
+/// The client's address: the first entry of `X-Forwarded-For` when it is one, else the peer's; empty when neither is known or it says nothing of the events.
 pub(crate) fn client_ip(parts: &Parts) -> String {
+    if parts.headers.contains_key(IMPORT_HEADER) {
+        return String::new();
+    }
     let forwarded = header(parts, "x-forwarded-for").and_then(|list| address(list.split(',').next()?.trim()));
     forwarded.or_else(|| peer(parts).map(|peer| peer.ip())).map(|ip| ip.to_canonical().to_string()).unwrap_or_default()
 }
@@ -86,6 +92,12 @@ mod tests {
             parts.extensions.insert(ConnectInfo::<SocketAddr>(peer.parse().expect("an address")));
         }
         client_ip(&parts)
+    }
+
+    #[test]
+    fn who_imports_is_not_who_was_there() {
+        let request = http::Request::builder().header("X-Forwarded-For", "203.0.113.7").header(IMPORT_HEADER, "1");
+        assert_eq!(client_ip(&request.body(()).expect("a request").into_parts().0), "");
     }
 
     #[test]

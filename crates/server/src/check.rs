@@ -9,7 +9,7 @@ use aqueduct_event::SystemClock;
 use aqueduct_journal::{RealDisk, RepairError};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Checks, and repairs if asked to.
 pub(crate) fn run(arguments: &CheckArgs) -> Result<(), Fatal> {
@@ -80,11 +80,14 @@ fn repair(paths: &DataPaths, found: &Found, accept_loss: bool) -> Result<(), Fat
         let is_sums = file.path.extension().is_some_and(|ending| ending == "sums");
         // Without sums the file itself is what counts; whether it is read then is decided by its own checks.
         let is_summed = sums_of(file.path.clone()).exists();
+        // Notes of traces: the other files have theirs.
+        if file.path.parent() == Some(&*paths.trace) {
+            remove(&file.path)?;
+            continue;
+        }
         let sums = if is_sums { Some(file.path.clone()) } else { (is_summed && accept_loss).then(|| sums_of(file.path.clone())) };
         if let Some(sums) = sums {
-            std::fs::remove_file(&sums)
-                .map_err(|source| Fatal::failure(&format!("cannot remove {}", sums.display()), source, "check the rights"))?;
-            print(&format!("removed {}\n", sums.display()));
+            remove(&sums)?;
         }
     }
     if found.journal.is_sound() || !found.store.is_readable {
@@ -109,6 +112,13 @@ fn repair(paths: &DataPaths, found: &Found, accept_loss: bool) -> Result<(), Fat
         }
         Err(error) => Err(failed(&error, "check the disk")),
     }
+}
+
+fn remove(path: &Path) -> Result<(), Fatal> {
+    let removed = std::fs::remove_file(path);
+    removed.map_err(|source| Fatal::failure(&format!("cannot remove {}", path.display()), source, "check the rights"))?;
+    print(&format!("removed {}\n", path.display()));
+    Ok(())
 }
 
 fn sums_of(path: PathBuf) -> PathBuf {

@@ -25,6 +25,10 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Look after events that could not be processed: list, show, fix, replay, discard
     DeadLetters(DeadLettersArgs),
+    /// Send events from files to a running server: exports of PostHog or of this program, or batches of SDKs
+    Import(ImportArgs),
+    /// Write events or persons to a file, as lines of JSON or Parquet
+    Export(ExportArgs),
     /// Look at every byte of the data of a stopped server and say what is damaged
     Check(CheckArgs),
     /// Copy all data, checked, to a directory; the server may run
@@ -77,6 +81,105 @@ pub(crate) struct AuditArgs {
     /// Print the answer as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Options of `import`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Files: lines of JSON, or one document of JSON; plain, gzip or zstd; `-` or none reads stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Server to send to
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    pub(crate) url: String,
+    /// Project token to send with [default: that of --project, asked for with --api-key]
+    #[arg(long, value_name = "TOKEN", env = "AQUEDUCT_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Personal API key, with which every event is looked for in the store before the import counts as done
+    #[arg(long, value_name = "KEY", env = "AQUEDUCT_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+    /// Project, by number, with --api-key
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) project: String,
+    /// Requests at the same time
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) workers: usize,
+    /// File that remembers how far the import is [default: aqueduct-import-….json here]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// File for what cannot be imported [default: beside the state, ending .rejects.ndjson]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Begin anew, whatever the state says
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Set the person properties of exported events on their persons, where the events themselves do not
+    #[arg(long)]
+    pub(crate) person_properties: bool,
+    /// Seconds for which a server that cannot take events is asked again
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) patience: u64,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `export`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// What to export
+    #[arg(value_enum, value_name = "WHAT", default_value = "events")]
+    pub(crate) what: ExportWhat,
+    /// File to write; `-` is stdout, for lines of JSON
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    pub(crate) output: PathBuf,
+    /// Format [default: as the file's name ends, else ndjson]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ExportFormat>,
+    /// First timestamp, for instance 2026-03-01 or 2026-03-01T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// End of the timestamps, not in it any more
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only events of this name; may be given several times
+    #[arg(long = "event", value_name = "NAME")]
+    pub(crate) events: Vec<String>,
+    /// Project, by number
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) project: String,
+    /// Running server to ask [default: http://127.0.0.1:8000, unless a data directory is named]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data_dir", "config"])]
+    pub(crate) url: Option<String>,
+    /// Personal API key, for a running server
+    #[arg(long, value_name = "KEY", env = "AQUEDUCT_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+    /// Directory of the data of a server that is stopped
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// Config file (TOML) of a server that is stopped
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Megabytes of events that are sorted in memory; more goes through temporary files beside the output
+    #[arg(long, value_name = "MB", default_value_t = 64)]
+    pub(crate) sort_memory: usize,
+}
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportWhat {
+    Events,
+    Persons,
+}
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One JSON object for each line.
+    #[value(alias = "jsonl", alias = "json")]
+    Ndjson,
+    /// Parquet, with properties as JSON text.
+    Parquet,
 }
 
 /// Options of `dead-letters`.

@@ -77,11 +77,18 @@ pub(crate) struct Found {
     pub(crate) journal: JournalCheck,
     pub(crate) catalog: Vec<FileCheck>,
     ledger: Option<FileCheck>,
+    /// What traces need: notes, on which no event depends.
+    trace: Vec<FileCheck>,
 }
 
 impl Found {
     /// All files, in the way of an event.
     pub(crate) fn files(&self) -> impl Iterator<Item = &FileCheck> {
+        self.kept().chain(&self.trace)
+    }
+
+    /// Those without which something that was promised would be missing.
+    fn kept(&self) -> impl Iterator<Item = &FileCheck> {
         self.catalog.iter().chain(&self.journal.files).chain(&self.store.files).chain(&self.ledger)
     }
 
@@ -104,10 +111,10 @@ impl Found {
         self.mismatch().is_none() && self.files().all(FileCheck::is_sound)
     }
 
-    /// What is wrong, the first of it, in a line.
-    pub(crate) fn first_fault(&self) -> Option<String> {
+    /// What is wrong with anything but notes, the first of it, in a line.
+    pub(crate) fn first_loss(&self) -> Option<String> {
         let of_file = |file: &FileCheck| file.faults.first().map(|fault| format!("{}: {fault}", file.path.display()));
-        self.files().find_map(of_file).or_else(|| self.mismatch())
+        self.kept().find_map(of_file).or_else(|| self.mismatch())
     }
 }
 
@@ -119,7 +126,8 @@ pub(crate) async fn inspect(paths: &DataPaths) -> Result<Found, Fatal> {
     let journal = aqueduct_journal::check(&RealDisk, &paths.journal, store.position(LOCAL)).map_err(|error| failed(&error))?;
     let catalog = aqueduct_catalog::check(&paths.catalog, Arc::new(SystemClock)).await.map_err(|error| failed(&error))?;
     let ledger = check_ledger(&paths.ledger).map_err(|error| failed(&error))?;
-    Ok(Found { store, journal, catalog, ledger })
+    let trace = aqueduct_ledger::recorder::check(&paths.trace).map_err(|error| failed(&error))?;
+    Ok(Found { store, journal, catalog, ledger, trace })
 }
 
 /// The pages of the account that count, by the database's own checksums; of a copy in memory, since opening writes.

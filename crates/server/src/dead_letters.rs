@@ -1,8 +1,9 @@
 //! `aqueduct dead-letters`: events that could not be processed, of a running server.
 
 use crate::cli::{DeadLettersArgs, LetterAction};
+use crate::client::segment;
 use crate::error::Fatal;
-use crate::remote::{Remote, segment};
+use crate::remote::Remote;
 use http::Method;
 use serde_json::{Value, json};
 use std::io::{Read, Write};

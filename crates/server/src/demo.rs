@@ -11,11 +11,11 @@ mod visit;
 mod world;
 
 use crate::cli::DemoArgs;
+use crate::client::Server;
 use crate::error::Fatal;
 use crate::serve::{self, Started};
 use crate::{log, runtime};
-use client::{Client, Target};
-use std::sync::Arc;
+use client::Sender;
 use world::World;
 
 /// Runs the demo: against a server that runs, or with one of its own.
@@ -25,8 +25,8 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<(), Fatal> {
 
 fn against(arguments: &DemoArgs) -> Result<(), Fatal> {
     log::start(&crate::config::LogConfig::default())?;
-    let target = Target::parse(&arguments.url)?;
-    runtime(0)?.block_on(play(target, arguments.clone(), true))
+    let server = Server::parse(&arguments.url)?;
+    runtime(0)?.block_on(play(server, arguments.clone(), true))
 }
 
 /// Starts a server whose project 1 has the demo's token, and plays on it. The history is sent to an empty data directory only.
@@ -37,7 +37,7 @@ fn with_server(arguments: &DemoArgs) -> Result<(), Fatal> {
     let server = arguments.server.clone();
     serve::run_with(&server, bootstrap, move |Started { address, first_start }| {
         tokio::spawn(async move {
-            if let Err(fatal) = play(Target::at(address), arguments, first_start).await {
+            if let Err(fatal) = play(Server::at(address), arguments, first_start).await {
                 fatal.report();
             }
         });
@@ -45,8 +45,8 @@ fn with_server(arguments: &DemoArgs) -> Result<(), Fatal> {
 }
 
 /// Plays the product: its history if wanted, then live.
-async fn play(target: Target, arguments: DemoArgs, history: bool) -> Result<(), Fatal> {
-    let client = Arc::new(Client::new(target, arguments.token.clone()));
+async fn play(server: Server, arguments: DemoArgs, history: bool) -> Result<(), Fatal> {
+    let mut sender = Sender::new(server, arguments.token.clone());
     let mut world = World::new(arguments.seed, arguments.visitors);
     let mut sent = 0;
     for day in (1..=arguments.days).rev() {
@@ -54,17 +54,17 @@ async fn play(target: Target, arguments: DemoArgs, history: bool) -> Result<(), 
         let events = world.day(day);
         if history {
             sent += events.len();
-            client.send_history(&events).await?;
+            sender.send_history(&events).await?;
         }
     }
     if history {
         let today = world.today();
         sent += today.len();
-        client.send_history(&today).await?;
+        sender.send_history(&today).await?;
         tracing::info!(events = sent, days = arguments.days, "the demo's history is sent");
     }
     if arguments.rate > 0.0 {
-        live::play(&client, &mut world, arguments.rate).await?;
+        live::play(&mut sender, &mut world, arguments.rate).await?;
     }
     Ok(())
 }

@@ -13,6 +13,13 @@ pub(crate) enum Fatal {
     Failure(String),
 }
 
+impl Display for Fatal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Usage(text) | Self::Failure(text)) = self;
+        f.write_str(text)
+    }
+}
+
 impl Fatal {
     /// A failure: what could not be done, why, and what to do.
     pub(crate) fn failure(what: &str, why: impl Display, remedy: &str) -> Self {
@@ -28,7 +35,6 @@ impl Fatal {
 
     /// Writes the line to stderr. Nobody may be reading any more, so a failed write is left alone.
     pub(crate) fn report(&self) {
-        let (Self::Usage(text) | Self::Failure(text)) = self;
-        let _ = writeln!(std::io::stderr(), "aqueduct: {text}");
+        let _ = writeln!(std::io::stderr(), "aqueduct: {self}");
     }
 }

@@ -10,6 +10,7 @@
 //! - A request that waits is bounded in time ([`HOLD_MAX`]), and holds its connection only: its body is not read.
 //! - After [`Front::hand_over`] returns, no request holds anything of this process's parts.
 
+use crate::client::{connect, reachable};
 use crate::ops::Readiness;
 use axum::Router;
 use axum::body::Body;
@@ -17,12 +18,10 @@ use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, RETRY_AFTER};
 use http::{HeaderValue, Request, StatusCode, Uri, Version};
-use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tower::ServiceExt;
 
@@ -116,16 +115,6 @@ fn later() -> Response {
     response
 }
 
-/// An address that can be connected to, of one that is listened on.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    address
-}
-
 /// Passes a request on to the successor. It waits there when the successor is not open yet.
 async fn there(address: SocketAddr, request: Request<Body>) -> Response {
     let version = request.version();
@@ -145,10 +134,7 @@ async fn there(address: SocketAddr, request: Request<Body>) -> Response {
 }
 
 async fn pass_on(address: SocketAddr, mut request: Request<Body>) -> Result<Response, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    let mut sender = connect(address).await?;
     if let (Some(host), false) = (request.uri().authority().map(ToString::to_string), request.headers().contains_key("host")) {
         request.headers_mut().insert("host", host.parse()?);
     }

@@ -1,9 +1,10 @@
 //! `aqueduct trace` and `aqueduct audit`: where an event is, and whether any is missing.
 
 use crate::cli::{AuditArgs, ServeArgs, TraceArgs};
+use crate::client::segment;
 use crate::config::Config;
 use crate::error::Fatal;
-use crate::remote::{Remote, segment};
+use crate::remote::Remote;
 use crate::wire;
 use aqueduct_event::{UnixMicros, timestamp};
 use aqueduct_trace::Trace;

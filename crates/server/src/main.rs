@@ -6,16 +6,20 @@
 //! Read next: `wire.rs` (what is connected to what), `serve.rs` (start and stop), `config.rs`.
 
 mod backup;
+mod ballast;
 mod bridge;
 mod check;
 mod cli;
+mod client;
 mod config;
 mod data;
 mod dead_letters;
 mod demo;
 mod error;
+mod export;
 mod front;
 mod http;
+mod import;
 mod inspect;
 mod ledger;
 mod limits;
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
         cli::Command::Trace(arguments) => inspect::trace(&arguments),
         cli::Command::Audit(arguments) => inspect::audit(&arguments),
         cli::Command::DeadLetters(arguments) => dead_letters::run(&arguments),
+        cli::Command::Import(arguments) => import::run(&arguments),
+        cli::Command::Export(arguments) => export::run(&arguments),
         cli::Command::Check(arguments) => check::run(&arguments),
         cli::Command::Backup(arguments) => backup::take::run(&arguments),
         cli::Command::Restore(arguments) => backup::restore::run(&arguments),

@@ -73,11 +73,18 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
         let (fatal, failed) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
         let world = World { bootstrap, readiness: listening.readiness.clone(), fatal, stopping, memory_max, patience };
-        let mut parts = wire::open(&config, world).await?;
+        let mut parts = tokio::select! {
+            opened = wire::open(&config, world) => opened?,
+            () = signals.stop() => return Ok(()),
+        };
         let under_way = listening.front.open(std::mem::take(&mut parts.router));
         let ops_router = ops::router(recorder, listening.readiness.clone(), parts.ledger.clone());
         listening.ops_under_way = listening.ops_front.open(ops_router.merge(backup::pin::router(Arc::clone(&parts.pinning))));
-        let _published = parts.pinning.publish(listening.ops_address)?;
+        // Without it backups of the running server cannot be asked for.
+        let _published = parts
+            .pinning
+            .publish(listening.ops_address)
+            .inspect_err(|failure| tracing::warn!(%failure, "no backup can be taken of this process"));
         // Without a place for the socket (its path may be too long) the server runs as well, but cannot be taken over.
         let offer = Offer::open(&config.data_dir, sockets)
             .inspect_err(|failure| tracing::warn!(%failure, "no other process can take over from this one"))

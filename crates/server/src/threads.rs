@@ -1,5 +1,6 @@
 //! Threads of the process that are not tokio's: processing, the store's work in the background, and writing what traces need.
 
+use crate::ballast::Ballast;
 use crate::error::Fatal;
 use aqueduct_journal::WalJournal;
 use aqueduct_ledger::recorder::Recorder;
@@ -140,7 +141,8 @@ impl StoreWork {
     }
 }
 
-/// The thread that looks after a full journal: what the store holds fresh is written out at once, so that the journal can be trimmed.
+/// The thread that looks after a full disk: what the store holds fresh is written out at once, so that the journal can be trimmed; with room, some of it is
+/// kept for the next start.
 #[derive(Debug)]
 pub(crate) struct Relief {
     /// Dropped to stop it: nothing is ever sent.
@@ -149,16 +151,22 @@ pub(crate) struct Relief {
 }
 
 impl Relief {
-    pub(crate) fn start(store: &Arc<dyn Store>, journal: &Arc<WalJournal>) -> Result<Self, Fatal> {
+    pub(crate) fn start(store: &Arc<dyn Store>, journal: &Arc<WalJournal>, ballast: Ballast) -> Result<Self, Fatal> {
         let (stop, heard) = channel::<()>();
         let (store, journal) = (Arc::clone(store), Arc::clone(journal));
         let work = move || {
-            while heard.recv_timeout(RELIEF_EVERY) != Err(RecvTimeoutError::Disconnected) {
-                if let Some(full) = journal.full() {
-                    tracing::warn!(%full, "appends are refused; fresh rows are written out to make room");
-                    if let Err(failure) = store.flush() {
-                        tracing::error!(%failure, "fresh rows could not be written out, it is tried again");
+            loop {
+                match journal.full() {
+                    None => ballast.keep(),
+                    Some(full) => {
+                        tracing::warn!(%full, "appends are refused; fresh rows are written out to make room");
+                        if let Err(failure) = store.flush() {
+                            tracing::error!(%failure, "fresh rows could not be written out, it is tried again");
+                        }
                     }
+                }
+                if heard.recv_timeout(RELIEF_EVERY) == Err(RecvTimeoutError::Disconnected) {
+                    return;
                 }
             }
         };

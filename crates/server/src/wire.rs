@@ -1,6 +1,7 @@
 //! What is connected to what. Opening order: lock, catalog, store, journal (from the store's position on), processing, HTTP.
 
-use crate::backup::pin::Pinning;
+use crate::backup::pin::{Pinned, Pinning};
+use crate::ballast::Ballast;
 use crate::bridge::{Bridge, Throttle};
 use crate::config::{Config, Role};
 use crate::data::{self, CATALOG};
@@ -12,14 +13,14 @@ use crate::threads::{Processing, Recording, Relief, StoreWork};
 use aqueduct_api::{ApiState, Inspection, Jobs, Snapshots};
 use aqueduct_capture::{CaptureState, Gate};
 use aqueduct_catalog::{Bootstrap, Bootstrapped, Catalog};
-use aqueduct_event::{Clock, PartitionId, SystemClock};
+use aqueduct_event::{Clock, PartitionId, ProjectId, SystemClock};
 use aqueduct_journal::{Journal, RealDisk, WalArgs, WalJournal};
 use aqueduct_ledger::Account;
 use aqueduct_ledger::account::Ledger;
 use aqueduct_ledger::recorder::{DirLogFiles, Recorder};
 use aqueduct_process::{Pipeline, PipelineArgs, StepError};
 use aqueduct_query::QueryEngine;
-use aqueduct_store::{EmbeddedStore, Store};
+use aqueduct_store::{EmbeddedStore, ProjectView, Store};
 use aqueduct_trace::audit::Auditor;
 use aqueduct_trace::{Limits, Tracer, TracerArgs};
 use axum::Router;
@@ -34,6 +35,8 @@ pub(crate) const LOCAL: PartitionId = PartitionId(0);
 
 /// Between two looks at what another process or request holds.
 const LOCK_RETRY: Duration = Duration::from_millis(5);
+/// Between two tries to open what needs room on a full disk.
+const ROOM_RETRY: Duration = Duration::from_secs(1);
 /// How long a request that was given up may hold on to what it uses.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -72,24 +75,61 @@ pub(crate) struct World {
     pub(crate) patience: Duration,
 }
 
+/// Everything that lies in the data directory, open.
+#[derive(Debug)]
+struct Opened {
+    catalog: Arc<Catalog>,
+    bootstrapped: Bootstrapped,
+    store: Arc<EmbeddedStore>,
+    journal: Arc<WalJournal>,
+    account: Arc<Account>,
+    recorder: Arc<Recorder>,
+}
+
+impl Opened {
+    async fn open(config: &Config, bootstrap: &Bootstrap, clock: &Arc<dyn Clock>) -> Result<Self, Fatal> {
+        let catalog = open_catalog(config, Arc::clone(clock)).await?;
+        let bootstrapped = catalog.bootstrap(bootstrap).await.map_err(bootstrap_failure)?;
+        let store = open_store(config, Arc::clone(clock))?;
+        let journal = open_journal(config, Arc::clone(clock), &*store)?;
+        let bridge = Bridge(Arc::clone(&catalog));
+        let account = ledger::open_account(&config.data_dir, bridge.clone())?;
+        let recorder = open_recorder(config, Arc::clone(clock), bridge)?;
+        Ok(Self { catalog, bootstrapped, store, journal, account, recorder })
+    }
+
+    /// As [`Self::open`]. What fails while the disk is full is tried again until there is room: a process that ends would be started again and fail again.
+    async fn open_in_time(config: &Config, bootstrap: &Bootstrap, clock: &Arc<dyn Clock>, ballast: &Ballast) -> Result<Self, Fatal> {
+        loop {
+            ballast.release_if_short();
+            match Self::open(config, bootstrap, clock).await {
+                Err(Fatal::Failure(failure)) if ballast.room_is_short() => {
+                    tracing::error!(failure, "the disk is full; the start goes on as soon as there is room");
+                    tokio::time::sleep(ROOM_RETRY).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+}
+
 /// Opens and connects all parts.
 pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let lock = lock(config, world.patience).await?;
-    let catalog = open_catalog(config, Arc::clone(&clock)).await?;
-    let bootstrapped = catalog.bootstrap(&world.bootstrap).await.map_err(bootstrap_failure)?;
-    let store = open_store(config, Arc::clone(&clock))?;
-    let journal = open_journal(config, Arc::clone(&clock), &*store)?;
+    let ballast = Ballast::in_dir(&config.data_dir);
+    let opened = Opened::open_in_time(config, &world.bootstrap, &clock, &ballast).await?;
+    let Opened { catalog, bootstrapped, store, journal, account, recorder } = opened;
     let bridge = Bridge(Arc::clone(&catalog));
     let as_store: Arc<dyn Store> = Arc::<EmbeddedStore>::clone(&store);
     let as_journal: Arc<dyn Journal> = Arc::<WalJournal>::clone(&journal);
     let store_work = StoreWork::start(&as_store, &world.fatal)?;
-    let relief = Relief::start(&as_store, &journal)?;
+    let relief = Relief::start(&as_store, &journal, ballast)?;
     world.readiness.watch(&journal);
     let (trace, data_dir) = (config.trace.dir.clone(), config.data_dir.clone());
-    let pinning = Arc::new(Pinning::new(&journal, &store, &catalog, trace, data_dir));
+    let files = Pinned { journal: &journal, store: &store, catalog: &catalog, account: &account };
+    let pinning = Arc::new(Pinning::new(&files, trace, data_dir));
     let gate = Arc::new(Gate::new(&config.capture));
-    let account = ledger::open_account(&config.data_dir, bridge.clone())?;
     let memory_watch = tokio::spawn(memory::watch(Arc::clone(&gate), world.memory_max)).abort_handle();
     let processing = if config.roles.has(Role::Process) {
         let open = |partition| {
@@ -115,7 +155,6 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     let books = if processing.is_some() { Some(ledger::open_books(&as_journal, &store, &account, &clock)?) } else { None };
     let keeping = books.as_ref().map(|books| Keeping::start(books, &world.fatal)).transpose()?;
     let ledger = books.map(|books| -> Arc<dyn Ledger> { books });
-    let recorder = open_recorder(config, Arc::clone(&clock), bridge.clone())?;
     let recording = Recording::start(&recorder)?;
     let mut router = ops::probes(world.readiness);
     if config.roles.has(Role::Capture) {
@@ -177,7 +216,7 @@ fn api(
     let engine = QueryEngine::new(config.query.clone(), source, definitions, Arc::clone(&clock));
     let engine = engine
         .map_err(|failure| Fatal::failure("cannot start the query engine", failure, "check query.spill_dir and the limit of threads"))?;
-    let accounts: Arc<EmbeddedStore> = Arc::clone(store);
+    let (store, accounts): (Arc<EmbeddedStore>, Arc<EmbeddedStore>) = (Arc::clone(store), Arc::clone(store));
     let (engine, jobs) = (Arc::new(engine), Jobs::default());
     Ok(aqueduct_api::router(ApiState {
         catalog,
@@ -188,6 +227,7 @@ fn api(
         stopping,
         inspection: Some(inspection),
         ledger,
+        store,
         accounts,
         replays,
     }))
@@ -251,6 +291,17 @@ pub(crate) async fn open_stopped(config: &Config) -> Result<Stopped, Fatal> {
 }
 
 impl Stopped {
+    /// A project as the store has it. What only the journal has would be missing: that is refused.
+    pub(crate) fn view(&self, project: ProjectId) -> Result<Arc<dyn ProjectView>, Fatal> {
+        let (stored, end) = (self.store.durable(LOCAL), self.journal.end(LOCAL));
+        if stored < end {
+            let why = format!("the server was not stopped in order: records {stored} to {end} of the journal are not processed");
+            return Err(Fatal::failure("cannot export", why, "start the server and export from it, or stop it in order"));
+        }
+        let view = self.store.snapshot().project(project);
+        view.map_err(|error| Fatal::failure("cannot export", error, "`aqueduct check` names all damage"))
+    }
+
     pub(crate) fn auditor(&self) -> Auditor {
         auditor(&self.journal, &self.store, &self.catalog)
     }

@@ -116,6 +116,8 @@ struct Sim<'a> {
     step: u64,
     /// Whether the next crash is a power cut; if not, the process is killed.
     power_cut: bool,
+    /// Failures of the disk that end a journal, until the server was opened.
+    harm_before: u64,
 }
 
 impl<'a> Sim<'a> {
@@ -137,6 +139,7 @@ impl<'a> Sim<'a> {
             now_ms: 0,
             step: 0,
             power_cut: true,
+            harm_before: 0,
         }
     }
 

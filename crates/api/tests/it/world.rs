@@ -102,6 +102,7 @@ impl World {
             clock,
             inspection: None,
             ledger: None,
+            store: Arc::<EmbeddedStore>::clone(&store),
             accounts: Arc::<EmbeddedStore>::clone(&store),
             replays: Arc::clone(&replays) as Arc<dyn Replays>,
         };

@@ -79,6 +79,8 @@ struct State {
     /// Faults that came about: errors, refusals for want of room, wrong reads.
     failures: u64,
     misreads: u64,
+    /// Failures after which nothing can be known: all but those of a write, of making a file and of removing one that found no room.
+    harm: u64,
     capacity_bytes: u64,
     total_bytes: u64,
     syncs: u64,
@@ -117,6 +119,7 @@ impl FaultyDisk {
             never_misread: None,
             failures: 0,
             misreads: 0,
+            harm: 0,
             capacity_bytes: u64::MAX,
             total_bytes: u64::MAX,
             syncs: 0,
@@ -162,6 +165,12 @@ impl FaultyDisk {
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.0.state.lock().failures
+    }
+
+    /// Of these, those after which nothing can be known; a write or a new file that found no room is none.
+    #[must_use]
+    pub fn harm(&self) -> u64 {
+        self.0.state.lock().harm
     }
 
     /// Reads that gave wrong bytes so far.
@@ -288,6 +297,8 @@ impl State {
                 let kind = *kind;
                 self.faults.remove(&op);
                 self.failures += 1;
+                let is_room = matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+                self.harm += u64::from(!(is_room && matches!(op, Op::Create | Op::Write | Op::Remove)));
                 Err(kind.into())
             }
             Some((nth, _)) => {

@@ -54,8 +54,15 @@ impl Segment {
             let _ = disk.remove(&unfinished);
             CreateError { source, traceless: true }
         })?;
-        let named = disk.rename(&unfinished, &path).and_then(|()| disk.sync_dir(dir));
-        named.map_err(|source| CreateError { source, traceless: false })?;
+        disk.rename(&unfinished, &path).map_err(|source| {
+            // Another name that found no room was not given: it is given whole or not at all.
+            let traceless = no_room(&source);
+            if traceless {
+                let _ = disk.remove(&unfinished);
+            }
+            CreateError { source, traceless }
+        })?;
+        disk.sync_dir(dir).map_err(|source| CreateError { source, traceless: false })?;
         Ok(Self::new(path, header, file))
     }
 
@@ -105,6 +112,11 @@ pub(super) struct CreateError {
     pub(super) source: io::Error,
     /// Whether it is certain that no segment of that name was left.
     pub(super) traceless: bool,
+}
+
+/// Whether the file system has no room, or this user may not have more of it.
+pub(super) fn no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Name of the segment whose first position is `first`; names sort as positions do.

@@ -13,7 +13,7 @@ use super::format::{FrameHeader, GROUP_HEADER_BYTES, GroupHeader, SegmentHeader}
 use super::queue::{Pending, Queue, Waited, Wake};
 use super::recent::entry;
 use super::room::Room;
-use super::segment::Segment;
+use super::segment::{Segment, no_room};
 use super::shared::Shared;
 use super::{PARTITION, WalConfig};
 use crate::Receipt;
@@ -339,8 +339,4 @@ impl Drop for Writer {
             self.give_up("the writer ended unexpectedly".to_owned());
         }
     }
-}
-
-fn no_room(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -64,8 +64,9 @@ fn what_the_store_has_not_confirmed_keeps_as_much_free() {
     disk.set_capacity(100_000);
     let journal = open(&disk, small());
     fill(&journal);
-    let used = journal.used_bytes();
-    assert!((45_000..=50_000).contains(&used), "{used} of 100000 bytes used, nothing confirmed");
+    // Of the disk, not of the journal: behind its records an older segment may have a seal, or not.
+    let used: usize = disk.paths().iter().map(|path| disk.read(path).unwrap().len()).sum();
+    assert!((45_000..=50_500).contains(&used), "{used} of 100000 bytes used, nothing confirmed");
     assert!(matches!(journal.full(), Some(AppendError::Full { free_bytes, reserve_bytes, .. }) if reserve_bytes <= free_bytes));
     let config = WalConfig { disk_free_min_bytes: 20_000, ..small() };
     drop(journal);
@@ -113,6 +114,29 @@ fn a_write_without_room_leaves_no_trace() {
     drop(journal);
     disk.restart();
     assert_eq!(read_all(&open(&disk, small()), 0), records);
+}
+
+#[test]
+fn whatever_it_is_that_finds_no_room() {
+    for op in [Op::Create, Op::Write] {
+        for nth in 1..12 {
+            for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+                let disk = FaultyDisk::new(nth);
+                let journal = open(&disk, small());
+                disk.fail(op, nth, kind);
+                let taken = (0..12).filter(|_| append(&journal, 1500).is_ok()).count();
+                assert_eq!(journal.poisoned(), None, "{op:?} number {nth}: {kind}");
+                // A seal that found no room is no loss; anything else costs one append its answer.
+                assert!(taken >= 11, "{op:?} number {nth}: {taken} of 12 were taken");
+                let records = read_all(&journal, 0);
+                assert_eq!(records.len(), taken);
+                disk.crash_after(0);
+                drop(journal);
+                disk.restart();
+                assert_eq!(read_all(&open(&disk, small()), 0), records, "{op:?} number {nth}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -155,6 +155,12 @@ impl Account {
         Ok(Self { tokens, counts: Mutex::new(counts), book: Mutex::new(book), durable: Mutex::new(durable) })
     }
 
+    /// Lets `look` read the account's file while nothing is written to it. What it finds is like what a crash leaves: it opens, at the position last saved.
+    pub fn while_still<T>(&self, look: impl FnOnce() -> T) -> T {
+        let _still = self.book.lock();
+        look()
+    }
+
     /// Where the account stands in a partition: records from here on are to be told. `None` when it never saw the partition.
     #[must_use]
     pub fn position(&self, partition: PartitionId) -> Option<JournalPosition> {

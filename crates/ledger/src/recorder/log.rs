@@ -24,8 +24,10 @@
 //! block that is not sound and says where.
 
 use super::files::LogFiles;
+use aqueduct_event::FileCheck;
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"AQRECLOG";
@@ -78,6 +80,8 @@ pub(super) struct RecordLog {
 pub(super) struct Blocks {
     pub(super) payloads: Vec<(u32, Vec<u8>)>,
     pub(super) damage: Option<String>,
+    /// Whether something was written after what is damaged.
+    is_followed: bool,
 }
 
 impl RecordLog {
@@ -111,7 +115,12 @@ impl RecordLog {
     /// Begins a file and removes the oldest ones that have no room any more.
     pub(super) fn begin(&mut self, now: i64) -> io::Result<()> {
         let begun = u64::try_from(now).unwrap_or_default().max(self.pieces.back().map_or(0, |piece| piece.begun + 1));
-        self.files.append(&name_of(self.kind, begun), &header(self.kind))?;
+        let name = name_of(self.kind, begun);
+        if let Err(error) = self.files.append(&name, &header(self.kind)) {
+            // On a full disk every try would leave one more file that holds nothing.
+            let _ = self.files.remove(&name);
+            return Err(error);
+        }
         self.pieces.push_back(Piece { begun, bytes: HEADER_BYTES as u64 });
         self.is_open = true;
         while self.pieces.len() > 1
@@ -153,6 +162,34 @@ impl RecordLog {
     }
 }
 
+/// Looks at every byte of the logs in `dir`. A last block that is not whole is what a crash leaves, and no fault; whatever comes before it was written whole.
+///
+/// # Errors
+/// The system's.
+pub fn check(dir: &Path) -> io::Result<Vec<FileCheck>> {
+    let mut names = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(entry?.file_name().into_string().unwrap_or_default())).collect::<io::Result<Vec<_>>>()?,
+    };
+    names.sort();
+    let mut checks = Vec::new();
+    for name in names {
+        let kinds = [(Kind::Receipts, "receipts"), (Kind::Remarks, "remarks")];
+        let Some((kind, word)) = kinds.into_iter().find(|(kind, _)| begun_of(*kind, &name).is_some()) else { continue };
+        let path = dir.join(&name);
+        let bytes = std::fs::read(&path)?;
+        let found = blocks(kind, &bytes);
+        let mut check = FileCheck::new(path, bytes.len() as u64);
+        let records: u64 = found.payloads.iter().map(|(count, _)| u64::from(*count)).sum();
+        check.holds = format!("{records} {word}, for traces");
+        if let Some(damage) = found.damage.filter(|_| found.is_followed) {
+            check.fault(None, format!("{damage}; these are notes, remove the file"));
+        }
+        checks.push(check);
+    }
+    Ok(checks)
+}
+
 fn name_of(kind: Kind, begun: u64) -> String {
     format!("{}{begun:016x}.log", kind.prefix())
 }
@@ -192,6 +229,7 @@ fn blocks(kind: Kind, bytes: &[u8]) -> Blocks {
     let mut found = Blocks::default();
     if !bytes.starts_with(&header(kind)) {
         found.damage = Some(format!("no header of record log version {VERSION} at byte 0"));
+        found.is_followed = bytes.len() > HEADER_BYTES;
         return found;
     }
     let (mut at, len) = (HEADER_BYTES, bytes.len());
@@ -203,6 +241,7 @@ fn blocks(kind: Kind, bytes: &[u8]) -> Blocks {
         let expected = checksum(length, count, payload);
         if sum != expected {
             let to = at + BLOCK_HEADER_BYTES + payload.len();
+            found.is_followed = to < len;
             found.damage = Some(format!("the block from byte {at} to byte {to} has checksum {sum:08x}, expected {expected:08x}"));
             return found;
         }
@@ -251,6 +290,29 @@ mod tests {
         for cut in 17..bytes.len() {
             let found = blocks(Kind::Remarks, &bytes[..cut]);
             assert!(found.damage.is_some() || cut == bytes.len() - block(1, b"second").len(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_check_tells_rot_from_what_a_crash_leaves() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join(name_of(Kind::Remarks, 7));
+        let bytes = [&header(Kind::Remarks)[..], &block(3, b"first"), &block(1, b"second")].concat();
+        let sound = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).expect("writes");
+            check(directory.path()).expect("reads")[0].is_sound()
+        };
+        assert!(sound(&bytes));
+        assert_eq!(check(directory.path()).expect("reads")[0].holds, "4 remarks, for traces");
+        for cut in 0..bytes.len() {
+            assert!(sound(&bytes[..cut]), "cut at {cut}");
+        }
+        let second = HEADER_BYTES + BLOCK_HEADER_BYTES + 5;
+        for at in 0..second {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1;
+            // A length that is wrong may reach past the end, as a torn block does.
+            assert!(!sound(&bytes) || (HEADER_BYTES..HEADER_BYTES + 4).contains(&at), "byte {at}");
         }
     }
 

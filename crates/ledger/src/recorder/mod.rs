@@ -21,6 +21,7 @@ mod varint;
 
 pub use config::{ClientAddress, RecorderConfig};
 pub use files::{DirLogFiles, LogFiles};
+pub use log::check;
 pub use receipts::Receipt;
 pub use remarks::{Remark, What};
 pub use senders::UnknownToken;

@@ -13,7 +13,7 @@
 //! | `segments/<id>-<crc>.parquet` | segments of events; shared by backups into the same directory |
 //! | `state-<n>/store/…` | the manifest and the runs of arrivals |
 //! | `state-<n>/journal/…` | the journal from before the store's position on |
-//! | `state-<n>/catalog.sqlite`, `state-<n>/trace/…` | the catalog, what traces need |
+//! | `state-<n>/catalog.sqlite`, `state-<n>/ledger.redb`, `state-<n>/trace/…` | the catalog, the account of events, what traces need |
 
 mod list;
 pub(crate) mod pin;

@@ -7,32 +7,35 @@
 //!
 //! # Invariants
 //! - The journal keeps its segments from before the store is copied until the journal is: no record falls between them.
+//! - The ledger comes before the store: what it has not counted yet is in the copy of the journal.
 //! - The catalog comes last: it knows every project that an event in the copy belongs to.
 
+use crate::client::{Call, CallError, Client, Server, reachable};
 use crate::data::{CATALOG, DataPaths};
 use crate::error::Fatal;
+use crate::ledger;
 use aqueduct_catalog::Catalog;
 use aqueduct_journal::WalJournal;
+use aqueduct_ledger::Account;
 use aqueduct_store::EmbeddedStore;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use tokio::net::TcpStream;
+use std::time::Duration;
 
 const PINNED: &str = "backup-pin";
 const SERVER: &str = "server.json";
+/// How long a server may take to copy what cannot have a second name.
+const COPY_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// What may be pinned.
 #[derive(Debug)]
@@ -41,10 +44,20 @@ pub(crate) struct Pinning {
     journal: Weak<WalJournal>,
     store: Weak<EmbeddedStore>,
     catalog: Weak<Catalog>,
+    account: Weak<Account>,
     trace: PathBuf,
     data_dir: PathBuf,
     secret: String,
     one: tokio::sync::Mutex<()>,
+}
+
+/// The parts of a server that have files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pinned<'a> {
+    pub(crate) journal: &'a Arc<WalJournal>,
+    pub(crate) store: &'a Arc<EmbeddedStore>,
+    pub(crate) catalog: &'a Arc<Catalog>,
+    pub(crate) account: &'a Arc<Account>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -62,24 +75,24 @@ enum PinError {
 }
 
 impl Pinning {
-    pub(crate) fn new(
-        journal: &Arc<WalJournal>,
-        store: &Arc<EmbeddedStore>,
-        catalog: &Arc<Catalog>,
-        trace: PathBuf,
-        data_dir: PathBuf,
-    ) -> Self {
+    pub(crate) fn new(parts: &Pinned<'_>, trace: PathBuf, data_dir: PathBuf) -> Self {
         // What a command that was killed has left.
         let _ = fs::remove_dir_all(data_dir.join(PINNED));
-        let (journal, store, catalog) = (Arc::downgrade(journal), Arc::downgrade(store), Arc::downgrade(catalog));
-        Self { journal, store, catalog, trace, data_dir, secret: uuid::Uuid::new_v4().to_string(), one: tokio::sync::Mutex::default() }
+        Self {
+            journal: Arc::downgrade(parts.journal),
+            store: Arc::downgrade(parts.store),
+            catalog: Arc::downgrade(parts.catalog),
+            account: Arc::downgrade(parts.account),
+            trace,
+            data_dir,
+            secret: uuid::Uuid::new_v4().to_string(),
+            one: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Writes where this server can be asked, for as long as the answer lives.
-    pub(crate) fn publish(&self, mut ops: SocketAddr) -> Result<Published, Fatal> {
-        if ops.ip().is_unspecified() {
-            ops.set_ip(Ipv4Addr::LOCALHOST.into());
-        }
+    pub(crate) fn publish(&self, ops: SocketAddr) -> Result<Published, Fatal> {
+        let ops = reachable(ops);
         let path = self.data_dir.join(SERVER);
         let text = serde_json::json!(Asked { ops, secret: self.secret.clone() }).to_string();
         let write = || {
@@ -117,7 +130,10 @@ impl Pinning {
             fs::create_dir_all(dir).map_err(io("cannot make", dir))?;
         }
         let (journal, store) = (self.journal.upgrade().ok_or(PinError::Stopping)?, self.store.upgrade().ok_or(PinError::Stopping)?);
+        let account = self.account.upgrade().ok_or(PinError::Stopping)?;
         let hold = journal.hold_trim();
+        let ledger = self.data_dir.join(ledger::FILE);
+        account.while_still(|| fs::copy(&ledger, &paths.ledger)).map_err(io("cannot copy", &ledger))?;
         store.copy_into(&paths.store)?;
         hold.copy_into(&paths.journal).map_err(io("cannot copy the journal to", &paths.journal))?;
         drop(hold);
@@ -178,15 +194,15 @@ struct Asked {
 
 /// A copy that a server has made; removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Pinned(PathBuf);
+pub(crate) struct Copied(PathBuf);
 
-impl Pinned {
+impl Copied {
     pub(crate) fn dir(&self) -> &Path {
         &self.0
     }
 }
 
-impl Drop for Pinned {
+impl Drop for Copied {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
             // The next backup or start does it.
@@ -202,31 +218,19 @@ enum AskError {
     #[error("{0}")]
     File(#[from] serde_json::Error),
     #[error("{0}")]
-    Http(#[from] hyper::Error),
-    #[error("{0}")]
-    Request(#[from] http::Error),
-    #[error("it answered {status}: {body}")]
-    Refused { status: StatusCode, body: String },
+    Call(#[from] CallError),
 }
 
 /// Asks the server that has the directory for a copy.
-pub(crate) async fn ask(data_dir: &Path) -> Result<Pinned, Fatal> {
-    let asked = request(data_dir).await.map(|dir| Pinned(PathBuf::from(dir)));
+pub(crate) async fn ask(data_dir: &Path) -> Result<Copied, Fatal> {
+    let asked = request(data_dir).await.map(|dir| Copied(PathBuf::from(dir)));
     let what = format!("cannot ask the server that uses {} for a copy", data_dir.display());
     asked.map_err(|why| Fatal::failure(&what, why, "run this as the server's user on the server's machine, or stop the server first"))
 }
 
 async fn request(data_dir: &Path) -> Result<String, AskError> {
     let Asked { ops, secret } = serde_json::from_slice(&fs::read(data_dir.join(SERVER))?)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(TcpStream::connect(ops).await?)).await?;
-    // It ends with the request: its failure shows as the request's own.
-    tokio::spawn(connection);
-    let request = Request::post("/backup")
-        .header(header::HOST, ops.to_string())
-        .header(header::AUTHORIZATION, format!("Bearer {secret}"))
-        .body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()).into_owned();
-    if status.is_success() { Ok(body) } else { Err(AskError::Refused { status, body }) }
+    let mut client = Client::new(Server::at(ops), Some(secret));
+    let dir = client.call(Call::post("/backup", "", COPY_TIMEOUT)).await?;
+    Ok(String::from_utf8_lossy(&dir).into_owned())
 }

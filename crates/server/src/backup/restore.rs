@@ -10,6 +10,7 @@ use crate::cli::RestoreArgs;
 use crate::config::Config;
 use crate::data::{self, CATALOG, DataPaths};
 use crate::error::Fatal;
+use crate::ledger;
 use crate::runtime;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -32,7 +33,7 @@ pub(crate) fn run(arguments: &RestoreArgs) -> Result<(), Fatal> {
             "choose another --data-dir",
         ));
     };
-    list.files.sort_by_key(|file| file.target.ends_with(".redb"));
+    list.files.sort_by_key(|file| file.target.starts_with("store/") && file.target.ends_with(".redb"));
     for file in &list.files {
         let to = place(&paths, &file.target)?;
         let found = copy(&arguments.dir.join(&file.path), &to)?;
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &RestoreArgs) -> Result<(), Fatal> {
         [&config.data_dir, &paths.store, &paths.journal].into_iter().filter(|dir| dir.is_dir()).try_for_each(|dir| super::sync_dirs(dir));
     synced.map_err(|source| Fatal::failure("cannot sync what was restored", source, "check the disk"))?;
     let found = runtime(0)?.block_on(data::inspect(&paths))?;
-    if let Some(fault) = found.first_fault() {
+    if let Some(fault) = found.first_loss() {
         return Err(Fatal::failure("what was restored is not sound", fault, "take another backup"));
     }
     let counts = Counts::of(&found);
@@ -90,6 +91,7 @@ fn place(paths: &DataPaths, target: &str) -> Result<PathBuf, Fatal> {
         Some(("store", name)) => (paths.store.as_path(), name),
         Some(("journal", name)) => (paths.journal.as_path(), name),
         Some(("trace", name)) => (paths.trace.as_path(), name),
+        None if target == ledger::FILE => (paths.ledger.parent().unwrap_or(Path::new(".")), target),
         None if target.starts_with(CATALOG) => (paths.catalog.parent().unwrap_or(Path::new(".")), target),
         _ => (Path::new(""), ""),
     };

@@ -10,6 +10,7 @@ use crate::cli::BackupArgs;
 use crate::config::Config;
 use crate::data::{self, CATALOG, DataPaths};
 use crate::error::Fatal;
+use crate::ledger;
 use crate::runtime;
 use aqueduct_event::{Clock, SystemClock};
 use std::collections::HashSet;
@@ -27,7 +28,7 @@ pub(crate) fn run(arguments: &BackupArgs) -> Result<(), Fatal> {
     let pinned = if lock.is_some() { None } else { Some(runtime.block_on(pin::ask(&config.data_dir))?) };
     let paths = pinned.as_ref().map_or_else(|| DataPaths::of(&config), |pinned| DataPaths::under(pinned.dir()));
     let found = runtime.block_on(data::inspect(&paths))?;
-    if let Some(fault) = found.first_fault() {
+    if let Some(fault) = found.first_loss() {
         let remedy = "`aqueduct check` of the stopped server says more; the backup before is kept";
         return Err(Fatal::failure("cannot back up what is damaged", fault, remedy));
     }
@@ -110,10 +111,12 @@ fn copy_state(paths: &DataPaths, target: &Path, list: &mut List) -> Result<(), F
     let _ = fs::remove_dir_all(target.join(&state));
     let catalog_dir = paths.catalog.parent().unwrap_or(Path::new("."));
     let is_catalog = |name: &str| name == CATALOG || name == "catalog.sqlite-wal";
-    let parts: [Part<'_>; 4] = [
+    let ledger_dir = paths.ledger.parent().unwrap_or(Path::new("."));
+    let parts: [Part<'_>; 5] = [
         (&paths.journal, "journal/", &|name| name.ends_with(".journal")),
         (&paths.trace, "trace/", &|_| true),
         (catalog_dir, "", &is_catalog),
+        (ledger_dir, "", &|name| name == ledger::FILE),
         // Sums go with the file on the disk where they were made; a restored one is checked in full.
         (&paths.store, "store/", &|name| !name.ends_with(".parquet") && !name.ends_with(".sums")),
     ];

@@ -1,6 +1,6 @@
 //! Live traffic: visits begin at random, and their events are sent when their time has come.
 
-use super::client::Client;
+use super::client::Sender;
 use super::visit::DemoEvent;
 use super::world::World;
 use crate::error::Fatal;
@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_millis(250);
 const EVENTS_OF_A_VISIT: f64 = 9.0;
 
 /// Plays until the task is ended.
-pub(super) async fn play(client: &Client, world: &mut World, rate: f64) -> Result<(), Fatal> {
+pub(super) async fn play(sender: &mut Sender, world: &mut World, rate: f64) -> Result<(), Fatal> {
     let visits_of_a_tick = rate / EVENTS_OF_A_VISIT * TICK.as_secs_f64();
     let mut waiting: VecDeque<DemoEvent> = VecDeque::new();
     let mut tick = tokio::time::interval(TICK);
@@ -34,7 +34,7 @@ pub(super) async fn play(client: &Client, world: &mut World, rate: f64) -> Resul
         let due = waiting.partition_point(|event| event.at <= now);
         if due > 0 {
             let events: Vec<DemoEvent> = waiting.drain(..due).collect();
-            client.send_live(&events).await?;
+            sender.send_live(&events).await?;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A backup of a server under load holds every event that was acknowledged before it, and a restored server knows them once.
 
 use crate::process::{Server, TOKEN, aqueduct, ask};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
@@ -51,6 +51,9 @@ fn under_load_and_again() {
     for batch in 0..40 {
         assert_eq!(send(&server, "kept", batch * 5), 200);
     }
+    // What was refused is in no other file than the ledger's, once a second.
+    let refused = json!({"api_key": TOKEN, "batch": [{"event": "", "distinct_id": "ann", "properties": {}}]});
+    assert_eq!(ask(&server.address, "POST", "/batch/", Some(&refused)).0, 400);
     let first = run(&["backup", "--data-dir"], &[&data, &backup]);
     succeed(&first);
     std::thread::sleep(std::time::Duration::from_secs(1));
@@ -72,6 +75,9 @@ fn under_load_and_again() {
     assert_eq!(server.query("SELECT count() - count(DISTINCT uuid) FROM events")[0], 0, "none twice");
     let both = server.query(BOTH);
     assert_eq!(both[0], both[1], "none twice");
+    let ledger: Value = serde_json::from_str(&ask(&server.ops, "GET", "/ledger?project=1", None).1).expect("JSON");
+    let refused: u64 = ledger["total"]["refused"].as_object().expect("reasons").values().filter_map(Value::as_u64).sum();
+    assert_eq!((refused, &ledger["total"]["residue"], &ledger["health"]["state"]), (1, &json!(0), &json!("balanced")), "{ledger}");
     assert_eq!(send(&server, "kept", 0), 200);
     assert_eq!(server.batch("after", &["ann".to_owned()]), 200);
     server.wait_for_count("SELECT count() FROM events WHERE event = 'after'", 1);

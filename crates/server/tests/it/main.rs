@@ -8,6 +8,7 @@ mod crowds;
 mod demo_plays;
 mod events_become_visible;
 mod hands_over;
+mod imports_and_exports;
 mod keeps_what_it_acknowledged;
 mod ledger_balances;
 mod process;

@@ -84,6 +84,63 @@ fn a_disk_that_fills_up() {
     server.wait_for_count(COUNT, acknowledged + 1);
 }
 
+/// Writes to a file until not one byte more fits.
+fn fill(path: &Path) {
+    let mut file = std::fs::File::create(path).expect("creates");
+    for size in [1 << 20, 4096, 1] {
+        while file.write_all(&vec![7; size]).is_ok() {}
+    }
+}
+
+#[test]
+fn a_disk_without_one_free_byte() {
+    let root = tempfile::tempdir().expect("directory");
+    let Some(_mounted) = Mount::tmpfs(root.path(), "size=128m") else { return };
+    let (data, filler) = (root.path().join("data"), root.path().join("filler"));
+    let server = Server::start(&data);
+    let mut acknowledged = 0;
+    while acknowledged < 200 {
+        assert!(send(&server, acknowledged).starts_with("HTTP/1.1 200"));
+        acknowledged += 1;
+    }
+    until("room is kept for a start", || data.join("ballast").exists());
+    fill(&filler);
+    let refusal = send(&server, acknowledged);
+    assert!(refusal.starts_with("HTTP/1.1 503") && refusal.to_ascii_lowercase().contains("retry-after: "), "{refusal}");
+    server.wait_for_count(COUNT, acknowledged);
+    server.signal("KILL");
+    drop(server);
+
+    // It starts with what was kept for that: reads are served, writes refused.
+    let server = Server::start(&data);
+    server.wait_for_count(COUNT, acknowledged);
+    assert!(send(&server, acknowledged).starts_with("HTTP/1.1 503"));
+    server.signal("KILL");
+    drop(server);
+
+    // A start that needs more waits, and goes on by itself: one with nothing there yet has all of its files to make.
+    let fresh = root.path().join("fresh");
+    std::fs::create_dir(&fresh).expect("makes");
+    let _ = std::fs::remove_file(data.join("ballast"));
+    let more = root.path().join("more");
+    fill(&more);
+    let waited = Instant::now();
+    let free = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(3));
+        std::fs::remove_file(filler).and_then(|()| std::fs::remove_file(more)).expect("removes");
+    });
+    let server = Server::start(&fresh);
+    assert!(waited.elapsed() >= Duration::from_secs(3), "it waited for room");
+    free.join().expect("freed");
+    drop(server);
+    let server = Server::start(&data);
+    server.wait_for_count(COUNT, acknowledged);
+    until("room that comes back is used", || send(&server, acknowledged).starts_with("HTTP/1.1 200"));
+    server.wait_for_count(COUNT, acknowledged + 1);
+    until("room is kept again", || data.join("ballast").exists());
+    assert!(ask(&server.ops, "GET", "/_readiness", None).1.contains("ledger: balanced"));
+}
+
 /// A library that makes the system fail and jump as files in `dir` say. `None`, said aloud, where no C compiler is.
 fn shim(dir: &Path) -> Option<PathBuf> {
     let source = format!(

@@ -1,6 +1,6 @@
 //! The cases about verdicts, fates and dead letters.
 
-use super::cases::{Backend, WORKS, World, settle};
+use super::cases::{Backend, WORKS, World, in_every_state};
 use super::rows::{Event, commit_of};
 use crate::account::{DeadLetter, Fate, LetterChange};
 use crate::commit::Commit;
@@ -73,16 +73,6 @@ fn totals(store: &dyn Backend) -> Vec<(Verdict, i64)> {
     }
     assert_eq!(of_rows, view.totals, "rows add up to the totals");
     view.totals.into_iter().map(|((_, verdict), events)| (verdict, events)).collect()
-}
-
-/// Checks in memory, after a flush, and after a crash.
-fn in_every_state(world: &mut dyn World, check: impl Fn(&dyn Backend)) {
-    check(world.store());
-    world.store().flush().expect(WORKS);
-    check(world.store());
-    settle(world.store());
-    world.crash();
-    check(world.store());
 }
 
 fn counts_are_of_what_was_committed(world: &mut dyn World) {

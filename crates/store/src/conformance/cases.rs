@@ -37,6 +37,16 @@ pub(super) fn settle(store: &dyn Backend) {
     while store.work().expect(WORKS) {}
 }
 
+/// Checks in memory, after a flush, and after a crash.
+pub(super) fn in_every_state(world: &mut dyn World, check: impl Fn(&dyn Backend)) {
+    check(world.store());
+    world.store().flush().expect(WORKS);
+    check(world.store());
+    settle(world.store());
+    world.crash();
+    check(world.store());
+}
+
 /// Runs every case, each in a world of its own.
 ///
 /// # Panics

@@ -1,6 +1,6 @@
 //! The cases about persons, distinct ids, groups and the tables of them.
 
-use super::cases::{Backend, WORKS, World, settle};
+use super::cases::{Backend, WORKS, World, in_every_state};
 use super::rows::commit_of;
 use crate::commit::{Commit, DistinctIdRecord, GroupRecord, PersonRecord};
 use aqueduct_event::{ProjectId, PropertyValue, UnixMicros};
@@ -53,16 +53,6 @@ fn commit(upto: u64, fill: impl FnOnce(&mut Commit)) -> Commit {
     let mut commit = commit_of(&[], upto);
     fill(&mut commit);
     commit
-}
-
-/// Checks in memory, after a flush, and after a crash.
-fn in_every_state(world: &mut dyn World, check: impl Fn(&dyn Backend)) {
-    check(world.store());
-    world.store().flush().expect(WORKS);
-    check(world.store());
-    settle(world.store());
-    world.crash();
-    check(world.store());
 }
 
 fn look_ups_see_the_newest_state(world: &mut dyn World) {

@@ -52,6 +52,7 @@ use crate::seen::RunDescriptor;
 use crate::segment::Descriptor;
 use crate::segment::descriptor::is_file_name;
 use crate::{CommitError, OpenError, ReadError};
+use aqueduct_event::sums::PAGE_BYTES;
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId};
 use checked::Checked;
 use parking_lot::{Mutex, RwLock};
@@ -332,9 +333,23 @@ fn write_again(backend: &dyn StorageBackend, len: u64) -> std::io::Result<()> {
         if buffer != again {
             return Err(std::io::ErrorKind::InvalidData.into());
         }
-        backend.write(at, &buffer)?;
+        // A page of zeros is one that the database has reserved and never filled, often a hole of the file: on a full disk there is no room to fill it.
+        let is_filled = |page: &[u8]| page.iter().any(|byte| *byte != 0);
+        let mut offset = at;
+        for run in buffer.chunks(PAGE_BYTES).collect::<Vec<_>>().chunk_by(|a, b| is_filled(a) == is_filled(b)) {
+            let bytes = run.concat();
+            if run.first().is_some_and(|page| is_filled(page)) {
+                backend.write(offset, &bytes)?;
+            }
+            offset += bytes.len() as u64;
+        }
     }
-    if len > 0 { backend.sync_data() } else { Ok(()) }
+    if len == 0 {
+        return Ok(());
+    }
+    // The length is made durable with the rest: the database refuses a file that is shorter than its header says.
+    backend.set_len(len)?;
+    backend.sync_data()
 }
 
 fn number_of_changes(db: &Database) -> Result<u64, redb::Error> {

@@ -69,6 +69,10 @@ impl Sim<'_> {
         }
         let poisoned = self.server.as_ref().and_then(|server| server.journal.poisoned());
         if let Some(cause) = poisoned {
+            // What finds no room is taken back and refused; only a failure after which nothing can be known ends the journal.
+            if self.world.disk.harm() == self.harm_before {
+                return Err(Finding::Broken(format!("the journal was poisoned by nothing but want of room: {cause}")));
+            }
             self.trace.say(format!("the journal is poisoned: {cause}"));
             self.trace.count("ends by a poisoned journal", 1);
             if self.rng.random_bool(0.5) {
@@ -121,10 +125,12 @@ impl Sim<'_> {
     pub(super) fn open(&mut self) -> Result<(), Finding> {
         for _ in 0..OPENS_MAX {
             let before = (self.world.disk.failures(), self.world.disk.misreads());
+            let harm_before = self.world.disk.harm();
             let opened = Server::open(self.plan, &self.world);
             let faulty = before != (self.world.disk.failures(), self.world.disk.misreads());
             match opened {
                 Ok(server) => {
+                    self.harm_before = harm_before;
                     self.server = Some(server);
                     self.trace.count("starts", 1);
                     return self.check_opened();

@@ -1,0 +1,173 @@
+//! Whole projects as lines of JSON: what `/export/…` streams, and what `aqueduct export` reads from a stopped server's directory.
+//!
+//! In: a [`ProjectView`], which never changes, so that a long export shows one moment. Out: pieces of NDJSON in the form of PostHog's batch exports, each
+//! part of the store for itself, in the order of time.
+//!
+//! # Invariants
+//! - A piece has at most [`ROWS_MAX`] rows: memory is bounded whatever the size of the project.
+//! - Properties are the text that came in; persons are those of now (merges applied), their properties in `person_properties` those of the event's time.
+
+use aqueduct_event::{PersonId, UnixMicros};
+use aqueduct_store::{EventColumn, Part, ProjectView, ReadError};
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+use uuid::Uuid;
+
+/// Rows of a piece.
+const ROWS_MAX: usize = 4_096;
+
+/// Which events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// First timestamp, µs.
+    pub from: Option<i64>,
+    /// End of the timestamps, not in it any more, µs.
+    pub to: Option<i64>,
+    /// Names; empty for all.
+    pub events: HashSet<String>,
+}
+
+impl EventFilter {
+    fn has(&self, timestamp: i64) -> bool {
+        self.from.is_none_or(|from| timestamp >= from) && self.to.is_none_or(|to| timestamp < to)
+    }
+}
+
+/// Gives all events of a project that pass, piece by piece, until `take` has enough.
+///
+/// # Errors
+/// [`ReadError`] when a part cannot be read.
+pub fn events(view: &dyn ProjectView, filter: &EventFilter, mut take: impl FnMut(String) -> ControlFlow<()>) -> Result<(), ReadError> {
+    for part in view.shards().iter().flatten() {
+        let (first, last) = part.time_range();
+        if filter.to.is_some_and(|to| first >= to) || filter.from.is_some_and(|from| last < from) {
+            continue;
+        }
+        let columns = Columns::of(&**part)?;
+        let rows = columns.rows(filter);
+        for piece in rows.chunks(ROWS_MAX) {
+            if take(columns.lines(&**part, piece, view.overrides())?).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The fixed columns of a part.
+struct Columns {
+    uuid: ArrayRef,
+    event: ArrayRef,
+    timestamp: ArrayRef,
+    distinct_id: ArrayRef,
+    created_at: ArrayRef,
+    person: ArrayRef,
+    person_properties: ArrayRef,
+    elements_chain: ArrayRef,
+}
+
+impl Columns {
+    fn of(part: &dyn Part) -> Result<Self, ReadError> {
+        Ok(Self {
+            uuid: part.column(EventColumn::Uuid)?,
+            event: part.column(EventColumn::Event)?,
+            timestamp: part.column(EventColumn::Timestamp)?,
+            distinct_id: part.column(EventColumn::DistinctId)?,
+            created_at: part.column(EventColumn::CreatedAt)?,
+            person: part.column(EventColumn::PersonId)?,
+            person_properties: part.column(EventColumn::PersonProperties)?,
+            elements_chain: part.column(EventColumn::ElementsChain)?,
+        })
+    }
+
+    /// Rows that pass, in the order of time.
+    fn rows(&self, filter: &EventFilter) -> Vec<u32> {
+        let times = self.timestamp.as_primitive::<TimestampMicrosecondType>().values();
+        let names = self.event.as_dictionary::<Int32Type>();
+        let texts = names.values().as_string::<i32>();
+        // Of the dictionary, so that no text is compared for a row.
+        let wanted: Vec<bool> =
+            texts.iter().map(|name| filter.events.is_empty() || filter.events.contains(name.unwrap_or_default())).collect();
+        let passes = |row: &u32| {
+            let row = *row as usize;
+            filter.has(times[row]) && wanted.get(names.keys().value(row) as usize).is_some_and(|wanted| *wanted)
+        };
+        let mut rows: Vec<u32> = (0..times.len() as u32).filter(passes).collect();
+        rows.sort_by_key(|row| times[*row as usize]);
+        rows
+    }
+
+    fn lines(&self, part: &dyn Part, rows: &[u32], overrides: &HashMap<PersonId, PersonId>) -> Result<String, ReadError> {
+        let properties = part.properties_json(Some(rows))?;
+        let properties = properties.as_string::<i32>();
+        let mut out = String::with_capacity(rows.len() * 512);
+        for (place, row) in rows.iter().enumerate() {
+            let row = *row as usize;
+            let person = id(&self.person, row);
+            let person = overrides.get(&person).copied().unwrap_or(person);
+            let _ = write!(out, "{{\"uuid\":\"{}\",\"event\":", id(&self.uuid, row));
+            push_text(&mut out, dictionary_text(&self.event, row));
+            let _ = write!(out, ",\"timestamp\":\"{}\",\"distinct_id\":", time(&self.timestamp, row));
+            push_text(&mut out, dictionary_text(&self.distinct_id, row));
+            let _ = write!(out, ",\"properties\":{}", properties.value(place));
+            let _ = write!(out, ",\"person_id\":\"{person}\",\"person_properties\":{}", dictionary_text(&self.person_properties, row));
+            out.push_str(",\"elements_chain\":");
+            push_text(&mut out, dictionary_text(&self.elements_chain, row));
+            let _ = writeln!(out, ",\"created_at\":\"{}\"}}", time(&self.created_at, row));
+        }
+        Ok(out)
+    }
+}
+
+/// Gives all persons of a project, piece by piece, until `take` has enough.
+///
+/// # Errors
+/// [`ReadError`] when state cannot be read.
+pub fn persons(view: &dyn ProjectView, mut take: impl FnMut(String) -> ControlFlow<()>) -> Result<(), ReadError> {
+    let (table, ids) = (view.persons()?, view.distinct_ids()?);
+    let texts = ids.distinct_id.as_string::<i32>();
+    let mut of_person: HashMap<PersonId, Vec<u32>> = HashMap::new();
+    for (row, person) in ids.person.iter().enumerate() {
+        of_person.entry(*person).or_default().push(row as u32);
+    }
+    let (properties, identified) = (table.properties.as_string::<i32>(), table.is_identified.as_boolean());
+    let mut out = String::new();
+    for (row, person) in table.ids.iter().enumerate() {
+        let _ = write!(out, "{{\"id\":\"{person}\",\"distinct_ids\":[");
+        for (place, of_row) in of_person.get(person).into_iter().flatten().enumerate() {
+            out.push_str(if place > 0 { "," } else { "" });
+            push_text(&mut out, texts.value(*of_row as usize));
+        }
+        let (properties, is_identified) = (properties.value(row), identified.value(row));
+        let _ = write!(out, "],\"properties\":{properties},\"is_identified\":{is_identified}");
+        let _ = writeln!(out, ",\"created_at\":\"{}\"}}", time(&table.created_at, row));
+        if (row + 1) % ROWS_MAX == 0 && take(std::mem::take(&mut out)).is_break() {
+            return Ok(());
+        }
+    }
+    if !out.is_empty() {
+        let _ = take(out);
+    }
+    Ok(())
+}
+
+fn id(array: &ArrayRef, row: usize) -> Uuid {
+    Uuid::from_slice(array.as_fixed_size_binary().value(row)).unwrap_or_default()
+}
+
+fn time(array: &ArrayRef, row: usize) -> String {
+    UnixMicros(array.as_primitive::<TimestampMicrosecondType>().value(row)).to_rfc3339()
+}
+
+fn dictionary_text(array: &ArrayRef, row: usize) -> &str {
+    let array = array.as_dictionary::<Int32Type>();
+    array.values().as_string::<i32>().value(array.keys().value(row) as usize)
+}
+
+fn push_text(out: &mut String, text: &str) {
+    // Text is always JSON.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
