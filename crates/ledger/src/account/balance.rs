@@ -2,7 +2,8 @@
 
 use super::book::{Book, bucket, spread};
 use super::{Counts, Fates, Line};
-use aqueduct_event::{Minute, ProjectId, UnixMicros};
+use aqueduct_event::verdict::DeadReason;
+use aqueduct_event::{Minute, ProjectId, UnixMicros, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -46,6 +47,8 @@ pub struct Health {
     pub residue: i64,
     /// Events that a sender was told of and that the journal does not have.
     pub missing: u64,
+    /// Events of dead letters that found no room, of all time: what was in them is lost. One more than at the start is an alarm.
+    pub payloads_lost: i64,
     /// What does not add up.
     pub alarms: Vec<Alarm>,
 }
@@ -84,7 +87,7 @@ pub(super) fn is_replaying(counts: &Counts, fates: &Fates) -> bool {
 
 pub(super) fn check(counts: &Counts, fates: &Fates, book: &Book) -> Health {
     if is_replaying(counts, fates) {
-        return Health { state: State::Replaying, residue: 0, missing: counts.missing, alarms: Vec::new() };
+        return Health { state: State::Replaying, missing: counts.missing, ..Health::default() };
     }
     let mut sides = Sides::new();
     for ((project, line), events) in &counts.totals {
@@ -96,7 +99,9 @@ pub(super) fn check(counts: &Counts, fates: &Fates, book: &Book) -> Health {
         sides.entry(*project).or_default().1 += events;
     }
     settle(&mut sides);
-    let mut health = Health { state: State::Balanced, residue: 0, missing: counts.missing, alarms: Vec::new() };
+    let without_room = fates.totals.iter().filter(|((_, verdict), _)| *verdict == Verdict::DeadLettered(DeadReason::NoRoom));
+    let payloads_lost = without_room.map(|(_, events)| events).sum();
+    let mut health = Health { state: State::Balanced, missing: counts.missing, payloads_lost, ..Health::default() };
     for (project, (accepted, fates)) in sides {
         health.residue += accepted - fates;
         health.alarm(project, None, accepted, fates);
@@ -107,7 +112,7 @@ pub(super) fn check(counts: &Counts, fates: &Fates, book: &Book) -> Health {
             health.alarm(project, Some(minute), accepted, fates);
         }
     }
-    if health.missing > 0 {
+    if health.missing > 0 || counts.payloads_lost_before.is_some_and(|before| payloads_lost > before) {
         health.state = State::Alarm;
     }
     health
@@ -159,6 +164,10 @@ pub(super) fn tell(before: &Health, now: &Health) {
         if now.missing > before.missing {
             tracing::error!(events = now.missing, "events were acknowledged that the journal does not have");
         }
+    }
+    if now.payloads_lost > before.payloads_lost && before.state != State::Unknown {
+        let events = now.payloads_lost - before.payloads_lost;
+        tracing::error!(events, "dead letters found no room, what was in them is lost");
     }
     if before.state == State::Alarm && now.state == State::Balanced {
         tracing::info!("the ledger balances again");

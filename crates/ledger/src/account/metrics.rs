@@ -9,6 +9,7 @@ const ACCEPTED: &str = "aqueduct_ledger_accepted_events";
 const IN_FLIGHT: &str = "aqueduct_ledger_in_flight_events";
 const RESIDUE: &str = "aqueduct_ledger_residue_events";
 const MISSING: &str = "aqueduct_ledger_missing_events";
+const PAYLOADS_LOST: &str = "aqueduct_ledger_lost_payload_events";
 const ALARM: &str = "aqueduct_ledger_alarm";
 const LETTER_BYTES: &str = "aqueduct_ledger_dead_letters_bytes";
 const REFUSED: &str = "aqueduct_ledger_refused_events_total";
@@ -19,7 +20,8 @@ pub(super) fn describe() {
     describe_gauge!(IN_FLIGHT, Unit::Count, "events in the journal that are not visible yet");
     describe_gauge!(RESIDUE, Unit::Count, "events without a fate, or below 0 with more than one; anything but 0 is a fault");
     describe_gauge!(MISSING, Unit::Count, "events that were acknowledged and are not in the journal; anything but 0 is a fault");
-    describe_gauge!(ALARM, Unit::Count, "1 while the ledger does not balance");
+    describe_gauge!(PAYLOADS_LOST, Unit::Count, "events of all time whose dead letter found no room, so that what was in them is lost");
+    describe_gauge!(ALARM, Unit::Count, "1 while the ledger does not balance, or since a payload was lost");
     describe_gauge!(LETTER_BYTES, Unit::Bytes, "bytes of dead letters");
     describe_counter!(REFUSED, Unit::Count, "events that ended at the edge, by verdict and reason");
     describe_counter!(UNREADABLE, Unit::Count, "refused requests whose events could not be counted, by reason");
@@ -32,6 +34,7 @@ pub(super) fn stands(counts: &Counts, health: &Health, letter_bytes: u64) {
     gauge!(IN_FLIGHT).set(in_flight as f64);
     gauge!(RESIDUE).set(health.residue as f64);
     gauge!(MISSING).set(health.missing as f64);
+    gauge!(PAYLOADS_LOST).set(health.payloads_lost as f64);
     gauge!(ALARM).set(f64::from(u8::from(health.state == State::Alarm)));
     gauge!(LETTER_BYTES).set(letter_bytes as f64);
 }

@@ -100,6 +100,8 @@ struct Counts {
     read: BTreeMap<PartitionId, JournalPosition>,
     /// Events that senders were told of and that the journal does not have.
     missing: u64,
+    /// Events whose payload had been lost when this process first looked.
+    payloads_lost_before: Option<i64>,
     hours_before: Minute,
     health: Health,
 }
@@ -241,6 +243,9 @@ impl Account {
             *cut = (*cut).max(*position);
         }
         let health = balance::check(&counts, fates, &self.book.lock());
+        if health.state != State::Replaying {
+            counts.payloads_lost_before.get_or_insert(health.payloads_lost);
+        }
         balance::tell(&counts.health, &health);
         counts.health.clone_from(&health);
         metrics::stands(&counts, &health, fates.letter_bytes);

@@ -115,6 +115,27 @@ fn told(report: &Report) -> String {
 }
 
 #[test]
+fn a_payload_that_is_lost_is_an_alarm_until_the_next_start() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut journal = journal();
+    let told = |account: &Account, journal: &Journal, cut| {
+        let health = account.balance(&journal.fates(cut));
+        (health.state, health.residue, health.payloads_lost)
+    };
+    let account = open(&dir.path().join("account"));
+    journal.push("1", 1, TEN + 3, 2, Verdict::DeadLettered(DeadReason::NoRoom));
+    journal.tell(&account, 0);
+    assert_eq!(told(&account, &journal, 6), (State::Balanced, 0, 2), "what was lost before is told, and no alarm");
+    journal.push("1", 1, TEN + 4, 1, Verdict::DeadLettered(DeadReason::NoRoom));
+    journal.tell(&account, 6);
+    assert_eq!(told(&account, &journal, 7), (State::Alarm, 0, 3));
+    assert_eq!(told(&account, &journal, 7), (State::Alarm, 0, 3));
+    account.save().expect("saves");
+    drop(account);
+    assert_eq!(told(&open(&dir.path().join("account")), &journal, 7), (State::Balanced, 0, 3));
+}
+
+#[test]
 fn a_moving_stream_balances_at_every_cut() {
     let dir = tempfile::tempdir().expect("a directory");
     let account = open(&dir.path().join("account"));
