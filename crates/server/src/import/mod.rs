@@ -19,9 +19,10 @@ mod verify;
 mod window;
 
 use crate::cli::ImportArgs;
-use crate::client::{Call, Client, Server, segment};
+use crate::client::{Call, CallError, Client, Server, segment};
 use crate::error::Fatal;
 use event::{Origin, Unfit, events_of};
+use http::StatusCode;
 use input::Input;
 use parking_lot::Mutex;
 use records::Records;
@@ -82,10 +83,6 @@ async fn import(arguments: &ImportArgs) -> Result<(), Fatal> {
     // What comes through a pipe may be another thing each time.
     let anew = arguments.restart || (has_stdin && arguments.state.is_none());
     let notes = Notes::open(&state, &rejects, (&server.url(), &token), &inputs, anew)?;
-    if notes.state.is_complete && !has_stdin {
-        let said = format!("nothing is left to import, says {} (--restart imports again)", state.display());
-        return finish(arguments, notes.state.counts, &said, &rejects);
-    }
     if notes.state.position != Position::default() {
         eprintln!("goes on where {} says", state.display());
     }
@@ -95,7 +92,8 @@ async fn import(arguments: &ImportArgs) -> Result<(), Fatal> {
     import.run(arguments).await?;
     let counts = import.notes.state.counts;
     let said = format!("imported in {:.1} s", begun.elapsed().as_secs_f64());
-    finish(arguments, counts, &said, &rejects)
+    finish(arguments, counts, &said, &rejects)?;
+    import.notes.finish()
 }
 
 impl Import {
@@ -136,7 +134,7 @@ impl Import {
         let outcome = self.watch(&mut tasks).await;
         tasks.shutdown().await;
         // Also after a failure: what is settled needs not be sent again.
-        self.note(outcome.is_ok())?;
+        self.note()?;
         outcome
     }
 
@@ -152,7 +150,7 @@ impl Import {
                     Some(Err(failure)) => return Err(Fatal::failure("the import broke off", failure, "report this")),
                 },
                 _ = tick.tick() => {
-                    self.note(false)?;
+                    self.note()?;
                     ticks += 1;
                     if ticks % SHOW_EVERY == 0 {
                         self.show(before, total, begun.elapsed());
@@ -163,7 +161,7 @@ impl Import {
     }
 
     /// Writes down what is settled, and names what was rejected.
-    fn note(&mut self, is_complete: bool) -> Result<(), Fatal> {
+    fn note(&mut self) -> Result<(), Fatal> {
         let (position, counts, rejects) = {
             let mut window = self.window.lock();
             (window.position, window.counts, std::mem::take(&mut window.rejects))
@@ -171,7 +169,7 @@ impl Import {
         for reject in &rejects {
             eprintln!("{}:{}: {}", self.inputs[reject.input].shown(), reject.line, reject.unfit.why);
         }
-        self.notes.save(position, counts, &rejects, is_complete)
+        self.notes.save(position, counts, &rejects)
     }
 
     fn show(&self, before: Counts, total: u64, elapsed: Duration) {
@@ -188,9 +186,16 @@ impl Import {
 /// The token of the project: as named, or as the server says to whoever has a key.
 async fn token(arguments: &ImportArgs, server: &Server) -> Result<String, Fatal> {
     let Some(key) = &arguments.api_key else {
-        return arguments.token.clone().ok_or_else(|| {
-            Fatal::Usage("--token: found none, expected the project's token, or --api-key with which the server tells it".to_owned())
-        });
+        let missing = "--token: found none, expected the project's token, or --api-key with which the server tells it";
+        let token = arguments.token.clone().ok_or_else(|| Fatal::Usage(missing.to_owned()))?;
+        // Events of an unknown token are accepted, and dropped later: nobody knows then that it may not become known.
+        let path = format!("/array/{}/config", segment(&token));
+        return match Client::new(server.clone(), None).call(Call::get(&path, ANSWER_TIMEOUT)).await {
+            Err(CallError::Status { status: StatusCode::NOT_FOUND, .. }) => {
+                Err(Fatal::Usage(format!("--token: found one that {} does not know, expected that of a project", server.url())))
+            }
+            _ => Ok(token),
+        };
     };
     #[derive(Deserialize)]
     struct Project {

@@ -27,8 +27,6 @@ pub(super) struct State {
     pub(super) counts: Counts,
     /// Length of the file of rejects.
     rejects_bytes: u64,
-    /// Whether all is done.
-    pub(super) is_complete: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +43,7 @@ impl State {
         let inputs = inputs.iter().map(known).collect::<Result<_, Fatal>>()?;
         let (position, counts) = (Position::default(), Counts::default());
         let (url, token) = (url.to_owned(), token.to_owned());
-        Ok(Self { version: VERSION, url, token, inputs, position, counts, rejects_bytes: 0, is_complete: false })
+        Ok(Self { version: VERSION, url, token, inputs, position, counts, rejects_bytes: 0 })
     }
 
     /// Whether this is of the same import; inputs may have grown at their end meanwhile.
@@ -81,10 +79,8 @@ impl Notes {
                     let why = "it is of another import: server, token, names, lengths or beginnings of the inputs differ";
                     return Err(failed(&why, "name another file with --state, or begin anew with --restart"));
                 }
-                let has_grown = found.inputs.iter().zip(&state.inputs).any(|(known, now)| known.bytes < now.bytes);
-                let is_complete = found.is_complete && !has_grown;
                 let inputs = std::mem::take(&mut state.inputs);
-                state = State { is_complete, inputs, ..found };
+                state = State { inputs, ..found };
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(&error, REMEDY)),
@@ -111,9 +107,9 @@ impl Notes {
     }
 
     /// Notes a position with its counts, after the rejects before it.
-    pub(super) fn save(&mut self, position: Position, counts: Counts, rejects: &[Reject], is_complete: bool) -> Result<(), Fatal> {
+    pub(super) fn save(&mut self, position: Position, counts: Counts, rejects: &[Reject]) -> Result<(), Fatal> {
         self.append(rejects).map_err(|error| self.rejects_failed(&error))?;
-        self.state = State { position, counts, is_complete, ..self.state.clone() };
+        self.state = State { position, counts, ..self.state.clone() };
         let write = || -> io::Result<()> {
             let unfinished = self.path.with_extension("tmp");
             let mut file = File::create(&unfinished)?;
@@ -122,6 +118,12 @@ impl Notes {
             fs::rename(&unfinished, &self.path)
         };
         write().map_err(|error| Fatal::failure(&format!("cannot write the state {}", self.path.display()), error, REMEDY))
+    }
+
+    /// Forgets where to go on: all is done. The file goes, so that the same import may be made again, for instance into another server at the same place.
+    pub(super) fn finish(&self) -> Result<(), Fatal> {
+        fs::remove_file(&self.path)
+            .map_err(|error| Fatal::failure(&format!("cannot remove the state {}", self.path.display()), error, REMEDY))
     }
 
     fn append(&mut self, rejects: &[Reject]) -> io::Result<()> {
@@ -164,17 +166,18 @@ mod tests {
         let mut notes = open(false).expect("opens");
         let reject = |text: &str| Reject { input: 0, line: 1, unfit: Unfit { why: String::new(), text: text.to_owned() } };
         let (position, counts) = (Position { input: 0, byte: 4 }, Counts { accepted: 1, ..Counts::default() });
-        notes.save(position, counts, &[reject("a\n  b")], true).expect("saves");
+        notes.save(position, counts, &[reject("a\n  b")]).expect("saves");
         fs::write(&rejects, "a b\nnot noted\n").expect("writes");
         let found = open(false).expect("opens").state;
-        assert_eq!((found.position, found.counts, found.is_complete), (position, counts, true));
+        assert_eq!((found.position, found.counts), (position, counts));
         assert_eq!(fs::read_to_string(&rejects).expect("reads"), "a b\n");
         fs::write(&input, "one\ntwo\n").expect("writes");
-        let found = open(false).expect("an input may grow").state;
-        assert_eq!((found.position, found.is_complete), (position, false));
+        assert_eq!(open(false).expect("an input may grow").state.position, position);
         fs::write(&input, "x").expect("writes");
         assert!(open(false).is_err(), "but not become another");
         assert_eq!(open(true).expect("begins anew").state.position, Position::default());
         assert!(!rejects.exists());
+        notes.finish().expect("removes");
+        assert_eq!(open(false).expect("nothing is known any more").state.counts, Counts::default());
     }
 }

@@ -151,7 +151,10 @@ fn an_import_that_is_killed_goes_on() {
     let (outcome, said) = import(&server, dir, &["in.ndjson"]);
     assert_eq!((&outcome["accepted"], &outcome["stored"]), (&json!(EVENTS), &json!(EVENTS)), "{said}");
     assert_eq!(server.query(COUNT)[0], EVENTS);
-    // Also one that forgot everything finds all of it there.
+    assert!(
+        std::fs::read_dir(dir).expect("lists").all(|entry| !entry.expect("an entry").file_name().to_string_lossy().contains("import-"))
+    );
+    // One that forgot everything finds all of it there.
     let (outcome, _) = import(&server, dir, &["in.ndjson", "--restart"]);
     assert_eq!(outcome["stored"], EVENTS);
     assert_eq!(server.query(COUNT)[0], EVENTS);
@@ -184,6 +187,8 @@ fn forms_and_faults() {
     child.stdin.take().expect("stdin").write_all(event(62).to_string().as_bytes()).expect("writes");
     assert!(child.wait().expect("waits").success(), "stdin, without a key");
     server.wait_for_count(COUNT, 63);
+    let unknown = run(dir, &["import", "a.ndjson", "--url", &format!("http://{}", server.address), "--token", "phc_unknown"]);
+    assert_eq!(unknown.status.code(), Some(2), "{}", String::from_utf8_lossy(&unknown.stderr));
     let wrong = run(dir, &["import", "a.ndjson", "--url", &format!("http://{}", server.address), "--token", "phc_other", "--api-key", KEY]);
     assert_eq!(wrong.status.code(), Some(2), "a token that is not the project's");
 }

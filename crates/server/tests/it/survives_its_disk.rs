@@ -138,7 +138,7 @@ fn a_disk_without_one_free_byte() {
     until("room that comes back is used", || send(&server, acknowledged).starts_with("HTTP/1.1 200"));
     server.wait_for_count(COUNT, acknowledged + 1);
     until("room is kept again", || data.join("ballast").exists());
-    assert!(ask(&server.ops, "GET", "/_readiness", None).1.contains("ledger: balanced"));
+    until("the ledger balances", || ask(&server.ops, "GET", "/_readiness", None).1.contains("ledger: balanced"));
 }
 
 /// A library that makes the system fail and jump as files in `dir` say. `None`, said aloud, where no C compiler is.
