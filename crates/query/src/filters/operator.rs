@@ -2,7 +2,7 @@
 
 use super::{FilterContext, bad, moment, semver};
 use crate::error::QueryError;
-use crate::hogql::ast::{CompareOp, Expr};
+use crate::hogql::ast::{CompareOp, Expr, ExprKind, Segment};
 use crate::hogql::build::{and, call, compare, eq, not_eq, or, tuple};
 use aqueduct_catalog::PropertyType;
 use serde_json::Value;
@@ -53,17 +53,30 @@ fn any_of(
 ) -> Result<Expr, QueryError> {
     let is_negative = NEGATIVE.contains(&operator);
     if matches!(operator, "exact" | "in" | "is_not" | "not_in") {
-        let values = list.iter().map(|value| literal(value, kind)).collect();
+        let (of_type, other): (Vec<&Value>, Vec<&Value>) = list.iter().partition(|value| as_written(field, value, kind).is_none());
         let op = if is_negative { CompareOp::NotIn } else { CompareOp::In };
-        let listed = compare(op, field.clone(), tuple(values));
-        // No value is none of the listed ones.
-        return Ok(if is_negative { or(vec![eq(field.clone(), Expr::null()), listed]) } else { listed });
+        let listed = |field: &Expr, values: &[&Value], kind| {
+            compare(op, field.clone(), tuple(values.iter().map(|value| literal(value, kind)).collect()))
+        };
+        let mut parts = Vec::with_capacity(2);
+        if !of_type.is_empty() {
+            let listed = listed(field, &of_type, kind);
+            // No value is none of the listed ones.
+            parts.push(if is_negative { or(vec![eq(field.clone(), Expr::null()), listed]) } else { listed });
+        }
+        if let Some(text) = other.first().and_then(|value| as_written(field, value, kind)) {
+            parts.push(listed(&text, &other, None));
+        }
+        return Ok(if is_negative { and(parts) } else { or(parts) });
     }
     let each = list.iter().map(|value| one(field, value, operator, kind, context)).collect::<Result<Vec<_>, _>>()?;
     Ok(if is_negative { and(each) } else { or(each) })
 }
 
 fn one(field: &Expr, value: &Value, operator: &str, kind: Option<PropertyType>, context: &FilterContext<'_>) -> Result<Expr, QueryError> {
+    if let Some(text) = as_written(field, value, kind) {
+        return one(&text, value, operator, None, context);
+    }
     let text = || call("toString", vec![field.clone()]);
     let pattern = |before: &str, after: &str| Expr::lit(format!("{before}{}{after}", escape_like(&plain(value))));
     let simple = |op| compare(op, field.clone(), literal(value, kind));
@@ -112,6 +125,23 @@ fn matches(text: Expr, value: &Value) -> Result<Expr, QueryError> {
     let pattern = plain(value);
     regex::Regex::new(&pattern).map_err(|error| bad(format!("'{pattern}' is not a regular expression: {error}")))?;
     Ok(call("match", vec![text, Expr::lit(pattern)]))
+}
+
+/// The property as the text that the event carries, when the value cannot be one of the property's type:
+/// what reads as neither true nor false is no Boolean, and yet may be what is looked for.
+fn as_written(field: &Expr, value: &Value, kind: Option<PropertyType>) -> Option<Expr> {
+    let Value::String(value) = value else { return None };
+    let is_of_type = match kind {
+        Some(PropertyType::Boolean) => matches!(value.as_str(), "true" | "false"),
+        Some(PropertyType::Numeric | PropertyType::Duration) => value.trim().parse::<f64>().is_ok(),
+        _ => true,
+    };
+    let ExprKind::Field(chain) = &field.kind else { return None };
+    let (key, properties) = chain.split_last()?;
+    if is_of_type || properties.last().and_then(Segment::as_name) != Some("properties") {
+        return None;
+    }
+    Some(call("JSONExtractString", vec![Expr::field(properties.to_vec()), Expr::lit(key.as_name()?)]))
 }
 
 fn as_time(field: &Expr) -> Expr {

@@ -47,6 +47,13 @@ fn operators() {
     check(json!([{"key": "a", "operator": "icontains", "value": "5%"}]), Some("toString(properties.a) ILIKE '%5\\\\%%'"));
     check(json!([{"key": "size", "operator": "gt", "value": "12"}]), Some("properties.size > 12.0"));
     check(json!([{"key": "flag", "value": ["true"]}]), Some("properties.flag = true"));
+    check(json!([{"key": "flag", "value": "yes"}]), Some("JSONExtractString(properties, 'flag') = 'yes'"));
+    check(
+        json!([{"key": "flag", "operator": "is_not", "value": ["true", "false", "yes", "no"], "type": "person"}]),
+        Some(
+            "(person.properties.flag = null OR person.properties.flag NOT IN (true, false)) AND JSONExtractString(person.properties, 'flag') NOT IN ('yes', 'no')",
+        ),
+    );
     check(
         json!([{"key": "size", "operator": "between", "value": [1, 2]}]),
         Some("toFloat(properties.size) >= 1.0 AND toFloat(properties.size) <= 2.0"),

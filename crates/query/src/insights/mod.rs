@@ -129,11 +129,11 @@ impl<'a> InsightContext<'a> {
     }
 
     /// The calendar for a range over these series: `all` begins with the earliest of their events.
-    fn calendar_of(&self, series: &[Series], request: &RangeRequest) -> Result<Calendar, QueryError> {
+    fn calendar_of<'s>(&self, series: impl IntoIterator<Item = &'s Series>, request: &RangeRequest) -> Result<Calendar, QueryError> {
         if request.date_from.as_deref() != Some("all") {
             return Ok(self.calendar.clone());
         }
-        let events = series.iter().map(|series| series.target()?.condition()).collect::<Result<Vec<_>, _>>()?;
+        let events = series.into_iter().map(|series| series.target()?.condition()).collect::<Result<Vec<_>, _>>()?;
         let program = self.compile(&[or(events)])?;
         let earliest = self.over_shards(|parts| {
             let mut earliest: Option<i64> = None;

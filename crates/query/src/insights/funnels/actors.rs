@@ -30,6 +30,8 @@ pub(crate) enum FunnelGoal {
     /// `funnelStep`: those who reached step `n` (from 1), or for `-n` those who did what must come before step `n` and not step `n` itself
     /// (`-2`: the first step but not the second).
     Step(i64),
+    /// `funnelCustomSteps`: those whose furthest step is one of these, bit `i` for step `i` from 0.
+    Furthest(u32),
     /// `funnelTrendsEntrancePeriodStart` and `funnelTrendsDropOff`: those who entered in the bucket that begins here, and converted or did not.
     Entered {
         /// A moment in the bucket.
@@ -56,6 +58,8 @@ pub(crate) struct FunnelsActorsQuery {
     source: FunnelsQuery,
     #[serde(default, rename = "funnelStep")]
     step: Option<i64>,
+    #[serde(default, rename = "funnelCustomSteps")]
+    custom_steps: Option<Vec<i64>>,
     #[serde(default, rename = "funnelStepBreakdown")]
     breakdown: Option<Value>,
     #[serde(default, rename = "funnelTrendsDropOff")]
@@ -74,13 +78,15 @@ impl FunnelsActorsQuery {
     /// # Errors
     /// [`QueryError::Request`] when it names neither a step nor a period.
     pub(crate) fn request(&self, context: &InsightContext<'_>) -> Result<FunnelActorsRequest, QueryError> {
-        let goal = match (self.step, &self.period) {
-            (_, Some(period)) => FunnelGoal::Entered {
+        let custom = self.custom_steps.as_ref().filter(|steps| !steps.is_empty());
+        let goal = match (self.step, &self.period, custom) {
+            (_, Some(period), _) => FunnelGoal::Entered {
                 period: parse_moment(period, &context.calendar.now, false).at,
                 dropped_off: self.dropped_off.unwrap_or(false),
             },
-            (Some(step), None) => FunnelGoal::Step(step),
-            (None, None) => return Err(bad("funnelStep", "funnelStep or funnelTrendsEntrancePeriodStart is missing".to_owned())),
+            (_, None, Some(steps)) => FunnelGoal::Furthest(furthest_bits(&self.source.series, steps)?),
+            (Some(step), None, None) => FunnelGoal::Step(step),
+            (None, None, None) => return Err(bad("funnelStep", "funnelStep or funnelTrendsEntrancePeriodStart is missing".to_owned())),
         };
         Ok(FunnelActorsRequest {
             goal,
@@ -178,12 +184,15 @@ pub(crate) fn actors(
     let range =
         if request.is_previous { funnel.previous().unwrap_or_else(|| funnel.current.compared(None)) } else { funnel.current.clone() };
     let operator = funnel.operator(&range, context)?;
+    let steps =
+        |reached| move || StepActors { reached, with_events: request.with_events, attempts: Attempts::default(), found: Vec::new() };
     let (found, texts) = match &request.goal {
         FunnelGoal::Step(step) => {
-            let (needed, refused) = step_bits(&query.series, *step)?;
-            let make =
-                || StepActors { needed, refused, with_events: request.with_events, attempts: Attempts::default(), found: Vec::new() };
-            let (study, texts) = operator.run(context, make)?;
+            let (study, texts) = operator.run(context, steps(Reached::step(&query.series, *step)?))?;
+            (study.found, texts)
+        }
+        FunnelGoal::Furthest(furthest) => {
+            let (study, texts) = operator.run(context, steps(Reached::Furthest(*furthest)))?;
             (study.found, texts)
         }
         FunnelGoal::Entered { period, dropped_off } => {
@@ -218,21 +227,46 @@ impl Plan {
     }
 }
 
-/// Steps that must be reached, and steps that must not.
-fn step_bits(series: &[Step], step: i64) -> Result<(u32, u32), QueryError> {
-    let count = i64::try_from(series.len()).unwrap_or(i64::MAX);
-    let at = usize::try_from(step.unsigned_abs()).unwrap_or(0);
-    match step {
-        0 => Err(bad("funnelStep", "Funnel steps are 1-indexed, so step 0 doesn't exist".to_owned())),
-        -1 => Err(bad("funnelStep", "The first valid drop-off argument for funnelStep is -2.".to_owned())),
-        _ if step.abs() > count => Err(bad("funnelStep", format!("funnelStep is between {} and {count}, found {step}", -count))),
-        1.. => Ok((1 << (at - 1), 0)),
-        _ => {
-            // The last step before it that cannot be left out.
-            let before = (0..at - 1).rev().find(|before| !series[*before].is_optional()).unwrap_or(0);
-            Ok((1 << before, 1 << (at - 1)))
+/// How far an actor must have come.
+#[derive(Clone, Copy, Debug)]
+enum Reached {
+    /// Steps that must be reached, and steps that must not.
+    Without(u32, u32),
+    /// The furthest step must be one of these.
+    Furthest(u32),
+}
+
+impl Reached {
+    fn step(series: &[Step], step: i64) -> Result<Self, QueryError> {
+        let count = i64::try_from(series.len()).unwrap_or(i64::MAX);
+        let at = usize::try_from(step.unsigned_abs()).unwrap_or(0);
+        match step {
+            0 => Err(bad("funnelStep", "Funnel steps are 1-indexed, so step 0 doesn't exist".to_owned())),
+            -1 => Err(bad("funnelStep", "The first valid drop-off argument for funnelStep is -2.".to_owned())),
+            _ if step.abs() > count => Err(bad("funnelStep", format!("funnelStep is between {} and {count}, found {step}", -count))),
+            1.. => Ok(Self::Without(1 << (at - 1), 0)),
+            _ => {
+                // The last step before it that cannot be left out.
+                let before = (0..at - 1).rev().find(|before| !series[*before].is_optional()).unwrap_or(0);
+                Ok(Self::Without(1 << before, 1 << (at - 1)))
+            }
         }
     }
+
+    fn is_met(self, steps: u32) -> bool {
+        match self {
+            Self::Without(needed, refused) => steps & needed == needed && steps & refused == 0,
+            Self::Furthest(furthest) => steps.checked_ilog2().is_some_and(|step| furthest & (1 << step) != 0),
+        }
+    }
+}
+
+fn furthest_bits(series: &[Step], steps: &[i64]) -> Result<u32, QueryError> {
+    let bit = |step: &i64| match usize::try_from(*step) {
+        Ok(at) if (1..=series.len()).contains(&at) => Ok(1 << (at - 1)),
+        _ => Err(bad("funnelCustomSteps", format!("funnelCustomSteps are between 1 and {}, found {step}", series.len()))),
+    };
+    steps.iter().map(bit).try_fold(0, |bits, bit| Ok(bits | bit?))
 }
 
 fn bucket_of(period: &Zoned, range: &QueryRange) -> Result<(Buckets, u32), QueryError> {
@@ -248,10 +282,9 @@ fn bad(attr: &'static str, detail: String) -> QueryError {
     QueryError::Request { detail, attr: Some(attr) }
 }
 
-/// Names who reached some steps and not others.
+/// Names who came so far.
 struct StepActors {
-    needed: u32,
-    refused: u32,
+    reached: Reached,
     with_events: bool,
     attempts: Attempts,
     /// With the label.
@@ -263,7 +296,7 @@ impl Study for StepActors {
 
     fn see(&mut self, plan: &Plan, case: Case<'_>) -> Result<(), QueryError> {
         let Some(attempt) = self.attempts.best(plan.order, &plan.rules, &case) else { return Ok(()) };
-        if attempt.steps & self.needed != self.needed || attempt.steps & self.refused != 0 {
+        if !self.reached.is_met(attempt.steps) {
             return Ok(());
         }
         let times = attempt.visits.iter().map(|visit| case.events.sequence.times[visit.at]).collect();

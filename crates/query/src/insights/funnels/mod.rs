@@ -49,7 +49,8 @@ impl<'q> Funnel<'q> {
         validate::check(query, &filter)?;
         let plan = Plan::new(query, &filter, context)?;
         let interval = query.interval.unwrap_or_default();
-        let current = QueryRange::new(&query.date_range.clone().unwrap_or_default(), interval, &context.calendar);
+        let request = query.date_range.clone().unwrap_or_default();
+        let current = QueryRange::new(&request, interval, &context.calendar_of(query.series.iter().map(|step| &step.series), &request)?);
         Ok(Self { query, filter, plan, current })
     }
 

@@ -59,7 +59,7 @@ struct StickinessFilter {
 /// [`QueryError`] as named there.
 pub(super) fn run(query: &StickinessQuery, context: &InsightContext<'_>) -> Result<InsightResult, QueryError> {
     check(query)?;
-    let current = range(query, context);
+    let current = range(query, context)?;
     let mut periods = vec![(current.clone(), None)];
     if let Some(compare) = query.compare_filter.as_ref().filter(|compare| compare.compare == Some(true)) {
         periods = vec![(current.clone(), Some("current")), (current.compared(compare.compare_to.as_deref()), Some("previous"))];
@@ -84,14 +84,16 @@ pub(super) fn actors(query: &StickinessQuery, asked: &InsightActors, context: &I
     check(query)?;
     let number = asked.series.unwrap_or(0);
     let series = query.series.get(number).ok_or_else(|| bad(format!("there is no series {number}")))?;
-    let current = range(query, context);
+    let current = range(query, context)?;
     let compare = query.compare_filter.as_ref().filter(|_| asked.compare.as_deref() == Some("previous"));
     let range = compare.map_or_else(|| current.clone(), |compare| current.compared(compare.compare_to.as_deref()));
     let wanted = match asked.day_text() {
         None => None,
         Some(text) => Some(text.parse::<usize>().map_err(|_| bad(format!("a number of intervals expected as day, found {text:?}")))?),
     };
-    let holds: fn(&usize, &usize) -> bool = match asked.operator.as_deref().unwrap_or("exact") {
+    // A column of cumulative counts is of those active in so many intervals or more.
+    let usual = if is_cumulative(query) { "gte" } else { "exact" };
+    let holds: fn(&usize, &usize) -> bool = match asked.operator.as_deref().unwrap_or(usual) {
         "exact" => usize::eq,
         "gte" => usize::ge,
         "lte" => usize::le,
@@ -124,9 +126,13 @@ fn check(query: &StickinessQuery) -> Result<(), QueryError> {
     }
 }
 
-fn range(query: &StickinessQuery, context: &InsightContext<'_>) -> QueryRange {
+fn range(query: &StickinessQuery, context: &InsightContext<'_>) -> Result<QueryRange, QueryError> {
     let request = query.date_range.clone().unwrap_or_default();
-    QueryRange::new(&request, query.interval.unwrap_or_default(), &context.calendar)
+    Ok(QueryRange::new(&request, query.interval.unwrap_or_default(), &context.calendar_of(&query.series, &request)?))
+}
+
+fn is_cumulative(query: &StickinessQuery) -> bool {
+    query.stickiness_filter.as_ref().and_then(|filter| filter.computed_as.as_deref()) == Some("cumulative")
 }
 
 fn operator(query: &StickinessQuery, series: &Series, range: &QueryRange, context: &InsightContext<'_>) -> Result<Operator, QueryError> {
@@ -170,8 +176,7 @@ fn counted_back(range: &QueryRange, count: u32, lower: &Zoned) -> Vec<Zoned> {
 
 fn item(query: &StickinessQuery, series: &Series, order: usize, interval: Interval, data: &[u64], compare_label: Option<&str>) -> Value {
     let count: u64 = data.iter().sum();
-    let computed_as = query.stickiness_filter.as_ref().and_then(|filter| filter.computed_as.as_deref());
-    let is_cumulative = computed_as == Some("cumulative");
+    let is_cumulative = is_cumulative(query);
     let data = if is_cumulative { (0..data.len()).map(|at| data[at..].iter().sum()).collect() } else { data.to_vec() };
     let label = |number: usize| {
         let plural = if number == 1 { "" } else { "s" };
