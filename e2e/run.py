@@ -1,4 +1,4 @@
-"""Real SDKs against the real binary: what they send must be what can be queried. See README.md."""
+"""Real SDKs and API clients against the real binary: what they send must be what can be queried and read. See README.md."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from datetime import datetime
 
+import apis
 import roundtrip
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -235,7 +236,20 @@ def page(project):
     run(["node", "page.mjs"], HERE / "sdk/browser", client_env(project, AQUEDUCT_SETUP=project.server.setup, AQUEDUCT_EVENT=uuid), 180)
 
 
-CLIENTS = {"roundtrip": roundtrip.check, "node": node, "python": python, "python_gzip": python_gzip, "go": go, "rust": rust, "jvm": jvm, "browser": browser, "page": page}
+def dlt(project):
+    apis.dlt(project, KEY)
+
+
+def toolkit(project):
+    apis.toolkit(project, KEY)
+
+
+def airbyte(project):
+    apis.airbyte(project, KEY)
+
+
+CLIENTS = {"roundtrip": roundtrip.check, "node": node, "python": python, "python_gzip": python_gzip, "go": go, "rust": rust, "jvm": jvm, "browser": browser, "page": page,
+           "dlt": dlt, "toolkit": toolkit, "airbyte": airbyte}
 
 
 def main():

@@ -74,13 +74,28 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// A JSON body that is a list.
+#[derive(Debug)]
+pub(crate) struct ListBody<T>(pub(crate) Vec<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ListBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let bytes = read(request.into_body()).await?;
+        parse_as(&bytes, b'[', "Expected a list of items.").map(Self)
+    }
+}
+
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+    parse_as(text, b'{', "Expected an object.")
+}
+
+fn parse_as<T: DeserializeOwned>(text: &[u8], first: u8, otherwise: &'static str) -> Result<T, ApiError> {
     // serde would read a list as the fields of a struct in order.
-    if text.trim_ascii_start().first() != Some(&b'{') {
+    if text.trim_ascii_start().first() != Some(&first) {
         let other = serde_json::from_slice::<serde::de::IgnoredAny>(text);
-        return Err(
-            other.map_or_else(|error| ApiError::Parse(error.to_string()), |_| ApiError::field("", "invalid_input", "Expected an object."))
-        );
+        return Err(other.map_or_else(|error| ApiError::Parse(error.to_string()), |_| ApiError::field("", "invalid_input", otherwise)));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {

@@ -10,9 +10,11 @@
 //!
 //! Read next: `router.rs` (all paths), `auth.rs`, `error.rs`.
 
+mod asking;
 mod auth;
 mod body;
 pub mod bulk;
+mod changing;
 mod error;
 mod jobs;
 mod metrics;
@@ -21,6 +23,7 @@ mod router;
 mod routes;
 mod scope;
 mod state;
+mod table;
 mod ui;
 
 pub use jobs::Jobs;

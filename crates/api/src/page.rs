@@ -56,6 +56,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Cursor {
 }
 
 impl Cursor {
+    /// The same with pages of `limit`, up to `max`.
+    pub(crate) fn with_limit(self, limit: Option<usize>, max: usize) -> Self {
+        Self { limit: limit.filter(|limit| *limit > 0).map_or(self.limit, |limit| limit.min(max)), ..self }
+    }
+
     /// The page of `all` that was asked for.
     pub(crate) fn cut<T>(&self, all: impl ExactSizeIterator<Item = T>) -> Page<T> {
         let count = all.len();
@@ -68,6 +73,15 @@ impl Cursor {
         let next = (after < count).then(|| self.address(after));
         let previous = (self.offset > 0).then(|| self.address(self.offset.saturating_sub(self.limit)));
         Page { count, next, previous, results }
+    }
+
+    /// This request's address with another value of one parameter, from the list's beginning.
+    pub(crate) fn address_with(&self, name: &str, value: &str) -> String {
+        let pairs = form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes());
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(pairs.filter(|(of, _)| of != name && !matches!(of.as_ref(), "limit" | "offset" | "personal_api_key")));
+        query.append_pair("limit", &self.limit.to_string()).append_pair(name, value);
+        format!("{}{}?{}", self.base, self.uri.path(), query.finish())
     }
 
     /// This request's address with another offset.

@@ -8,8 +8,11 @@ use crate::body::BODY_BYTES_MAX;
 use crate::error::ApiError;
 use crate::jobs::QueryStatus;
 use crate::metrics;
+use crate::routes::persons::{changes, values};
+use crate::routes::works::{annotations, dashboards, insights, sharing};
 use crate::routes::{
-    bulk, dead_letters, definitions, groups, keys, ledger, live, organizations, persons, projects, query, session, trace, users, warnings,
+    bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects, query, session, trace,
+    users, warnings,
 };
 use crate::state::ApiState;
 use crate::ui;
@@ -36,13 +39,20 @@ fn in_project() -> Table {
         ("/query/check_auth_for_async", post(query::check_auth)),
         ("/query/{id}", get(query::poll).delete(query::cancel).post(query::run_kind)),
         ("/event_definitions", get(definitions::events)),
-        ("/event_definitions/{id}", get(definitions::event)),
+        ("/event_definitions/{id}", get(definitions::event).patch(definitions::update_event)),
         ("/property_definitions", get(definitions::properties)),
         ("/property_definitions/{id}", get(definitions::property).patch(definitions::update_property)),
         ("/persons", get(persons::list)),
-        ("/persons/{id}", get(persons::get)),
-        ("/groups", get(groups::list)),
-        ("/groups_types", get(groups::types)),
+        ("/persons/{id}", get(persons::get).patch(changes::update).delete(changes::delete)),
+        ("/persons/values", get(values::list)),
+        ("/persons/bulk_delete", post(changes::bulk_delete)),
+        ("/persons/{id}/update_property", post(changes::update_property)),
+        ("/persons/{id}/delete_property", post(changes::delete_property)),
+        ("/persons/{id}/split", post(changes::split)),
+        ("/persons/{id}/delete_events", post(changes::delete_events)),
+        ("/events", get(events::list)),
+        ("/events/values", get(events::values)),
+        ("/events/{id}", get(events::get)),
         ("/ingestion_warnings", get(warnings::list)),
         ("/export/events", get(bulk::events)),
         ("/export/persons", get(bulk::persons)),
@@ -56,11 +66,37 @@ fn in_project() -> Table {
     ]
 }
 
+/// What people save in a project, and its groups.
+fn saved_in_project() -> Table {
+    vec![
+        ("/annotations", get(annotations::list).post(annotations::create)),
+        ("/annotations/{id}", get(annotations::get).patch(annotations::update)),
+        ("/insights", get(insights::list).post(insights::create)),
+        ("/insights/{id}", get(insights::get).patch(insights::update)),
+        ("/dashboards", get(dashboards::list).post(dashboards::create)),
+        ("/dashboards/{id}", get(dashboards::get).patch(dashboards::update)),
+        ("/{resource}/{id}/sharing", get(sharing::get).patch(sharing::update)),
+        ("/{resource}/{id}/sharing/refresh", post(sharing::renew)),
+        ("/exports", get(exports::list).post(exports::create)),
+        ("/exports/{id}", get(exports::get)),
+        ("/exports/{id}/content", get(exports::content)),
+        ("/groups", get(groups::list)),
+        ("/groups/find", get(groups::find)),
+        ("/groups/related", get(groups::related)),
+        ("/groups/property_definitions", get(groups::property_definitions)),
+        ("/groups/property_values", get(groups::property_values)),
+        ("/groups/update_property", post(groups::update_property)),
+        ("/groups/delete_property", post(groups::delete_property)),
+        ("/groups_types", get(groups::types)),
+        ("/groups_types/update_metadata", patch(groups::update_types)),
+    ]
+}
+
 /// What belongs to the installation.
 fn of_installation() -> Table {
     vec![
         ("/api/organizations", get(organizations::list)),
-        ("/api/organizations/{organization}", get(organizations::get)),
+        ("/api/organizations/{organization}", get(organizations::get).patch(organizations::update)),
         ("/api/projects", get(projects::list).post(projects::create)),
         ("/api/environments", get(projects::list).post(projects::create)),
         ("/api/users", get(users::list)),
@@ -71,6 +107,10 @@ fn of_installation() -> Table {
         ("/api/login", post(session::sign_in)),
         ("/api/logout", post(session::sign_out)),
         ("/api/audit", get(trace::audit)),
+        ("/api/event", get(events::list_current)),
+        ("/api/event/values", get(events::current_values)),
+        ("/shared/{token}", get(sharing::show)),
+        ("/shared_dashboard/{token}", get(sharing::show)),
         ("/api/schema", get(async || Json(Document::openapi()))),
     ]
 }
@@ -89,7 +129,7 @@ pub fn router(state: ApiState) -> Router {
     metrics::describe();
     let mut api = add(Router::new(), "", of_installation());
     for prefix in ["/api/projects/{project}", "/api/environments/{project}"] {
-        api = add(api, prefix, in_project());
+        api = add(add(api, prefix, in_project()), prefix, saved_in_project());
     }
     let organization = add(Router::new(), "/api/organizations/{organization}", in_organization());
     let organization = organization.route_layer(middleware::from_fn_with_state(state.clone(), organizations::exists));
@@ -132,11 +172,21 @@ pub fn openapi() -> String {
     info(title = "Aqueduct", description = "Management and queries, in the form of PostHog's API. Every path answers with and without a trailing slash; what lies below `/api/projects/{project}/` also does below `/api/environments/{project}/`.",
         license(name = "MIT OR Apache-2.0")),
     paths(
-        organizations::list, organizations::get,
+        organizations::list, organizations::get, organizations::update,
         projects::list, projects::create, projects::get, projects::update, projects::reset_token,
         query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth,
-        definitions::events, definitions::event, definitions::properties, definitions::property, definitions::update_property,
-        persons::list, persons::get, groups::list, groups::types, warnings::list, live::stream, trace::trace, trace::audit,
+        definitions::events, definitions::event, definitions::update_event, definitions::properties, definitions::property, definitions::update_property,
+        persons::list, persons::get, values::list, changes::update, changes::update_property, changes::delete_property,
+        changes::split, changes::delete, changes::delete_events, changes::bulk_delete,
+        events::list, events::list_current, events::get, events::values, events::current_values,
+        annotations::list, annotations::create, annotations::get, annotations::update,
+        insights::list, insights::create, insights::get, insights::update,
+        dashboards::list, dashboards::create, dashboards::get, dashboards::update,
+        sharing::get, sharing::update, sharing::renew, sharing::show,
+        exports::list, exports::create, exports::get, exports::content,
+        groups::list, groups::find, groups::related, groups::property_definitions, groups::property_values, groups::update_property,
+        groups::delete_property, groups::types, groups::update_types,
+        warnings::list, live::stream, trace::trace, trace::audit,
         ledger::get, dead_letters::list, dead_letters::get, dead_letters::update, dead_letters::replay, dead_letters::delete,
         bulk::events, bulk::persons, bulk::stored,
         users::list, users::me, users::update_me,

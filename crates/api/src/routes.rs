@@ -3,6 +3,8 @@
 pub(crate) mod bulk;
 pub(crate) mod dead_letters;
 pub(crate) mod definitions;
+pub(crate) mod events;
+pub(crate) mod exports;
 pub(crate) mod groups;
 pub(crate) mod keys;
 pub(crate) mod ledger;
@@ -14,7 +16,9 @@ pub(crate) mod query;
 pub(crate) mod session;
 pub(crate) mod trace;
 pub(crate) mod users;
+pub(crate) mod values;
 pub(crate) mod warnings;
+pub(crate) mod works;
 
 use aqueduct_event::UnixMicros;
 

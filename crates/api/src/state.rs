@@ -2,7 +2,7 @@
 
 use crate::jobs::Jobs;
 use aqueduct_catalog::Catalog;
-use aqueduct_event::{Clock, ProjectId};
+use aqueduct_event::{Clock, JournalPosition, PartitionId, ProjectId};
 use aqueduct_ledger::account::Ledger;
 use aqueduct_query::QueryEngine;
 use aqueduct_store::{Accounts, DeadLetter, ProjectView, ReadError, Snapshot, Store};
@@ -36,7 +36,7 @@ pub struct ApiState {
     pub store: Arc<dyn Store>,
     /// Dead letters.
     pub accounts: Arc<dyn Accounts>,
-    /// The way of a dead letter back into the journal.
+    /// The way into the journal: for dead letters that come again, and for changes of persons.
     pub replays: Arc<dyn Replays>,
 }
 
@@ -58,7 +58,7 @@ pub struct Replayable {
     pub record: Vec<u8>,
 }
 
-/// Puts dead letters into the journal again.
+/// Puts records into the journal: dead letters that come again, commands, events.
 pub trait Replays: Send + Sync + fmt::Debug {
     /// The record that replays a letter.
     ///
@@ -66,11 +66,11 @@ pub trait Replays: Send + Sync + fmt::Debug {
     /// What is wrong with its payload, for people.
     fn record_of(&self, letter: &DeadLetter) -> Result<Replayable, String>;
 
-    /// Makes a record durable.
+    /// Makes a record durable and answers where it lies.
     ///
     /// # Errors
     /// Why the journal does not take it, for people.
-    fn append(&self, record: Vec<u8>) -> BoxFuture<'_, Result<(), String>>;
+    fn append(&self, record: Vec<u8>) -> BoxFuture<'_, Result<(PartitionId, JournalPosition), String>>;
 }
 
 /// Gives the newest snapshot of the store.

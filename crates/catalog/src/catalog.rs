@@ -2,10 +2,14 @@
 
 use crate::definitions::Definitions;
 use crate::keys::Keys;
+use crate::notes::Notes;
 use crate::projects::Projects;
 use crate::users::Users;
 use crate::warnings::Warnings;
-use crate::{CatalogError, OpenError, Organization, bootstrap, database, keys, metrics, projects, salts, secret, sums, users};
+use crate::works::Works;
+use crate::{
+    CatalogError, OpenError, Organization, bootstrap, database, keys, metrics, notes, projects, salts, secret, sums, users, works,
+};
 use aqueduct_event::{Clock, UnixMicros};
 use parking_lot::RwLock;
 use sqlx::SqlitePool;
@@ -17,7 +21,7 @@ use tokio::task::JoinHandle;
 /// How often definitions, warnings and times of use are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// Projects, tokens, keys, users, definitions, warnings. Shared by all crates that need to know them.
+/// Projects, tokens, keys, users, definitions, warnings, saved work. Shared by all crates that need to know them.
 #[derive(Debug)]
 pub struct Catalog {
     pub(crate) pool: SqlitePool,
@@ -29,6 +33,8 @@ pub struct Catalog {
     pub(crate) users: RwLock<Users>,
     pub(crate) definitions: Definitions,
     pub(crate) warnings: Warnings,
+    pub(crate) works: RwLock<Works>,
+    pub(crate) notes: RwLock<Notes>,
     pub(crate) salts: RwLock<salts::Salts>,
     /// With this the first user is made; a new one for each start, in memory only.
     pub(crate) setup_secret: String,
@@ -59,6 +65,8 @@ impl Catalog {
             users: RwLock::new(users::load(&pool).await.map_err(load)?),
             definitions: Definitions::load(&pool).await.map_err(load)?,
             warnings: Warnings::default(),
+            works: RwLock::new(works::load(&pool).await.map_err(load)?),
+            notes: RwLock::new(notes::load(&pool).await.map_err(load)?),
             salts: RwLock::new(salts::load(&pool).await.map_err(load)?),
             setup_secret: secret::fresh(""),
             changing: tokio::sync::Mutex::default(),

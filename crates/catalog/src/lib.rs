@@ -1,4 +1,4 @@
-//! The catalog: projects, tokens, keys, users, definitions, warnings.
+//! The catalog: projects, tokens, keys, users, definitions, warnings, saved work.
 //!
 //! In: management calls from `api`, what `process` learned of events. Out: the same, answered from memory where a request waits for it.
 //! Durable in SQLite (`catalog.sqlite` in the data directory): management calls when they return, definitions and warnings within a second.
@@ -21,12 +21,15 @@ mod error;
 mod keys;
 mod metrics;
 mod model;
+mod notes;
+mod organization;
 mod projects;
 mod salts;
 mod secret;
 mod sums;
 mod users;
 mod warnings;
+mod works;
 
 pub use bootstrap::{Bootstrap, Bootstrapped};
 pub use catalog::Catalog;
@@ -39,3 +42,4 @@ pub use model::{
 };
 pub use sums::check;
 pub use users::UserPatch;
+pub use works::{SharedLink, Work, WorkKind};

@@ -51,6 +51,11 @@ pub(crate) fn fresh(prefix: &str) -> String {
     secret
 }
 
+/// Eight letters and digits that name something in addresses. They keep no secret.
+pub(crate) fn short() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(8).map(char::from).collect()
+}
+
 /// What may be shown of a key: its beginning and its end.
 pub(crate) fn mask(secret: &str) -> String {
     let end = secret.len().saturating_sub(4);

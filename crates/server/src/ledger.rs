@@ -4,7 +4,7 @@ use crate::bridge::Bridge;
 use crate::error::Fatal;
 use crate::threads::{Alarm, spawn};
 use aqueduct_api::{Replayable, Replays};
-use aqueduct_event::{Clock, Minute, ProjectId, UnixMicros, timestamp};
+use aqueduct_event::{Clock, JournalPosition, Minute, PartitionId, ProjectId, UnixMicros, timestamp};
 use aqueduct_journal::Journal;
 use aqueduct_ledger::Account;
 use aqueduct_ledger::account::{Interval, Ledger};
@@ -136,7 +136,7 @@ fn wrong(field: &str) -> Response {
     (StatusCode::BAD_REQUEST, format!("{field}: expected a time by RFC 3339")).into_response()
 }
 
-/// Dead letters go back into the journal.
+/// Dead letters go back into the journal; commands and events of the API go there too.
 #[derive(Debug)]
 pub(crate) struct Replaying(pub(crate) Arc<dyn Journal>);
 
@@ -147,8 +147,11 @@ impl Replays for Replaying {
         Ok(Replayable { token, record })
     }
 
-    fn append(&self, record: Vec<u8>) -> BoxFuture<'_, Result<(), String>> {
-        // All letters share a key: they keep the order in which they are replayed.
-        Box::pin(async move { self.0.append(0, record.into()).await.map(drop).map_err(|error| error.to_string()) })
+    fn append(&self, record: Vec<u8>) -> BoxFuture<'_, Result<(PartitionId, JournalPosition), String>> {
+        // All of them share a key: they keep the order in which they were asked for.
+        Box::pin(async move {
+            let appended = self.0.append(0, record.into()).await;
+            appended.map(|receipt| (receipt.partition, receipt.position)).map_err(|error| error.to_string())
+        })
     }
 }

@@ -4,12 +4,14 @@ use crate::body::{Body, Params};
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
+use crate::routes::works::UserBasic;
 use crate::scope::InProject;
 use crate::state::ApiState;
 use aqueduct_catalog::{EventDefinition, PropertyDefinition, PropertyParent, PropertyType};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -23,7 +25,6 @@ pub(crate) struct EventDefinitionBody {
     /// To the hour.
     last_seen_at: String,
     last_updated_at: String,
-    tags: Vec<String>,
     enforcement_mode: &'static str,
     primary_property: Option<String>,
     is_action: bool,
@@ -32,6 +33,20 @@ pub(crate) struct EventDefinitionBody {
     last_calculated_at: Option<String>,
     created_by: Option<i64>,
     post_to_slack: bool,
+    #[serde(flatten)]
+    notes: NotesBody,
+}
+
+/// What people say of an event or a property.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NotesBody {
+    description: Option<String>,
+    tags: Vec<String>,
+    verified: bool,
+    verified_at: Option<String>,
+    verified_by: Option<UserBasic>,
+    hidden: bool,
+    updated_by: Option<UserBasic>,
 }
 
 /// A property's definition.
@@ -42,9 +57,10 @@ pub(crate) struct PropertyDefinitionBody {
     is_numerical: bool,
     /// `String`, `Numeric`, `Boolean`, `DateTime`, `Duration` or `null`.
     property_type: Option<&'static str>,
-    tags: Vec<String>,
     /// Whether it occurred on one of `event_names`; `null` when none were given.
     is_seen_on_filtered_events: Option<bool>,
+    #[serde(flatten)]
+    notes: NotesBody,
 }
 
 /// Which events to list.
@@ -89,17 +105,67 @@ pub(crate) struct PropertyDefinitionParams {
 pub(crate) struct PropertyDefinitionChange {
     /// `String`, `Numeric`, `Boolean`, `DateTime`, `Duration`; empty for none.
     property_type: Option<String>,
+    #[serde(flatten)]
+    notes: NotesChange,
 }
 
-impl From<EventDefinition> for EventDefinitionBody {
-    fn from(definition: EventDefinition) -> Self {
+impl NotesBody {
+    fn of(state: &ApiState, definition: Uuid) -> Self {
+        let notes = state.catalog.notes(definition);
+        let flag = |name: &str| notes.get(name).and_then(Value::as_bool).unwrap_or(false);
+        let text = |name: &str| notes.get(name).and_then(Value::as_str).map(str::to_owned);
+        let user = |name: &str| UserBasic::of(state, notes.get(name).and_then(Value::as_i64));
+        let tags = notes.get("tags").and_then(Value::as_array).into_iter().flatten();
         Self {
+            description: text("description"),
+            tags: tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect(),
+            verified: flag("verified"),
+            verified_at: text("verified_at"),
+            verified_by: user("verified_by"),
+            hidden: flag("hidden"),
+            updated_by: user("updated_by"),
+        }
+    }
+}
+
+/// What people say, to be set; fields that are left out stay.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(crate) struct NotesChange {
+    description: Option<String>,
+    tags: Option<Vec<String>>,
+    verified: Option<bool>,
+    hidden: Option<bool>,
+}
+
+impl NotesChange {
+    /// Keeps it with the definition.
+    async fn keep(self, state: &ApiState, scope: &InProject, definition: Uuid) -> Result<(), ApiError> {
+        let mut fields = Map::new();
+        let user = Value::from(scope.caller.user.id);
+        if let Some(verified) = self.verified {
+            let (at, by) = if verified { (Value::from(iso(state.clock.now())), user.clone()) } else { (Value::Null, Value::Null) };
+            fields.extend([("verified".to_owned(), Value::from(verified)), ("verified_at".to_owned(), at), ("verified_by".to_owned(), by)]);
+        }
+        fields.extend(self.description.map(|text| ("description".to_owned(), Value::from(text))));
+        fields.extend(self.tags.map(|tags| ("tags".to_owned(), Value::from(tags))));
+        fields.extend(self.hidden.map(|hidden| ("hidden".to_owned(), Value::from(hidden))));
+        if !fields.is_empty() {
+            fields.insert("updated_by".to_owned(), user);
+            state.catalog.note(scope.project.id, definition, fields).await?;
+        }
+        Ok(())
+    }
+}
+
+impl EventDefinitionBody {
+    fn of(state: &ApiState, definition: EventDefinition) -> Self {
+        Self {
+            notes: NotesBody::of(state, definition.id),
             id: definition.id,
             name: definition.name,
             created_at: iso(definition.created_at),
             last_seen_at: iso(definition.last_seen_at),
             last_updated_at: iso(definition.last_seen_at),
-            tags: Vec::new(),
             enforcement_mode: "allow",
             primary_property: None,
             is_action: false,
@@ -113,13 +179,13 @@ impl From<EventDefinition> for EventDefinitionBody {
 }
 
 impl PropertyDefinitionBody {
-    fn of(definition: PropertyDefinition, seen: Option<bool>) -> Self {
+    fn of(state: &ApiState, definition: PropertyDefinition, seen: Option<bool>) -> Self {
         Self {
+            notes: NotesBody::of(state, definition.id),
             id: definition.id,
             name: definition.name,
             is_numerical: definition.property_type == Some(PropertyType::Numeric),
             property_type: definition.property_type.map(PropertyType::as_str),
-            tags: Vec::new(),
             is_seen_on_filtered_events: seen,
         }
     }
@@ -168,7 +234,7 @@ pub(crate) async fn events(
     if ordering.starts_with('-') {
         events.reverse();
     }
-    Ok(Json(cursor.cut(events.into_iter().map(EventDefinitionBody::from))))
+    Ok(Json(cursor.cut(events.into_iter().map(|event| EventDefinitionBody::of(&state, event)))))
 }
 
 /// One event.
@@ -181,7 +247,23 @@ pub(crate) async fn event(
 ) -> Result<Json<EventDefinitionBody>, ApiError> {
     caller.may("event_definition")?;
     let found = state.catalog.event_definitions(project.id).into_iter().find(|event| id.parse() == Ok(event.id));
-    found.map(|event| Json(event.into())).ok_or(ApiError::NotFound("Not found."))
+    found.map(|event| Json(EventDefinitionBody::of(&state, event))).ok_or(ApiError::NotFound("Not found."))
+}
+
+/// Says something of an event.
+#[utoipa::path(patch, path = "/api/projects/{project}/event_definitions/{id}/", tag = "definitions",
+    params(("project" = String, Path), ("id" = Uuid, Path)), request_body = NotesChange, responses((status = 200, body = EventDefinitionBody)))]
+pub(crate) async fn update_event(
+    State(state): State<ApiState>,
+    scope: InProject,
+    Path((name, id)): Path<(String, String)>,
+    Body(change): Body<NotesChange>,
+) -> Result<Json<EventDefinitionBody>, ApiError> {
+    scope.caller.may("event_definition")?;
+    let found = state.catalog.event_definitions(scope.project.id).into_iter().find(|event| id.parse() == Ok(event.id));
+    let definition = found.ok_or(ApiError::NotFound("Not found."))?.id;
+    change.keep(&state, &scope, definition).await?;
+    event(State(state), scope, Path((name, id))).await
 }
 
 /// Properties of a project.
@@ -217,7 +299,7 @@ pub(crate) async fn properties(
     properties.sort_by_key(|definition| is_seen(definition) == Some(false));
     let body = |definition: PropertyDefinition| {
         let seen = is_seen(&definition);
-        PropertyDefinitionBody::of(definition, seen)
+        PropertyDefinitionBody::of(&state, definition, seen)
     };
     Ok(Json(cursor.cut(properties.into_iter().map(body))))
 }
@@ -253,10 +335,10 @@ pub(crate) async fn property(
 ) -> Result<Json<PropertyDefinitionBody>, ApiError> {
     caller.may("property_definition")?;
     let found = state.catalog.property_definitions(project.id).into_iter().find(|property| id.parse() == Ok(property.id));
-    found.map(|property| Json(PropertyDefinitionBody::of(property, None))).ok_or(ApiError::NotFound("Not found."))
+    found.map(|property| Json(PropertyDefinitionBody::of(&state, property, None))).ok_or(ApiError::NotFound("Not found."))
 }
 
-/// Sets the type of a property by hand; it is not inferred any more.
+/// Says something of a property, or sets its type by hand; that is not inferred any more.
 #[utoipa::path(patch, path = "/api/projects/{project}/property_definitions/{id}/", tag = "definitions",
     params(("project" = String, Path), ("id" = Uuid, Path)), request_body = PropertyDefinitionChange,
     responses((status = 200, body = PropertyDefinitionBody)))]
@@ -275,5 +357,9 @@ pub(crate) async fn update_property(
         }
         state.catalog.set_property_type(scope.project.id, uuid, parsed).await?;
     }
+    if !state.catalog.property_definitions(scope.project.id).iter().any(|property| property.id == uuid) {
+        return Err(ApiError::NotFound("Not found."));
+    }
+    change.notes.keep(&state, &scope, uuid).await?;
     property(State(state), scope, Path((name, id))).await
 }

@@ -27,8 +27,10 @@ pub(crate) struct KeyBody {
     mask_value: String,
     /// `*` or `<object>:read|write`.
     scopes: Vec<String>,
-    scoped_teams: Option<Vec<u32>>,
-    scoped_organizations: Option<Vec<String>>,
+    /// Empty: every project.
+    scoped_teams: Vec<u32>,
+    /// Empty: every organization.
+    scoped_organizations: Vec<String>,
     created_at: String,
     last_used_at: Option<String>,
     last_rolled_at: Option<String>,
@@ -59,8 +61,8 @@ impl KeyBody {
             value,
             mask_value: key.mask.clone(),
             scopes: key.scopes.clone(),
-            scoped_teams: None,
-            scoped_organizations: None,
+            scoped_teams: Vec::new(),
+            scoped_organizations: Vec::new(),
             created_at: iso(key.created_at),
             last_used_at: key.last_used_at.map(iso),
             last_rolled_at: None,

@@ -1,6 +1,7 @@
 //! The organization. There is one; `@current` and its id both name it.
 
 use crate::auth::Caller;
+use crate::body::Body;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
@@ -9,7 +10,7 @@ use aqueduct_catalog::{Organization, Project};
 use axum::Json;
 use axum::extract::{FromRef, FromRequestParts, RawPathParams, State};
 use http::request::Parts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -172,6 +173,29 @@ pub(crate) async fn get(
     InOrganization { organization, caller }: InOrganization,
 ) -> Result<Json<OrganizationBody>, ApiError> {
     caller.may("organization")?;
+    Ok(Json(OrganizationBody::of(&state, &organization)))
+}
+
+/// Fields of the organization that can be set; unknown ones are left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(crate) struct OrganizationChange {
+    name: Option<String>,
+}
+
+/// Renames the organization.
+#[utoipa::path(patch, path = "/api/organizations/{organization}/", tag = "organizations",
+    params(("organization" = String, Path, description = "id or `@current`")), request_body = OrganizationChange,
+    responses((status = 200, body = OrganizationBody)))]
+pub(crate) async fn update(
+    State(state): State<ApiState>,
+    InOrganization { organization, caller }: InOrganization,
+    Body(change): Body<OrganizationChange>,
+) -> Result<Json<OrganizationBody>, ApiError> {
+    caller.may("organization")?;
+    let organization = match change.name {
+        Some(name) => state.catalog.rename_organization(&name).await?,
+        None => organization,
+    };
     Ok(Json(OrganizationBody::of(&state, &organization)))
 }
 

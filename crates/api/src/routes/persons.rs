@@ -1,11 +1,16 @@
-//! Persons: listed newest first, found by distinct id, address or words.
+//! Persons: listed newest first, found by distinct id, address, words or properties.
 
+pub(crate) mod changes;
+pub(crate) mod values;
+
+use crate::asking::ask;
 use crate::body::Params;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
 use crate::scope::InProject;
 use crate::state::ApiState;
+use aqueduct_catalog::Project;
 use aqueduct_event::{PersonId, UnixMicros};
 use aqueduct_store::{DistinctIdsTable, PersonsTable, ProjectView};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray, TimestampMicrosecondArray};
@@ -13,13 +18,15 @@ use arrow::datatypes::TimestampMicrosecondType;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+/// Persons that a filter finds at most: the most that a query answers.
+const FILTERED_MAX: usize = 50_000;
 /// Distinct ids of one person in a list.
 const DISTINCT_IDS_MAX: usize = 1_000;
 
@@ -49,27 +56,31 @@ pub(crate) struct PersonParams {
     distinct_id: Option<String>,
     /// Persons whose property `email` is this.
     email: Option<String>,
-    /// Not offered here: ask `ActorsQuery`.
+    /// Filters by properties, a JSON list such as `[{"key": "plan", "value": "pro", "operator": "exact", "type": "person"}]`.
     properties: Option<String>,
 }
 
 /// The tables of a project, with their columns in the types of their contract.
-struct Persons {
+pub(super) struct Persons {
     table: Arc<PersonsTable>,
     ids: Arc<DistinctIdsTable>,
 }
 
 impl Persons {
-    fn of(view: &dyn ProjectView) -> Result<Self, ApiError> {
+    pub(super) fn of(view: &dyn ProjectView) -> Result<Self, ApiError> {
         Ok(Self { table: view.persons()?, ids: view.distinct_ids()? })
     }
 
     /// Rows of the table that are asked for, newest first.
-    fn find(&self, params: &PersonParams) -> Result<Vec<usize>, ApiError> {
+    fn find(&self, params: &PersonParams, filtered: Option<&HashSet<PersonId>>) -> Result<Vec<usize>, ApiError> {
         if let Some(distinct_id) = &params.distinct_id {
-            return Ok(self.row_of_distinct_id(distinct_id)?.into_iter().collect());
+            let row = self.row_of_distinct_id(distinct_id)?.filter(|row| filtered.is_none_or(|ids| ids.contains(&self.table.ids[*row])));
+            return Ok(row.into_iter().collect());
         }
         let mut rows: Vec<usize> = (0..self.table.ids.len()).collect();
+        if let Some(ids) = filtered {
+            rows.retain(|row| ids.contains(&self.table.ids[*row]));
+        }
         if let Some(email) = &params.email {
             let texts = self.property_texts("email");
             rows.retain(|row| texts.get(row).is_some_and(|text| text == email));
@@ -83,8 +94,8 @@ impl Persons {
         Ok(rows)
     }
 
-    fn search(&self, words: &str) -> Result<std::collections::HashSet<usize>, ApiError> {
-        let mut found = std::collections::HashSet::new();
+    fn search(&self, words: &str) -> Result<HashSet<usize>, ApiError> {
+        let mut found = HashSet::new();
         for key in ["email", "name"] {
             found.extend(self.property_texts(key).into_iter().filter(|(_, text)| text.to_lowercase().contains(words)).map(|(row, _)| row));
         }
@@ -104,6 +115,27 @@ impl Persons {
         let Ok(plain) = arrow::compute::cast(&column, &arrow::datatypes::DataType::Utf8) else { return HashMap::new() };
         let Some(plain) = plain.as_string_opt::<i32>() else { return HashMap::new() };
         plain.iter().enumerate().filter_map(|(row, text)| text.map(|text| (row, text.to_owned()))).collect()
+    }
+
+    /// The row of a person by uuid, also that of one merged into it, or by one of its distinct ids.
+    fn row_by(&self, view: &dyn ProjectView, id: &str) -> Result<Option<usize>, ApiError> {
+        // An id that was merged away leads to the person that it is now.
+        let uuid = Uuid::try_parse(id).ok().map(|uuid| view.overrides().get(&uuid).copied().unwrap_or(uuid));
+        match uuid.and_then(|uuid| self.row_of(uuid)) {
+            Some(row) => Ok(Some(row)),
+            None => self.row_of_distinct_id(id),
+        }
+    }
+
+    /// The id of such a person.
+    fn id_of(&self, view: &dyn ProjectView, id: &str) -> Result<Option<PersonId>, ApiError> {
+        Ok(self.row_by(view, id)?.map(|row| self.table.ids[row]))
+    }
+
+    /// Such a person.
+    pub(super) fn one(&self, view: &dyn ProjectView, id: &str) -> Result<Option<PersonBody>, ApiError> {
+        let Some(row) = self.row_by(view, id)? else { return Ok(None) };
+        Ok(self.bodies(&[row])?.pop())
     }
 
     fn row_of(&self, id: PersonId) -> Option<usize> {
@@ -193,18 +225,15 @@ pub(crate) async fn list(
     cursor: Cursor,
 ) -> Result<Json<Page<PersonBody>>, ApiError> {
     caller.may("person")?;
-    if params.properties.as_deref().is_some_and(|filters| !matches!(filters, "" | "[]")) {
-        return Err(ApiError::field(
-            "properties",
-            "not_supported",
-            "Property filters are answered by the query endpoint: ask ActorsQuery.",
-        ));
-    }
+    let filtered = match params.properties.as_deref().filter(|filters| !matches!(*filters, "" | "[]" | "{}")) {
+        Some(filters) => Some(filter(&state, &project, filters).await?),
+        None => None,
+    };
     let view = state.snapshots.project(project.id)?;
     // A search looks at every person: not on a thread that answers other requests.
     let work = tokio::task::spawn_blocking(move || {
         let persons = Persons::of(&*view)?;
-        let rows = persons.find(&params)?;
+        let rows = persons.find(&params, filtered.as_ref())?;
         let shown: Vec<usize> = rows.iter().skip(cursor.offset).take(cursor.limit).copied().collect();
         Ok(Json(cursor.page(rows.len(), persons.bodies(&shown)?)))
     });
@@ -221,17 +250,17 @@ pub(crate) async fn get(
 ) -> Result<Json<PersonBody>, ApiError> {
     caller.may("person")?;
     let view = state.snapshots.project(project.id)?;
-    let uuid = Uuid::try_parse(&id).ok();
-    // An id that was merged away leads to the person that it is now.
-    let uuid = uuid.map(|uuid| view.overrides().get(&uuid).copied().unwrap_or(uuid));
-    let persons = Persons::of(&*view)?;
-    let row = match uuid.and_then(|uuid| persons.row_of(uuid)) {
-        Some(row) => Some(row),
-        None => persons.row_of_distinct_id(&id)?,
-    };
-    let row = row.ok_or(ApiError::NotFound("Not found."))?;
-    let body = persons.bodies(&[row])?.pop();
-    body.map(Json).ok_or(ApiError::NotFound("Not found."))
+    Persons::of(&*view)?.one(&*view, &id)?.map(Json).ok_or(ApiError::NotFound("Not found."))
+}
+
+/// Persons that property filters let pass.
+async fn filter(state: &ApiState, project: &Project, filters: &str) -> Result<HashSet<PersonId>, ApiError> {
+    let wrong = |detail: String| ApiError::field("properties", "invalid_input", detail);
+    let filters: Value = serde_json::from_str(filters).map_err(|error| wrong(format!("Expected JSON: {error}.")))?;
+    let query = json!({"kind": "ActorsQuery", "select": ["id"], "properties": filters, "limit": FILTERED_MAX});
+    let answer = ask(state, project, query).await?;
+    let rows = answer.get("results").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Ok(rows.iter().filter_map(|row| row.get(0)?.as_str()?.parse().ok()).collect())
 }
 
 #[cfg(test)]

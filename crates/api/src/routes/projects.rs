@@ -190,7 +190,7 @@ impl ProjectBody {
             path_cleaning_filters: project.path_cleaning_filters.clone(),
             ingested_event: project.ingested_event,
             has_group_types: !group_types.is_empty(),
-            group_types: GroupTypeBody::list(group_types),
+            group_types: GroupTypeBody::list(group_types, &project.settings),
             person_on_events_querying_enabled: true,
             effective_membership_level: 15,
             user_access_level: "admin",
@@ -203,12 +203,19 @@ impl ProjectBody {
 }
 
 impl GroupTypeBody {
-    pub(crate) fn list(names: &[String]) -> Vec<Self> {
+    /// The setting that holds what types are called.
+    pub(crate) const NAMES: &str = "group_type_names";
+
+    pub(crate) fn list(names: &[String], settings: &Value) -> Vec<Self> {
+        let called = |index: usize, form: &str| {
+            let names = settings.get(Self::NAMES)?.get(index.to_string())?;
+            names.get(form)?.as_str().map(str::to_owned)
+        };
         let body = |(group_type_index, name): (usize, &String)| Self {
             group_type: name.clone(),
             group_type_index,
-            name_singular: None,
-            name_plural: None,
+            name_singular: called(group_type_index, "singular"),
+            name_plural: called(group_type_index, "plural"),
         };
         names.iter().enumerate().map(body).collect()
     }

@@ -1,8 +1,10 @@
 //! The query endpoint: one query in, its answer out; or, in the background, an id to ask with.
 
-use crate::body::Body;
+use crate::asking::ask;
+use crate::body::{Body, Params};
 use crate::error::{ApiError, ErrorBody};
 use crate::jobs::{Failure, QueryStatus};
+use crate::routes::exports::FileParams;
 use crate::routes::iso;
 use crate::scope::InProject;
 use crate::state::ApiState;
@@ -90,11 +92,20 @@ impl QueryBody {
 }
 
 /// Answers a query.
-#[utoipa::path(post, path = "/api/projects/{project}/query/", tag = "query", params(("project" = String, Path)), request_body = QueryBody,
+#[utoipa::path(post, path = "/api/projects/{project}/query/", tag = "query", params(("project" = String, Path), FileParams), request_body = QueryBody,
     responses((status = 200, description = "the answer; its shape depends on the kind", body = Object),
         (status = 202, description = "it runs in the background", body = QueryStatusBody), (status = 400, body = ErrorBody)))]
-pub(crate) async fn run(State(state): State<ApiState>, scope: InProject, Body(body): Body<QueryBody>) -> Result<Response, ApiError> {
+pub(crate) async fn run(
+    State(state): State<ApiState>,
+    scope: InProject,
+    Params(params): Params<FileParams>,
+    Body(body): Body<QueryBody>,
+) -> Result<Response, ApiError> {
     scope.caller.may_read("query")?;
+    if let Some(format) = params.format()? {
+        let answer = ask(&state, &scope.project, body.query).await?;
+        return format.file("query", &answer);
+    }
     answer(state, scope.project, body).await
 }
 
@@ -149,7 +160,8 @@ async fn answer(state: ApiState, project: Arc<Project>, body: QueryBody) -> Resu
     Ok((StatusCode::ACCEPTED, Json(QueryStatusBody { query_status: status })).into_response())
 }
 
-fn facts(project: &Project) -> ProjectFacts {
+/// What the engine must know of a project.
+pub(crate) fn facts(project: &Project) -> ProjectFacts {
     ProjectFacts {
         id: project.id,
         timezone: project.timezone.clone(),

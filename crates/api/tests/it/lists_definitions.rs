@@ -83,3 +83,22 @@ async fn warnings() {
     assert_eq!(merge["sparkline"], json!([[2, "2026-03-01"]]));
     assert_eq!(merge["warnings"].as_array().expect("list").len(), 2);
 }
+
+#[tokio::test]
+async fn notes_are_kept_with_definitions() {
+    let world = World::new().await;
+    observe(&world);
+    for (resource, kind) in [("event_definitions", "event"), ("property_definitions", "property")] {
+        let list = format!("/api/projects/1/{resource}/");
+        let id = world.get(&list).await["results"][0]["id"].as_str().expect("an id").to_owned();
+        let change = json!({"description": "When money came", "tags": ["a", "b"], "verified": true});
+        let changed = world.ask("PATCH", &format!("{list}{id}/"), Some(change)).await;
+        assert_eq!(changed.status, 200, "{kind}: {}", changed.text);
+        world.ask("PATCH", &format!("{list}{id}/"), Some(json!({"hidden": true}))).await;
+        let found = &world.get(&list).await["results"][0];
+        assert_eq!((&found["description"], &found["tags"]), (&json!("When money came"), &json!(["a", "b"])), "{kind}");
+        assert_eq!((&found["verified"], &found["verified_by"]["id"], &found["hidden"]), (&json!(true), &json!(1), &json!(true)), "{kind}");
+        let nobody = format!("{list}00000000-0000-0000-0000-000000000001/");
+        assert_eq!(world.ask("PATCH", &nobody, Some(json!({"hidden": true}))).await.status, 404, "{kind}");
+    }
+}

@@ -76,7 +76,6 @@ async fn listed_and_searched() {
     }
     let third = world.ask("GET", "/api/projects/1/persons/three/", None).await;
     assert!(third.text.contains(r#""big":123456789012345678901234567890"#), "numbers come back as they were sent: {}", third.text);
-    assert_eq!(world.ask("GET", "/api/projects/1/persons/?properties=%5B1%5D", None).await.status, 400);
 }
 
 #[tokio::test]
@@ -102,4 +101,24 @@ async fn groups_and_their_types() {
     assert_eq!(groups["results"][0]["group_properties"], json!({"plan": "pro"}));
     assert_eq!(world.get("/api/projects/1/").await["group_types"][0]["group_type"], "company");
     assert_eq!(world.ask("GET", "/api/projects/1/groups/", None).await.status, 400);
+}
+
+#[tokio::test]
+async fn groups_are_found_and_their_types_named() {
+    let world = World::new().await;
+    fill(&world);
+    let find = |key: &str| format!("/api/projects/1/groups/find/?group_type_index=0&group_key={key}");
+    assert_eq!(world.get(&find("acme")).await["group_properties"], json!({"plan": "pro"}));
+    assert_eq!(world.ask("GET", &find("nobody"), None).await.status, 404);
+    assert_eq!(world.get("/api/projects/1/groups/property_definitions/").await, json!({"0": [{"name": "plan", "count": 2}]}));
+    let values = "/api/projects/1/groups/property_values/?key=plan&group_type_index=";
+    assert_eq!(world.get(&format!("{values}0")).await, json!([{"name": "pro", "count": 2}]));
+    assert_eq!(world.get(&format!("{values}1")).await, json!([]));
+    assert_eq!(world.get("/api/projects/1/groups/related/?group_type_index=0&id=acme").await, json!([]));
+    let names = json!([{"group_type_index": 0, "name_singular": "company", "name_plural": "companies"}]);
+    let named = world.ask("PATCH", "/api/projects/1/groups_types/update_metadata/", Some(names)).await;
+    assert_eq!(named.status, 200, "{}", named.text);
+    let named = named.json();
+    assert_eq!(named[0]["name_plural"], "companies");
+    assert_eq!(world.get("/api/projects/1/").await["group_types"][0]["name_plural"], "companies");
 }

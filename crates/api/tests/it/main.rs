@@ -1,7 +1,11 @@
 //! What the API claims, asked over its router.
 
 mod authenticates;
+mod changes_persons;
+mod exports_results;
+mod keeps_work;
 mod lists_definitions;
+mod lists_events;
 mod lists_persons;
 mod looks_after_dead_letters;
 mod manages_keys;

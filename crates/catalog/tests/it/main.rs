@@ -4,6 +4,7 @@ mod bootstraps_once;
 mod checks_and_copies;
 mod creates_concurrently;
 mod definitions_are_learned;
+mod keeps_saved_work;
 mod refuses_foreign_files;
 mod salts_come_and_go;
 mod sessions_and_passwords;
