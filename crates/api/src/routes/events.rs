@@ -192,7 +192,7 @@ async fn page_of(state: &ApiState, project: &Project, params: EventParams, curso
     let before = params.before.as_deref();
     let mut found = Vec::new();
     if params.after.is_none() && !params.is_ascending() && cursor.offset == 0 {
-        let end = before.and_then(|text| timestamp::parse(text)).unwrap_or_else(|| state.clock.now());
+        let end = before.and_then(timestamp::parse).unwrap_or_else(|| state.clock.now());
         let query = params.query(limit, 0, Some(iso(UnixMicros(end.0 - DAY_MICROS))), before)?;
         found = rows(state, project, query).await?;
     }
