@@ -32,7 +32,7 @@ pub(super) struct Output {
 
 enum Sink {
     Lines(Box<dyn Write>),
-    Columns { writer: Box<ArrowWriter<File>>, columns: Columns },
+    Columns { writer: Box<ArrowWriter<File>>, columns: Box<Columns> },
 }
 
 impl Output {
@@ -54,7 +54,7 @@ impl Output {
                 let level = ZstdLevel::try_new(3).map_err(|error| failed(&error))?;
                 let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
                 let writer = ArrowWriter::try_new(file, Arc::clone(&columns.schema), Some(properties)).map_err(|error| failed(&error))?;
-                Sink::Columns { writer: Box::new(writer), columns }
+                Sink::Columns { writer: Box::new(writer), columns: Box::new(columns) }
             }
         };
         Ok(Self { path: path.to_owned(), unfinished: Some(unfinished), spill_dir, sink })
