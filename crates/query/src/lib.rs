@@ -17,6 +17,7 @@
 //! Read next: `scan/` (columns), `resolve/` (names), `plan/` (clauses), `engine/` (running), `insights/`.
 
 mod actors;
+mod channel;
 mod dates;
 mod engine;
 mod error;
@@ -30,6 +31,7 @@ mod metrics;
 mod plan;
 mod resolve;
 mod scan;
+mod sessions_timeline;
 mod time;
 
 pub use engine::{QueryConfig, QueryEngine, QueryRequest, QueryResponse, SnapshotSource};

@@ -32,7 +32,72 @@ pub(crate) fn parse_best_effort(text: &str, zone: &TimeZone) -> Option<i64> {
     if let Ok(date_time) = text.parse::<DateTime>() {
         return civil(date_time, zone);
     }
-    loose(text, zone)
+    loose(text, zone).or_else(|| words(text, zone, DayFirst::Yes))
+}
+
+/// As [`parse_best_effort`], but `1/5/2024` is the fifth of January.
+pub(crate) fn parse_best_effort_us(text: &str, zone: &TimeZone) -> Option<i64> {
+    words(text.trim(), zone, DayFirst::No).or_else(|| parse_best_effort(text, zone))
+}
+
+/// What the first number of `1/5/2024` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DayFirst {
+    Yes,
+    No,
+}
+
+/// `5.1.2024 10:11`, `5/1/2024`, `Jan 5 2024 3:04 pm`, `Fri, 05 Jan 2024 15:04:05 +0100`.
+fn words(text: &str, zone: &TimeZone, day_first: DayFirst) -> Option<i64> {
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let (mut month, mut numbers, mut time, mut offset, mut noon) = (None, Vec::new(), None, None, None);
+    for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
+        let lower = word.to_ascii_lowercase();
+        let start = lower.get(..3).unwrap_or(&lower);
+        if let Some(place) = MONTHS.iter().position(|name| *name == start) {
+            month = i8::try_from(place + 1).ok();
+        } else if matches!(lower.as_str(), "am" | "pm") {
+            noon = Some(lower == "pm");
+        } else if lower.contains(':') && !lower.starts_with(['+', '-']) {
+            time = Some(clock_time(&lower)?);
+        } else if matches!(lower.as_str(), "z" | "utc" | "gmt") || lower.starts_with(['+', '-']) {
+            offset = split_offset(&format!("0:00{}", if lower.starts_with(['+', '-']) { &lower } else { "Z" }))?.1;
+        } else if !DAYS.contains(&start) {
+            for number in lower.split(['.', '/', '-']) {
+                numbers.push(number.parse::<i16>().ok()?);
+            }
+        }
+    }
+    let (day, month, year) = match (month, numbers.as_slice()) {
+        (Some(month), [day, year]) => (*day, month, *year),
+        (None, [first, second, year]) => {
+            let (day, month) = if day_first == DayFirst::Yes { (*first, *second) } else { (*second, *first) };
+            (day, i8::try_from(month).ok()?, *year)
+        }
+        _ => return None,
+    };
+    if year < 1000 {
+        return None;
+    }
+    let mut time = time.unwrap_or(jiff::civil::Time::midnight());
+    if let Some(after_noon) = noon {
+        let hour = time.hour() % 12 + if after_noon { 12 } else { 0 };
+        time = jiff::civil::Time::new(hour, time.minute(), time.second(), time.subsec_nanosecond()).ok()?;
+    }
+    let date_time = Date::new(year, month, i8::try_from(day).ok()?).ok()?.to_datetime(time);
+    in_zone(date_time, offset, zone)
+}
+
+/// The instant that a clock shows, in the given distance from UTC or in `zone`.
+fn in_zone(date_time: DateTime, offset: Option<i32>, zone: &TimeZone) -> Option<i64> {
+    match offset {
+        None => civil(date_time, zone),
+        Some(seconds) => {
+            let utc = TimeZone::UTC.to_ambiguous_timestamp(date_time).compatible().ok()?;
+            Some(utc.as_microsecond() - i64::from(seconds) * 1_000_000)
+        }
+    }
 }
 
 /// A number as Unix time: seconds, or milliseconds when it is too large for seconds.
@@ -63,14 +128,7 @@ fn loose(text: &str, zone: &TimeZone) -> Option<i64> {
     let rest = rest.trim_start_matches([' ', 'T', 't']).trim();
     let (clock, offset) = split_offset(rest)?;
     let time = clock_time(clock)?;
-    let date_time = date.to_datetime(time);
-    match offset {
-        None => civil(date_time, zone),
-        Some(seconds) => {
-            let utc = TimeZone::UTC.to_ambiguous_timestamp(date_time).compatible().ok()?;
-            Some(utc.as_microsecond() - i64::from(seconds) * 1_000_000)
-        }
-    }
+    in_zone(date.to_datetime(time), offset, zone)
 }
 
 fn clock_time(text: &str) -> Option<jiff::civil::Time> {
@@ -121,11 +179,17 @@ mod tests {
             ("1578614400", 1_578_614_400_000_000),
             ("1578614400000", 1_578_614_400_000_000),
             ("2020-01-10T01:00", 1_578_614_400_000_000),
+            ("10.01.2020 01:00", 1_578_614_400_000_000),
+            ("10/1/2020", 1_578_610_800_000_000),
+            ("Jan 10 2020 1:00 am", 1_578_614_400_000_000),
+            ("Fri, 10 Jan 2020 00:00:00 GMT", 1_578_614_400_000_000),
+            ("10 January 2020 02:00 +0200", 1_578_614_400_000_000),
         ];
         for (text, want) in cases {
             assert_eq!(parse_best_effort(text, &berlin), Some(want), "{text}");
         }
-        for text in ["", "x", "12", "2020-13-01", "not a date at all"] {
+        assert_eq!(parse_best_effort_us("1/10/2020", &berlin), Some(1_578_610_800_000_000));
+        for text in ["", "x", "12", "2020-13-01", "not a date at all", "1.2.3", "31.2.2020", "10:11"] {
             assert_eq!(parse_best_effort(text, &berlin), None, "{text}");
         }
     }

@@ -17,7 +17,7 @@ mod run;
 mod session;
 
 pub use config::QueryConfig;
-pub(crate) use filters::{moment, request_filters};
+pub(crate) use filters::{moment, moment_now, request_filters};
 pub(crate) use hogql::{Timings, types};
 pub use request::{QueryRequest, QueryResponse, SnapshotSource};
 pub(crate) use rows::{iso, rows};

@@ -129,7 +129,7 @@ impl QueryEngine {
 
 /// Kinds that metrics tell apart; the rest share one name, so that a stranger cannot invent labels.
 fn known_kind(query: &Json) -> &'static str {
-    const KINDS: [&str; 12] = [
+    const KINDS: [&str; 15] = [
         "HogQLQuery",
         "EventsQuery",
         "HogQLMetadata",
@@ -141,6 +141,9 @@ fn known_kind(query: &Json) -> &'static str {
         "StickinessQuery",
         "LifecycleQuery",
         "ActorsQuery",
+        "SessionsTimelineQuery",
+        "WebOverviewQuery",
+        "WebStatsTableQuery",
         "DataTableNode",
     ];
     let kind = query.get("kind").and_then(Json::as_str).unwrap_or_default();
@@ -241,6 +244,7 @@ async fn answer(run: &Run, query: &Json) -> Result<QueryResponse, QueryError> {
             "HogQLQuery" => return hogql::answer(run, query).await,
             "EventsQuery" => return crate::events_query::answer(run, query).await,
             "ActorsQuery" => return crate::actors::answer(run, query).await,
+            "SessionsTimelineQuery" => return crate::sessions_timeline::answer(run, query).await,
             "HogQLMetadata" => return Ok(metadata::check(run, query)),
             "DatabaseSchemaQuery" => return Ok(metadata::schema()),
             kind if insights::knows(kind) => return insight::answer(run, kind, query),

@@ -79,14 +79,15 @@ pub(super) const ROWS: &[RowDef] = &[
     }),
     row("indexOf", 2, 2, Count, |args, _| items(args, 0).iter().position(|item| same(item, &args[1])).map_or(0, |place| place + 1).into())
         .also(&["indexOfAssumeSorted"]),
-    row("countEqual", 2, 2, Count, |args, _| items(args, 0).iter().filter(|item| same(item, &args[1])).count().into()),
+    row("countEqual", 2, 2, Count, |args, _| items(args, 0).iter().filter(|item| same(item, &args[1])).count().into()).lenient(),
     row("arrayEnumerate", 1, 1, Ints, |args, _| Datum::List((1..=items(args, 0).len()).map(Datum::from).collect())),
     row("arrayEnumerateUniq", 1, ANY, Ints, |args, _| {
-        let list = items(args, 0);
+        let list = side_by_side(args);
         let seen = |place: usize| list[..=place].iter().filter(|item| same(item, &list[place])).count();
         Datum::List((0..list.len()).map(seen).map(Datum::from).collect())
     }),
     row("arrayEnumerateDense", 1, ANY, Ints, |args, _| {
+        let list = side_by_side(args);
         let mut known: Vec<&Datum<'_>> = Vec::new();
         let number = |item| match known.iter().position(|seen| same(seen, item)) {
             Some(place) => place + 1,
@@ -95,7 +96,7 @@ pub(super) const ROWS: &[RowDef] = &[
                 known.len()
             }
         };
-        Datum::List(items(args, 0).iter().map(number).map(Datum::from).collect())
+        Datum::List(list.iter().map(number).map(Datum::from).collect())
     }),
     row("arrayPopBack", 1, 1, Same(0), |args, _| Datum::List(items(args, 0).split_last().map_or(Vec::new(), |(_, rest)| rest.to_vec()))),
     row("arrayPopFront", 1, 1, Same(0), |args, _| Datum::List(items(args, 0).split_first().map_or(Vec::new(), |(_, rest)| rest.to_vec()))),
@@ -109,7 +110,7 @@ pub(super) const ROWS: &[RowDef] = &[
         let list = items(args, 0);
         Datum::List(list[part_range(list.len(), n(args, 1).unwrap_or(1), n(args, 2))].to_vec())
     }),
-    row("arrayUniq", 1, ANY, Count, |args, _| distinct(items(args, 0)).len().into()),
+    row("arrayUniq", 1, ANY, Count, |args, _| distinct(&side_by_side(args)).len().into()),
     row("arrayDistinct", 1, 1, Same(0), |args, _| {
         Datum::List(distinct(items(args, 0)).into_iter().filter(|item| !item.is_null()).collect())
     }),
@@ -172,6 +173,15 @@ fn reduce(name: &'static str, args: Vec<Argument>, context: &FunctionContext) ->
             found: "something else".to_owned(),
         }),
     }
+}
+
+/// The items of one array, or tuples of the items at the same place of several.
+fn side_by_side<'a>(args: &[Datum<'a>]) -> Vec<Datum<'a>> {
+    if args.len() == 1 {
+        return items(args, 0).to_vec();
+    }
+    let rows = args.iter().filter_map(Datum::as_list).map(<[_]>::len).min().unwrap_or(0);
+    (0..rows).map(|place| Datum::Tuple((0..args.len()).map(|list| items(args, list)[place].clone()).collect())).collect()
 }
 
 fn zip_type(args: &[DataType]) -> DataType {

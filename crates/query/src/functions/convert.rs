@@ -67,7 +67,7 @@ pub(super) const ROWS: &[RowDef] = &[
         number(&args[0]).map(|value| if args.len() > 1 { (value * scale).trunc() / scale } else { value }).into()
     })
     .also(&["toDecimal32", "toDecimal64", "toDecimal128", "_toDecimal"]),
-    row("toBool", 1, 1, Bool, |args, _| truth(&args[0]).into()).also(&["toBoolean"]),
+    row("toBool", 1, 1, Bool, |args, _| truth(&args[0]).into()).also(&["toBoolean", "_toNullableBool"]),
     row("toUUID", 1, 1, UuidType, |args, _| uuid(&args[0])).also(&["toUUIDOrNull", "_toUUID"]),
     row("toUUIDOrZero", 1, 1, UuidType, |args, _| match uuid(&args[0]) {
         Datum::Null => Datum::Uuid(0),
@@ -87,13 +87,16 @@ pub(super) const ROWS: &[RowDef] = &[
     row("toDate", 1, 2, Date, to_date).also(&["_toDate", "to_date", "toDateOrNull", "toDate32", "date", "DATE"]).fast(Fast::Date),
     row("toDateTime64", 1, 3, Micros, to_time).also(&[
         "toDateTime64OrNull",
-        "toDateTimeUS",
         "parseDateTimeBestEffort",
         "parseDateTimeBestEffortOrNull",
-        "parseDateTimeBestEffortUS",
         "parseDateTime64BestEffort",
         "parseDateTime64BestEffortOrNull",
     ]),
+    row("toDateTimeUS", 1, 3, Micros, |args, env| match &args[0] {
+        Datum::Text(text) => crate::time::parse_best_effort_us(text, &env.zone).map_or(Datum::Null, Datum::Time),
+        _ => to_time(args, env),
+    })
+    .also(&["parseDateTimeBestEffortUS"]),
     row("_toDateTime", 1, 2, Seconds, to_time),
     row("toTypeName", 1, 1, Text, |args, env| type_name(&args[0], env).into()).lenient(),
     row("UUIDv7ToDateTime", 1, 2, Micros, |args, _| match uuid(&args[0]) {

@@ -11,8 +11,8 @@ use super::types::Returns::{Text, UInt};
 
 pub(super) const ROWS: &[RowDef] = &[
     row("hex", 1, 1, Text, |args, _| match &args[0] {
-        Datum::Int(value) => format!("{value:02X}").into(),
-        Datum::UInt(value) => format!("{value:02X}").into(),
+        Datum::Int(value) => hex_number(value.cast_unsigned()).into(),
+        Datum::UInt(value) => hex_number(*value).into(),
         Datum::Float(value) => hex_upper(&value.to_le_bytes()).into(),
         Datum::Uuid(value) => format!("{value:032X}").into(),
         _ => hex_upper(t(args, 0).as_bytes()).into(),
@@ -29,6 +29,7 @@ pub(super) const ROWS: &[RowDef] = &[
     row("base58Encode", 1, 1, Text, |args, _| base58_encode(t(args, 0).as_bytes()).into()),
     row("base58Decode", 1, 1, Text, |args, _| decoded(base58_decode(&t(args, 0)))),
     row("tryBase58Decode", 1, 1, Text, |args, _| decoded(Some(base58_decode(&t(args, 0)).unwrap_or_default()))),
+    row("md5", 1, 1, Text, |args, _| hex_upper(&<md5::Md5 as md5::Digest>::digest(t(args, 0).as_bytes())).into()),
     row("SHA224", 1, 1, Text, |args, _| hex_upper(&Sha224::digest(t(args, 0).as_bytes())).into()),
     row("SHA256", 1, 1, Text, |args, _| hex_upper(&Sha256::digest(t(args, 0).as_bytes())).into()),
     row("SHA512", 1, 1, Text, |args, _| hex_upper(&Sha512::digest(t(args, 0).as_bytes())).into()),
@@ -38,6 +39,12 @@ pub(super) const ROWS: &[RowDef] = &[
         hashes.fold(first, city128_to_64).into()
     }),
 ];
+
+/// Whole bytes, the leading ones that are 0 left out.
+fn hex_number(value: u64) -> String {
+    let digits = format!("{value:X}");
+    if digits.len() % 2 == 0 { digits } else { format!("0{digits}") }
+}
 
 fn hex_upper(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
@@ -119,7 +126,7 @@ fn int_mix(mut x: u64) -> u64 {
 const K0: u64 = 0xc3a5_c85c_97cb_3127;
 const K1: u64 = 0xb492_b66f_be98_f273;
 const K2: u64 = 0x9ae1_6a3b_2f90_404f;
-const K3: u64 = 0xc949_c7de_fb55_cadf;
+const K3: u64 = 0xc949_d7c7_509e_6557;
 const MUL: u64 = 0x9ddf_ea08_eb38_2d69;
 
 fn word(bytes: &[u8], at: usize) -> u64 {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::datum::Datum;
 use super::registry::{ANY, RewriteDef, RowDef, row, row_call_typed};
 use super::text::{list, t};
-use super::types::Returns::{Bool, Count, Flag, Float, Int, Of, Same, Text, Texts};
+use super::types::Returns::{Count, Flag, Float, Int, Of, Same, Text, Texts};
 use super::types::{list_of, parse_name, tuple_of};
 use super::udf::Env;
 use super::{Argument, Built, FunctionContext, FunctionError};
@@ -89,6 +89,28 @@ fn text_of(json: &str) -> String {
     }
 }
 
+/// JSON without the blanks between its tokens, as ClickHouse gives it.
+fn compact(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for c in json.chars() {
+        if quoted || !c.is_ascii_whitespace() {
+            out.push(c);
+        }
+        match c {
+            '"' if !escaped => quoted = !quoted,
+            _ => {}
+        }
+        escaped = quoted && c == '\\' && !escaped;
+    }
+    out
+}
+
+/// A number as a whole one: exact where it is one, else without its fraction.
+fn whole(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_else(|| number(value).map_or(0, super::datum::saturating_int))
+}
+
 fn pairs_of_texts(_: &[DataType]) -> DataType {
     list_of(tuple_of([DataType::Utf8, DataType::Utf8]))
 }
@@ -100,24 +122,19 @@ pub(super) const ROWS: &[RowDef] = &[
     row("JSONArrayLength", 1, 1, Count, |args, _| args[0].as_text().and_then(elements).map(|items| items.len()).into()),
     row("JSONType", 1, ANY, Text, |args, _| type_name(found(args)).to_owned().into()),
     row("JSONExtractString", 1, ANY, Text, |args, _| found(args).map_or(String::new(), text_of).into()),
-    row("JSONExtractRaw", 1, ANY, Text, |args, _| found(args).unwrap_or_default().to_owned().into()),
-    row("JSONExtractInt", 1, ANY, Int, |args, _| {
-        value(args).and_then(|value| number(&value)).map_or(0, super::datum::saturating_int).into()
-    }),
-    row("JSONExtractUInt", 1, ANY, Count, |args, _| {
-        let number = value(args).and_then(|value| number(&value)).unwrap_or(0.0);
-        super::datum::saturating_int(number.max(0.0)).into()
-    }),
+    row("JSONExtractRaw", 1, ANY, Text, |args, _| found(args).map_or(String::new(), compact).into()),
+    row("JSONExtractInt", 1, ANY, Int, |args, _| value(args).map_or(0, |value| whole(&value)).into()),
+    row("JSONExtractUInt", 1, ANY, Count, |args, _| value(args).map_or(0, |value| whole(&value)).max(0).into()),
     row("JSONExtractFloat", 1, ANY, Float, |args, _| value(args).and_then(|value| number(&value)).unwrap_or(0.0).into()),
-    row("JSONExtractBool", 1, ANY, Bool, |args, _| (found(args) == Some("true")).into()),
+    row("JSONExtractBool", 1, ANY, Flag, |args, _| (found(args) == Some("true")).into()),
     row("JSONExtractArrayRaw", 1, ANY, Texts, |args, _| {
-        list(found(args).and_then(elements).unwrap_or_default().into_iter().map(|item| item.get().to_owned()))
+        list(found(args).and_then(elements).unwrap_or_default().into_iter().map(|item| compact(item.get())))
     }),
     row("JSONExtractKeys", 1, ANY, Texts, |args, _| {
         list(found(args).and_then(members).unwrap_or_default().into_iter().map(|(key, _)| key.into_owned()))
     }),
     row("JSONExtractKeysAndValuesRaw", 1, ANY, Of(pairs_of_texts), |args, _| {
-        let pair = |(key, value): (Cow<'_, str>, &RawValue)| Datum::Tuple(vec![key.into_owned().into(), value.get().to_owned().into()]);
+        let pair = |(key, value): (Cow<'_, str>, &RawValue)| Datum::Tuple(vec![key.into_owned().into(), compact(value.get()).into()]);
         Datum::List(found(args).and_then(members).unwrap_or_default().into_iter().map(pair).collect())
     }),
     row("toJSONString", 1, 1, super::types::Returns::Json, |args, env| to_json(&args[0], env).to_string().into()).lenient(),
@@ -236,6 +253,11 @@ pub(super) fn from_json(value: &Value, data_type: &DataType) -> Datum<'static> {
         }
         (Value::Array(items), DataType::Struct(fields)) => {
             Datum::Tuple(items.iter().zip(fields).map(|(item, field)| from_json(item, field.data_type())).collect())
+        }
+        (Value::Object(object), DataType::Struct(fields)) => {
+            let member = |name: &str| object.get(name).unwrap_or(&Value::Null);
+            let value = |data_type: &DataType, name: &str| or_empty(from_json(member(name), data_type), data_type);
+            Datum::Tuple(fields.iter().map(|field| value(field.data_type(), field.name())).collect())
         }
         (Value::Object(object), DataType::Map(..)) => {
             let inner = super::types::map_parts(data_type).map_or(DataType::Utf8, |(_, value)| value);

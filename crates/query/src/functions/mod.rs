@@ -23,10 +23,12 @@ mod convert;
 pub(crate) mod datum;
 mod digest;
 mod format;
+mod geohash;
 mod json;
 mod lambda;
 mod map;
 mod math;
+mod net;
 mod posthog;
 mod registry;
 mod search;
@@ -45,6 +47,7 @@ use jiff::tz::TimeZone;
 
 pub(crate) use convert::cast;
 pub(crate) use registry::{Function, Kind, lookup, unknown};
+pub(crate) use url::significant as significant_domain;
 
 /// What functions need to know of the query.
 #[derive(Clone, Debug)]

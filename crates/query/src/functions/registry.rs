@@ -15,7 +15,7 @@ use super::types::{Returns, plain};
 use super::udf::{Env, RowFn, RowFunction};
 use super::{
     Argument, Built, CallOptions, FunctionContext, FunctionError, Shown, arithmetic, array, bits, calendar, conditional, convert, digest,
-    format, json, lambda, map, math, posthog, search, text, tuple, url,
+    format, geohash, json, lambda, map, math, net, posthog, search, text, tuple, url,
 };
 
 /// What kind of function a name stands for.
@@ -200,6 +200,8 @@ static NAMES: LazyLock<FxHashMap<&'static str, Entry>> = LazyLock::new(|| {
         tuple::ROWS,
         map::ROWS,
         posthog::ROWS,
+        net::ROWS,
+        geohash::ROWS,
     ] {
         for def in family {
             for name in std::iter::once(&def.name).chain(def.aliases) {
@@ -286,8 +288,14 @@ impl Function {
             Entry::Rewrite(def) => (def.min, def.max),
             Entry::Lambda(def) => (def.min, def.max),
             Entry::Aggregate(def) => {
-                let extra = self.combinators.iter().filter(|combinator| combinator.takes_argument()).count();
-                (def.min + extra, def.max + extra)
+                // a state stands for all arguments of what it is a state of
+                let merged = self.combinators.iter().position(|combinator| *combinator == Combinator::Merge);
+                let (min, max, outer) = match merged {
+                    Some(place) => (1, 1, &self.combinators[..place]),
+                    None => (def.min, def.max, self.combinators.as_slice()),
+                };
+                let extra = outer.iter().filter(|combinator| combinator.takes_argument()).count();
+                (min + extra, max.saturating_add(extra))
             }
             Entry::ArrayJoin => (1, 1),
         }

@@ -64,10 +64,11 @@ fn texts_of_groups(_: &[DataType]) -> DataType {
 }
 
 pub(super) const ROWS: &[RowDef] = &[
-    row("position", 2, 3, Count, |args, _| position(&t(args, 0), &t(args, 1), n(args, 2)).into()).also(&["positionUTF8", "strpos"]),
+    row("position", 2, 3, Count, |args, _| position(&t(args, 0), &t(args, 1), n(args, 2)).into()).also(&["strpos"]),
+    row("positionUTF8", 2, 3, Count, |args, _| letter_position(&t(args, 0), &t(args, 1), n(args, 2)).into()),
     row("locate", 2, 3, Count, |args, _| position(&t(args, 1), &t(args, 0), n(args, 2)).into()),
-    row("positionCaseInsensitive", 2, 3, Count, |args, _| position(&lower(args, 0), &lower(args, 1), n(args, 2)).into())
-        .also(&["positionCaseInsensitiveUTF8"]),
+    row("positionCaseInsensitive", 2, 3, Count, |args, _| position(&lower(args, 0), &lower(args, 1), n(args, 2)).into()),
+    row("positionCaseInsensitiveUTF8", 2, 3, Count, |args, _| letter_position(&lower(args, 0), &lower(args, 1), n(args, 2)).into()),
     row("match", 2, 2, Flag, |args, _| matches(args, &t(args, 1))),
     row("notMatch", 2, 2, Flag, |args, _| regex(&t(args, 1)).map(|regex| !regex.is_match(&t(args, 0))).into()),
     row("imatch", 2, 2, Flag, |args, _| matches(args, &format!("(?i){}", t(args, 1)))),
@@ -124,7 +125,8 @@ pub(super) const ROWS: &[RowDef] = &[
     row("ngramSearchCaseInsensitive", 2, 2, Float, |args, _| ngram_search(&lower(args, 0), &lower(args, 1)).into())
         .also(&["ngramSearchCaseInsensitiveUTF8"]),
     row("hasToken", 2, 2, Flag, |args, _| has_token(&t(args, 0), &t(args, 1)).into()).also(&["hasTokenOrNull"]),
-    row("hasTokenCaseInsensitive", 2, 2, Flag, |args, _| has_token(&lower(args, 0), &lower(args, 1)).into()),
+    row("hasTokenCaseInsensitive", 2, 2, Flag, |args, _| has_token(&lower(args, 0), &lower(args, 1)).into())
+        .also(&["hasTokenCaseInsensitiveOrNull"]),
     row("editDistance", 2, 2, Count, |args, _| edit_distance(&t(args, 0), &t(args, 1)).into())
         .also(&["levenshteinDistance", "editDistanceUTF8"]),
     row("hasSubsequence", 2, 2, Flag, |args, _| is_subsequence(&t(args, 0), &t(args, 1)).into()).also(&["hasSubsequenceUTF8"]),
@@ -142,6 +144,14 @@ fn lower(args: &[Datum<'_>], place: usize) -> String {
 fn position(text: &str, wanted: &str, from: Option<i64>) -> usize {
     let from = from.and_then(|from| usize::try_from(from).ok()).unwrap_or(1).max(1) - 1;
     text.get(from..).and_then(|rest| rest.find(wanted)).map_or(0, |at| from + at + 1)
+}
+
+/// In letters, from 1; 0 when it is not there.
+fn letter_position(text: &str, wanted: &str, from: Option<i64>) -> usize {
+    let from = from.and_then(|from| usize::try_from(from).ok()).unwrap_or(1).max(1) - 1;
+    let skipped = text.char_indices().nth(from).map_or(text.len(), |(at, _)| at);
+    let rest = &text[skipped..];
+    rest.find(wanted).map_or(0, |at| from + rest[..at].chars().count() + 1)
 }
 
 fn count(text: &str, wanted: &str, from: Option<i64>) -> usize {
@@ -186,6 +196,9 @@ fn transposed(rows: Vec<Datum<'_>>) -> Datum<'_> {
 /// In the replacement `\0` is the match and `\1` … `\9` its groups.
 fn replace<'a>(args: &[Datum<'a>], limit: usize) -> Datum<'a> {
     let (text, replacement) = (t(args, 0), t(args, 2));
+    if args[1].as_text() == Some("") {
+        return text.into_owned().into();
+    }
     let Some(regex) = regex(&t(args, 1)) else { return Datum::Null };
     let expand = |found: &regex::Captures<'_>| {
         let mut out = String::new();

@@ -218,7 +218,10 @@ pub(super) fn parse_name(name: &str) -> Result<DataType, FunctionError> {
     Ok(match base.as_str() {
         "nullable" | "lowcardinality" => parse_name(first()?)?,
         "array" => list_of(parse_name(first()?)?),
-        "tuple" => tuple_of(args.iter().map(|arg| parse_name(arg)).collect::<Result<Vec<_>, _>>()?),
+        "tuple" => {
+            let members = args.iter().enumerate().map(|(place, arg)| parse_member(place, arg));
+            DataType::Struct(members.collect::<Result<Fields, _>>()?)
+        }
         "map" => map_of(parse_name(first()?)?, parse_name(args.get(1).copied().ok_or_else(unknown)?)?),
         "int" | "integer" | "bigint" | "smallint" | "tinyint" | "signed" | "int8" | "int16" | "int32" | "int64" | "int128" | "int256"
         | "uint8" | "uint16" | "uint32" => DataType::Int64,
@@ -233,6 +236,17 @@ pub(super) fn parse_name(name: &str) -> Result<DataType, FunctionError> {
         "uuid" => DataType::FixedSizeBinary(16),
         _ => return Err(unknown()),
     })
+}
+
+/// A tuple's member, which may have a name: `a Int64`.
+fn parse_member(place: usize, member: &str) -> Result<Field, FunctionError> {
+    match parse_name(member) {
+        Ok(data_type) => Ok(Field::new((place + 1).to_string(), data_type, true)),
+        Err(error) => match member.split_once(' ') {
+            Some((name, data_type)) => Ok(Field::new(name, parse_name(data_type)?, true)),
+            None => Err(error),
+        },
+    }
 }
 
 /// At the commas that are in no parentheses.

@@ -66,7 +66,7 @@ fn without_www(host: &str) -> &str {
 const SHARED: [&str; 9] = ["co", "com", "net", "org", "gov", "edu", "ac", "mil", "or"];
 
 /// `example.co.uk` of `www.shop.example.co.uk`.
-fn significant(host: &str) -> &str {
+pub(crate) fn significant(host: &str) -> &str {
     let dots: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at).collect();
     let labels: Vec<&str> = host.split('.').collect();
     let shared = labels.len() > 2 && SHARED.contains(&labels[labels.len() - 2]) && labels[labels.len() - 1].len() == 2;

@@ -25,6 +25,7 @@ mod retention;
 mod statistic;
 mod stickiness;
 mod trends;
+mod web;
 
 pub(crate) use actor_source::{ActorSource, Appearances, FoundActors, InsightActors, actors};
 
@@ -81,7 +82,15 @@ pub(crate) struct InsightContext<'a> {
 pub(crate) fn knows(kind: &str) -> bool {
     matches!(
         kind,
-        "TrendsQuery" | "FunnelsQuery" | "FunnelsActorsQuery" | "StickinessQuery" | "RetentionQuery" | "LifecycleQuery" | "PathsQuery"
+        "TrendsQuery"
+            | "FunnelsQuery"
+            | "FunnelsActorsQuery"
+            | "StickinessQuery"
+            | "RetentionQuery"
+            | "LifecycleQuery"
+            | "PathsQuery"
+            | "WebOverviewQuery"
+            | "WebStatsTableQuery"
     )
 }
 
@@ -105,6 +114,8 @@ pub(crate) fn run(
         "RetentionQuery" => retention::run(&parsed(query)?, &context),
         "LifecycleQuery" => lifecycle::run(&parsed(query)?, &context),
         "PathsQuery" => paths::run(&parsed(query)?, &context),
+        "WebOverviewQuery" => web::overview(&parsed(query)?, &context),
+        "WebStatsTableQuery" => web::stats_table(&parsed(query)?, &context),
         other => Err(QueryError::unsupported(format!("queries of kind '{other}' are not supported here"))),
     }
 }

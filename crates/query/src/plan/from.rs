@@ -92,6 +92,9 @@ pub(super) fn resolve_from(scope: &mut Scope<'_>, from: &FromExpr) -> Result<Joi
     // conditions are resolved when all relations are known, from left to right
     let mut conditions = pending.into_iter();
     resolve_conditions(scope, &mut tree, &mut conditions)?;
+    for relation in &mut scope.relations {
+        relation.filled = relation.optional;
+    }
     Ok(tree)
 }
 

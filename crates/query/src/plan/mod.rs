@@ -8,6 +8,7 @@
 
 mod expand;
 mod from;
+mod membership;
 mod order;
 mod rebase;
 mod select;

@@ -3,6 +3,7 @@
 use super::Nesting;
 use super::expand::{ItemSource, expand};
 use super::from::{JoinTree, resolve_from};
+use super::membership;
 use super::order::{Bounds, Key, PerKey, Tail, bounds, count, keys, position};
 use super::rebase::{Computed, has_aggregate, mentions};
 use crate::error::QueryError;
@@ -13,7 +14,7 @@ use aqueduct_store::EventColumn;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, UnnestOptions};
 use datafusion::logical_expr::expr::Sort;
-use datafusion::logical_expr::utils::{find_aggregate_exprs, find_window_exprs};
+use datafusion::logical_expr::utils::{conjunction, find_aggregate_exprs, find_window_exprs, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr};
 
 /// A SELECT with everything resolved and nothing planned.
@@ -64,17 +65,34 @@ pub(super) fn plan_select(
         plan = unnest.apply(plan)?;
     }
     plan = resolved.unnest_calls(plan, |filter, unnest| filter.is_some_and(|filter| unnest.is_mentioned(filter)))?;
-    if let Some(filter) = &resolved.filter {
-        plan = LogicalPlanBuilder::new(plan).filter(filter.clone())?.build()?;
+    if let Some(filter) = resolved.filter.take() {
+        plan = filtered(plan, filter, context)?;
     }
     plan = resolved.unnest_calls(plan, |_, unnest| !unnest.columns.iter().any(|(_, expr)| has_aggregate(expr)))?;
-    plan = resolved.aggregate(plan)?;
+    plan = resolved.mark_grouped(plan, context)?;
+    plan = resolved.aggregate(plan, context)?;
+    plan = resolved.mark(plan, context)?;
     plan = resolved.unnest_calls(plan, |_, _| true)?;
     plan = resolved.windows(plan)?;
     if let Some(qualify) = resolved.qualify.take() {
         plan = LogicalPlanBuilder::new(plan).filter(qualify)?.build()?;
     }
     resolved.project(plan, select.with_ties)
+}
+
+/// The rows that pass. A membership that is a condition of its own is DataFusion's, one inside of another condition becomes a column.
+fn filtered(plan: LogicalPlan, filter: Expr, context: &QueryContext) -> Result<LogicalPlan, QueryError> {
+    let mut conditions = split_conjunction_owned(filter);
+    let mut inner: Vec<&mut Expr> = conditions.iter_mut().filter(|condition| !matches!(condition, Expr::InSubquery(_))).collect();
+    for condition in &mut inner {
+        **condition = membership::positive(std::mem::take(*condition))?;
+    }
+    let asked = membership::found(inner.iter().map(|condition| &**condition))?;
+    let plan = membership::mark(plan, asked, inner, context)?;
+    match conjunction(conditions) {
+        Some(filter) => Ok(LogicalPlanBuilder::new(plan).filter(filter)?.build()?),
+        None => Ok(plan),
+    }
 }
 
 fn resolve(scope: &mut Scope<'_>, select: &SelectQuery, nesting: Nesting) -> Result<Resolved, QueryError> {
@@ -242,12 +260,42 @@ impl Resolved {
         Ok(plan)
     }
 
-    fn aggregate(&mut self, plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+    /// Memberships that groups and aggregates ask for become columns before the rows are grouped.
+    fn mark_grouped(&mut self, plan: LogicalPlan, context: &QueryContext) -> Result<LogicalPlan, QueryError> {
+        let mut group = match self.group.take() {
+            Some(Group::Exprs(group)) => Some(group),
+            other => {
+                self.group = other;
+                None
+            }
+        };
+        let mut exprs: Vec<&mut Expr> = self.late().into_iter().chain(group.iter_mut().flatten()).collect();
+        for expr in &mut exprs {
+            **expr = membership::positive(std::mem::take(*expr))?;
+        }
+        let late: Vec<Expr> = exprs.iter().map(|expr| (**expr).clone()).collect();
+        let aggregates = find_aggregate_exprs(&late);
+        let asked = membership::found(aggregates.iter().chain(group.iter().flatten()))?;
+        let exprs = self.late().into_iter().chain(group.iter_mut().flatten()).collect();
+        let plan = membership::mark(plan, asked, exprs, context)?;
+        if let Some(group) = group {
+            self.group = Some(Group::Exprs(group));
+        }
+        Ok(plan)
+    }
+
+    /// The other memberships become columns after that.
+    fn mark(&mut self, plan: LogicalPlan, context: &QueryContext) -> Result<LogicalPlan, QueryError> {
+        let late: Vec<Expr> = self.late().into_iter().map(|expr| expr.clone()).collect();
+        membership::mark(plan, membership::found(&late)?, self.late(), context)
+    }
+
+    fn aggregate(&mut self, plan: LogicalPlan, context: &QueryContext) -> Result<LogicalPlan, QueryError> {
         let late: Vec<Expr> = self.late().into_iter().map(|expr| expr.clone()).collect();
         let aggregates = find_aggregate_exprs(&late);
         if aggregates.is_empty() && self.group.is_none() {
             return match self.having.take() {
-                Some(having) => Ok(LogicalPlanBuilder::new(plan).filter(having)?.build()?),
+                Some(having) => filtered(plan, having, context),
                 None => Ok(plan),
             };
         }
@@ -287,7 +335,7 @@ impl Resolved {
         }
         self.check_grouped(&plan)?;
         if let Some(having) = self.having.take() {
-            plan = LogicalPlanBuilder::new(plan).filter(having)?.build()?;
+            plan = filtered(plan, having, context)?;
         }
         Ok(plan)
     }

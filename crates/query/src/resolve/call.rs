@@ -1,5 +1,6 @@
 //! Calls: operators under their function names, lambdas, aggregates, windows; what they mean is the registry's to say.
 
+use super::expansion::expanded;
 use super::rows::constant;
 use super::scope::{Parameter, Scope};
 use super::types::{Type, Value};
@@ -22,6 +23,9 @@ impl Scope<'_> {
     pub(crate) fn call(&mut self, call: &ast::Call) -> Result<Value, QueryError> {
         if let Some(over) = &call.over {
             return self.window(call, over);
+        }
+        if let Some(expr) = expanded(call)? {
+            return self.expr(&expr);
         }
         if let Some(kind) = operator_form(call) {
             return self.expr(&kind.into());

@@ -15,6 +15,7 @@ mod call;
 mod coerce;
 mod compare;
 mod context;
+mod expansion;
 mod expr;
 mod field;
 mod json_path;

@@ -5,10 +5,10 @@ use super::{KnownTable, QueryContext};
 use crate::error::QueryError;
 use crate::scan::{DerivedTable, EventsTable, NumbersTable, TableColumn, Top, VirtualColumn};
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::{Column, TableReference};
+use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::Sort;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, logical_plan as plan};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, logical_plan as plan};
 use std::sync::Arc;
 
 /// A column that a query gives, as its user names it.
@@ -41,6 +41,8 @@ pub(crate) struct Relation {
     pub(crate) source: Source,
     /// The other side of the join may have no row for it.
     pub(crate) optional: bool,
+    /// What is missing reads as the empty value of its type, as in ClickHouse. Conditions of joins still see that it is missing.
+    pub(crate) filled: bool,
     /// The order of a subquery's rows: what collects rows one after the other keeps to it.
     pub(crate) ordering: Vec<Sort>,
     /// Columns of a subquery that only its order names.
@@ -50,6 +52,15 @@ pub(crate) struct Relation {
 /// What column `i` of a query is called inside plans. Users' names may repeat, these do not.
 pub(crate) fn column_name(index: usize) -> String {
     format!("c{index}")
+}
+
+/// What ClickHouse has for a column of a row that a join did not find; `None` for types that it has nothing for.
+fn empty_value(data: &DataType) -> Option<ScalarValue> {
+    match data {
+        DataType::FixedSizeBinary(16) => Some(ScalarValue::FixedSizeBinary(16, Some(vec![0; 16]))),
+        DataType::Struct(_) | DataType::Map(..) | DataType::Null => None,
+        data => ScalarValue::new_default(data).ok(),
+    }
 }
 
 /// The ORDER BY of a plan, also below its LIMIT.
@@ -63,7 +74,7 @@ fn sort_of(plan: &LogicalPlan) -> Option<&plan::Sort> {
 
 impl Relation {
     pub(crate) fn new(name: Option<String>, source: Source, context: &QueryContext) -> Self {
-        Self { name, qualifier: context.fresh_name(), source, optional: false, ordering: Vec::new(), hidden: Vec::new() }
+        Self { name, qualifier: context.fresh_name(), source, optional: false, filled: false, ordering: Vec::new(), hidden: Vec::new() }
     }
 
     /// A subquery, with the order that its plan gives it.
@@ -92,8 +103,21 @@ impl Relation {
     }
 
     fn value(&self, name: &str, data: DataType, nullable: bool) -> Value {
-        let column = Column::new(Some(self.reference()), name);
-        Value::new(Expr::Column(column), Type::new(data, nullable || self.optional))
+        let column = Expr::Column(Column::new(Some(self.reference()), name));
+        if !self.filled || nullable {
+            return Value::new(column, Type::new(data, nullable || self.optional));
+        }
+        let (column, data) = match data {
+            DataType::Dictionary(_, text) => (cast(column, (*text).clone()), *text),
+            data => (column, data),
+        };
+        match empty_value(&data) {
+            Some(empty) => {
+                let filled = datafusion::functions::core::expr_fn::coalesce(vec![column, Expr::Literal(empty, None)]);
+                Value::new(filled, Type::new(data, false))
+            }
+            None => Value::new(column, Type::new(data, true)),
+        }
     }
 
     /// A virtual column of `events`.

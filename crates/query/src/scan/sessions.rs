@@ -6,6 +6,7 @@
 use super::column::{text_type, texts_type, time_type, uuid_type};
 use super::persons::uuids;
 use super::{PartColumns, PropertyKind, ScanContext, VirtualColumn};
+use crate::channel::Origin;
 use crate::error::QueryError;
 use aqueduct_event::PersonId;
 use aqueduct_store::{EventColumn, Part, ReadError};
@@ -48,6 +49,8 @@ pub(crate) enum SessionField {
     Interactions,
     DurationSeconds,
     IsBounce,
+    /// Where the visit came from, in one of PostHog's words.
+    ChannelType,
 }
 
 use SessionField as F;
@@ -73,6 +76,7 @@ pub(crate) const SESSION_FIELDS: &[(&str, SessionField)] = &[
     ("$end_pathname", F::EndPathname),
     ("$exit_pathname", F::EndPathname),
     ("$end_hostname", F::EndHostname),
+    ("$entry_referrer", F::Entry("$referrer")),
     ("$entry_referring_domain", F::Entry("$referring_domain")),
     ("$last_external_click_url", F::LastExternalClickUrl),
     ("$entry_utm_source", F::Entry("utm_source")),
@@ -95,6 +99,17 @@ pub(crate) const SESSION_FIELDS: &[(&str, SessionField)] = &[
     ("$entry_ttclid", F::Entry("ttclid")),
     ("$entry_has_gclid", F::EntryHas("gclid")),
     ("$entry_has_fbclid", F::EntryHas("fbclid")),
+    ("$entry_has_gclsrc", F::EntryHas("gclsrc")),
+    ("$entry_has_dclid", F::EntryHas("dclid")),
+    ("$entry_has_gbraid", F::EntryHas("gbraid")),
+    ("$entry_has_wbraid", F::EntryHas("wbraid")),
+    ("$entry_has_msclkid", F::EntryHas("msclkid")),
+    ("$entry_has_twclid", F::EntryHas("twclid")),
+    ("$entry_has_li_fat_id", F::EntryHas("li_fat_id")),
+    ("$entry_has_mc_cid", F::EntryHas("mc_cid")),
+    ("$entry_has_igshid", F::EntryHas("igshid")),
+    ("$entry_has_ttclid", F::EntryHas("ttclid")),
+    ("$channel_type", F::ChannelType),
     ("$pageview_count", F::Pageviews),
     ("$autocapture_count", F::Autocaptures),
     ("$screen_count", F::Screens),
@@ -208,6 +223,7 @@ impl SessionsTable {
             F::Screens => ints(|session| session.screens),
             F::Interactions => ints(|session| session.interactions().min(2)),
             F::DurationSeconds => ints(Session::seconds),
+            F::ChannelType => self.channels(context)?,
             F::IsBounce => Arc::new(self.sessions.iter().map(Session::is_bounce).collect::<BooleanArray>()),
         })
     }
@@ -246,6 +262,26 @@ impl SessionsTable {
             })
             .collect();
         uuids(&ids)
+    }
+
+    fn channels(&self, context: &Arc<ScanContext>) -> Result<ArrayRef, QueryError> {
+        let entry = |key| self.entry(key, context);
+        let (campaign, medium, source) = (entry("utm_campaign")?, entry("utm_medium")?, entry("utm_source")?);
+        let (domain, gclid, fbclid, gad) = (entry("$referring_domain")?, entry("gclid")?, entry("fbclid")?, entry("gad_source")?);
+        let is_given = |array, row| text_at(array, row).is_some_and(|text| !text.is_empty());
+        let channels = (0..self.len()).map(|row| {
+            let origin = Origin {
+                campaign: text_at(&campaign, row),
+                medium: text_at(&medium, row),
+                source: text_at(&source, row),
+                referring_domain: text_at(&domain, row),
+                has_gclid: is_given(&gclid, row),
+                has_fbclid: is_given(&fbclid, row),
+                gad_source: text_at(&gad, row),
+            };
+            Some(origin.channel().to_owned())
+        });
+        Ok(dictionary(channels))
     }
 
     fn urls(&self) -> ArrayRef {

@@ -169,7 +169,9 @@ async fn every_case_in_every_layout() {
             continue;
         }
         let (world, questions) = parse(&std::fs::read_to_string(&path).expect("a case"));
-        for layout in LAYOUTS {
+        // without events all layouts are one
+        let layouts = if world.events.is_empty() { &LAYOUTS[..1] } else { &LAYOUTS[..] };
+        for layout in layouts.iter().copied() {
             let running = world.start(ProjectId(7), layout, QueryConfig::default());
             for question in &questions {
                 asked += 1;

@@ -31,6 +31,14 @@ impl CollectCall {
         read(scalar.as_ref(), 0).as_float()
     }
 
+    /// Parameters that are texts.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.params.iter().filter_map(|param| match param {
+            ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => text.as_deref(),
+            _ => None,
+        })
+    }
+
     /// All parameters as numbers.
     pub(super) fn numbers(&self) -> Vec<f64> {
         (0..self.params.len()).filter_map(|place| self.param(place)).collect()
@@ -224,9 +232,23 @@ impl Accumulator for Collector {
 }
 
 /// An aggregate over the items of arrays.
-pub(super) fn over_items<'a>(def: &AggregateDef, lists: &[Datum<'a>], returns: &DataType) -> Datum<'a> {
-    let call = CollectCall { params: Vec::new(), returns: returns.clone() };
-    (def.finish)(&exploded(&[lists.to_vec()]), &call)
+pub(super) fn over_items<'a>(
+    def: &AggregateDef,
+    combinators: &[Combinator],
+    lists: &[Datum<'a>],
+    params: Vec<ScalarValue>,
+    returns: &DataType,
+) -> Datum<'a> {
+    let call = CollectCall { params, returns: returns.clone() };
+    let mut rows = exploded(&[lists.to_vec()]);
+    for _ in combinators.iter().filter(|combinator| **combinator == Combinator::If) {
+        rows.retain_mut(|row| row.pop().is_some_and(|condition| condition.is_true()));
+    }
+    if combinators.contains(&Combinator::Distinct) {
+        let all: Vec<Datum<'a>> = rows.drain(..).map(Datum::Tuple).collect();
+        rows = distinct(&all).into_iter().filter_map(|row| row.as_list().map(<[_]>::to_vec)).collect();
+    }
+    combined(def, combinators, &rows, &call)
 }
 
 /// The result of the aggregate with its combinators, innermost first.

@@ -3,12 +3,13 @@
 use arrow::datatypes::DataType;
 use rustc_hash::FxHashMap;
 
+use super::association::Contingency;
 use super::collect::CollectCall;
-use super::{AggregateDef, builtin};
+use super::{AggregateDef, builtin, sequence};
 use crate::functions::array::{default_of, distinct, same};
 use crate::functions::datum::{Datum, saturating_int};
 use crate::functions::registry::ANY;
-use crate::functions::types::Returns::{self, Bool, Count, Float, Int, Json, ListOf, Of, Same, Text};
+use crate::functions::types::Returns::{self, Bool, Count, Flag, Float, Int, Ints, Json, ListOf, Of, Same, Text};
 use crate::functions::types::{item_of, list_of, map_of, tuple_of};
 
 /// The rows of a group, each with its arguments; none is NULL.
@@ -81,7 +82,17 @@ pub(in crate::functions) const AGGREGATES: &[AggregateDef] =
         aggregate("anyHeavy", 1, 1, Same(0), |rows, _| frequent(rows).into_iter().next().map_or(Datum::Null, |(value, _)| value)),
         aggregate("argMin", 2, 2, Same(0), |rows, _| arg_extreme(rows, true)).by(builtin::arg_min),
         aggregate("argMax", 2, 2, Same(0), |rows, _| arg_extreme(rows, false)).by(builtin::arg_max),
-        aggregate("groupArray", 1, 1, ListOf(0), group_array).by(builtin::group_array).also(&["array_agg", "groupArrayLast"]),
+        aggregate("groupArray", 1, 1, ListOf(0), group_array).by(builtin::group_array).also(&["array_agg"]),
+        aggregate("groupArrayLast", 1, 1, ListOf(0), |rows, call| {
+            let mut items = firsts(rows);
+            let limit = call.param(0).and_then(|limit| usize::try_from(saturating_int(limit)).ok()).unwrap_or(items.len());
+            Datum::List(items.split_off(items.len().saturating_sub(limit)))
+        }),
+        aggregate("groupArraySorted", 1, 1, ListOf(0), |rows, call| {
+            let mut items = firsts(rows);
+            items.sort_by(Datum::compare);
+            limited(items, call)
+        }),
         aggregate("groupUniqArray", 1, 1, ListOf(0), |rows, call| limited(distinct(&firsts(rows)), call)).by(builtin::group_uniq_array),
         aggregate("groupArraySample", 1, 1, ListOf(0), |rows, call| limited(firsts(rows), call)),
         aggregate("groupArrayInsertAt", 2, 2, ListOf(0), insert_at),
@@ -120,7 +131,14 @@ pub(in crate::functions) const AGGREGATES: &[AggregateDef] =
             let values = sorted(rows);
             values.get(values.len() / 2).copied().into()
         }),
-        aggregate("windowFunnel", 2, ANY, Count, window_funnel),
+        aggregate("windowFunnel", 2, ANY, Count, sequence::window_funnel),
+        aggregate("sequenceMatch", 2, ANY, Flag, sequence::matches),
+        aggregate("sequenceCount", 2, ANY, Count, sequence::count),
+        aggregate("retention", 1, 32, Ints, sequence::retention),
+        aggregate("cramersV", 2, 2, Float, |rows, _| Contingency::of(rows).cramers_v().into()),
+        aggregate("cramersVBiasCorrected", 2, 2, Float, |rows, _| Contingency::of(rows).cramers_v_corrected().into()),
+        aggregate("theilsU", 2, 2, Float, |rows, _| Contingency::of(rows).theils_u().into()),
+        aggregate("contingency", 2, 2, Float, |rows, _| Contingency::of(rows).coefficient().into()),
         aggregate("maxIntersections", 2, 2, Count, |rows, _| intersections(rows).0.into()),
         aggregate("maxIntersectionsPosition", 2, 2, Same(0), |rows, _| intersections(rows).1),
         aggregate("quantileExact", 1, 1, Float, |rows, call| nearest(&sorted(rows), call.param(0).unwrap_or(0.5)).into()),
@@ -387,33 +405,6 @@ fn covariance(rows: Rows<'_, '_>, lost: f64) -> Option<f64> {
 fn correlation(rows: Rows<'_, '_>) -> Option<f64> {
     let swapped: Vec<Vec<Datum<'_>>> = rows.iter().map(|row| vec![row[1].clone()]).collect();
     Some(covariance(rows, 0.0)? / (moments(rows)?.variance(0.0) * moments(&swapped)?.variance(0.0)).sqrt())
-}
-
-/// `windowFunnel(window)(time, step, step, …)`: how many steps were done in order within the window, at best. Times in seconds.
-fn window_funnel<'a>(rows: Rows<'_, 'a>, call: &CollectCall) -> Datum<'a> {
-    let window = call.param(0).unwrap_or(0.0);
-    let second = |time: &Datum<'_>| match time {
-        #[expect(clippy::cast_precision_loss, reason = "microseconds of a time as seconds")]
-        Datum::Time(micros) => Some(*micros as f64 / 1e6),
-        Datum::Date(days) => Some(f64::from(*days) * 86_400.0),
-        other => other.as_float(),
-    };
-    let mut events: Vec<(f64, &[Datum<'a>])> = rows.iter().filter_map(|row| Some((second(&row[0])?, &row[1..]))).collect();
-    events.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let steps = events.first().map_or(0, |(_, steps)| steps.len());
-    // for each step reached, when the latest first step of such a chain was
-    let mut started: Vec<Option<f64>> = vec![None; steps];
-    let mut best = 0;
-    for (time, conditions) in events {
-        for step in (0..steps).rev().filter(|step| conditions[*step].is_true()) {
-            let start = if step == 0 { Some(time) } else { started[step - 1].filter(|start| time - start <= window) };
-            if let Some(start) = start {
-                started[step] = Some(start);
-                best = best.max(step + 1);
-            }
-        }
-    }
-    best.into()
 }
 
 /// How many of the intervals overlap at most, and where that begins first.

@@ -7,9 +7,11 @@
 //! - Rows in which an argument is NULL do not count.
 //! - Without rows the result is NULL if the argument can be NULL, else the empty value of the type (0, an empty text, 1970-01-01), as in ClickHouse.
 
+mod association;
 mod builtin;
 mod collect;
 mod finish;
+mod sequence;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -104,48 +106,84 @@ pub(super) fn build(
     _: &FunctionContext,
 ) -> Result<Built, FunctionError> {
     let mut inner: Vec<Combinator> = Vec::new();
-    let mut or_default = None;
+    let mut asked = None;
     for combinator in combinators.iter().rev() {
         match combinator {
             Combinator::If => {
                 let condition = args.pop().map(|condition| truth(&condition));
                 options.filter = both(options.filter, condition);
             }
-            Combinator::OrDefault => or_default = Some(true),
-            Combinator::OrNull => or_default = Some(false),
+            Combinator::OrDefault => asked = Some(true),
+            Combinator::OrNull => asked = Some(false),
             Combinator::Distinct => options.distinct = true,
             other => inner.insert(0, *other),
         }
     }
     let nullable = args.iter().any(|arg| arg.nullable || arg.data_type == DataType::Null);
-    let or_default = or_default.unwrap_or(!nullable);
+    let empty = match asked {
+        Some(true) => Empty::Default,
+        Some(false) => Empty::Null,
+        None if nullable => Empty::Null,
+        None => Empty::Natural,
+    };
     let simple = !inner.iter().any(|combinator| combinator.collects());
     if let (Some(make), true) = (def.builtin, simple)
         && let Some(mut built) = make(&args, &options)
     {
-        finish_nulls(&mut built, or_default);
+        finish_nulls(&mut built, empty);
         return Ok(built);
+    }
+    if args.is_empty() {
+        // rows that are kept have to be kept as something
+        args.push(Argument { expr: datafusion::logical_expr::lit(1_i64), data_type: DataType::Int64, nullable: false });
     }
     let types: Vec<DataType> = args.iter().map(|arg| plain(&arg.data_type)).collect();
     let data_type = result_type(def, &inner, &types);
     let shown = if inner.is_empty() { def.returns.shown() } else { Shown::Plain };
     let expr = CollectFunction::call(def, inner, data_type.clone(), types, args, options);
     let mut built = Built { expr, data_type, nullable, shown };
-    finish_nulls(&mut built, or_default);
+    finish_nulls(&mut built, empty);
     Ok(built)
+}
+
+/// An aggregate by its name in a text, as `arrayReduce` takes it: `sum`, `avgIf`, `quantile(0.5)`.
+struct Named<'n> {
+    def: &'static AggregateDef,
+    /// Innermost first.
+    combinators: Vec<Combinator>,
+    params: Vec<&'n str>,
+}
+
+fn named(text: &str) -> Option<Named<'_>> {
+    let (mut name, params) = match text.split_once('(') {
+        Some((name, rest)) => (name, rest.strip_suffix(')')?.split(',').map(str::trim).collect()),
+        None => (text, Vec::new()),
+    };
+    let mut combinators = Vec::new();
+    loop {
+        if let Some(def) = AGGREGATES.iter().find(|def| def.name == name || def.aliases.contains(&name)) {
+            return Some(Named { def, combinators, params });
+        }
+        let (base, combinator) = Combinator::split(name)?;
+        combinators.insert(0, combinator);
+        name = base;
+    }
 }
 
 /// `arrayReduce('sum', list)`: the type of the result, and the aggregate over the items of each row's arrays.
 pub(super) fn reduce_type(name: &str, lists: &[DataType]) -> Option<DataType> {
-    let def = AGGREGATES.iter().find(|def| def.name == name || def.aliases.contains(&name))?;
-    Some(result_type(def, &[Combinator::Array], lists))
+    let Named { def, combinators, .. } = named(name)?;
+    let conditions = combinators.iter().filter(|combinator| **combinator == Combinator::If).count();
+    let items: Vec<DataType> = lists.iter().take(lists.len().checked_sub(conditions)?).map(item_of).collect();
+    Some(result_type(def, &combinators, &items))
 }
 
 /// The aggregate named by the first argument over the items of the others.
 pub(super) fn reduce<'a>(args: &[Datum<'a>], returns: &DataType) -> Datum<'a> {
     let Some((Some(name), lists)) = args.split_first().map(|(name, lists)| (name.as_text(), lists)) else { return Datum::Null };
-    let Some(def) = AGGREGATES.iter().find(|def| def.name == name || def.aliases.contains(&name)) else { return Datum::Null };
-    collect::over_items(def, lists, returns)
+    let Some(Named { def, combinators, params }) = named(name) else { return Datum::Null };
+    let number = |param: &&str| ScalarValue::Float64(param.parse().ok());
+    collect::over_items(def, &combinators, lists, params.iter().map(number).collect(), returns)
 }
 
 /// Both conditions.
@@ -156,12 +194,24 @@ fn both(left: Option<Expr>, right: Option<Expr>) -> Option<Expr> {
     }
 }
 
+/// What an aggregate of no rows gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Empty {
+    /// NULL.
+    Null,
+    /// What the aggregate itself makes of nothing: an average is no number, a sum is 0.
+    Natural,
+    /// The empty value of the type, whatever the aggregate.
+    Default,
+}
+
 /// Puts the empty value in place of NULL.
-fn finish_nulls(built: &mut Built, or_default: bool) {
-    built.nullable = !or_default;
+fn finish_nulls(built: &mut Built, empty: Empty) {
+    built.nullable = empty == Empty::Null;
     let empty = match &built.data_type {
         DataType::List(_) => ScalarValue::new_default(&built.data_type).ok(),
-        _ if !or_default => None,
+        _ if empty == Empty::Null => None,
+        DataType::Float64 if empty == Empty::Default => Some(ScalarValue::Float64(Some(0.0))),
         DataType::Utf8 => Some(ScalarValue::from("")),
         DataType::Int64 => Some(ScalarValue::Int64(Some(0))),
         DataType::UInt64 => Some(ScalarValue::UInt64(Some(0))),

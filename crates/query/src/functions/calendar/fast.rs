@@ -167,7 +167,7 @@ impl Fast {
                 let days = array.iter().map(|value| local(value).map(|(second, _)| start_day(day(second), unit)));
                 Arc::new(days.collect::<Date32Array>())
             }
-            Fast::StartTime(_) => return self.start_times(array, scale, unit, zone),
+            Fast::StartTime(_) => return start_times(array, scale, unit, env),
             Fast::Year => number(&mut local, |_, day| civil(day).0.into()),
             Fast::Month => number(&mut local, |_, day| civil(day).1.into()),
             Fast::DayOfMonth => number(&mut local, |_, day| civil(day).2.into()),
@@ -184,26 +184,26 @@ impl Fast {
             }),
         })
     }
+}
 
-    fn start_times<T: ArrowTimestampType>(self, array: &PrimitiveArray<T>, scale: i64, unit: Unit, zone: &TimeZone) -> Option<ArrayRef> {
-        let mut offsets = Offsets::new(zone);
-        let size = match unit {
-            Unit::Day => None,
-            Unit::Hour => Some(3600),
-            Unit::Minutes(minutes) => Some(i64::from(minutes) * 60),
-            _ => return None,
-        };
-        let start = |value: Option<i64>| {
-            let second = value?.div_euclid(scale);
-            let ahead = offsets.at(second)?;
-            match size {
-                Some(size) => Some((second + ahead).div_euclid(size) * size - ahead),
-                None => offsets.midnight(i32::try_from((second + ahead).div_euclid(DAY)).ok()?, ahead),
-            }
-        };
-        let starts: TimestampSecondArray = array.iter().map(start).collect();
-        Some(Arc::new(starts.with_timezone("UTC")))
-    }
+fn start_times<T: ArrowTimestampType>(array: &PrimitiveArray<T>, scale: i64, unit: Unit, env: &Env) -> Option<ArrayRef> {
+    let mut offsets = Offsets::new(&env.time_zone);
+    let size = match unit {
+        Unit::Day => None,
+        Unit::Hour => Some(3600),
+        Unit::Minutes(minutes) => Some(i64::from(minutes) * 60),
+        _ => return None,
+    };
+    let start = |value: Option<i64>| {
+        let second = value?.div_euclid(scale);
+        let ahead = offsets.at(second)?;
+        match size {
+            Some(size) => Some((second + ahead).div_euclid(size) * size - ahead),
+            None => offsets.midnight(i32::try_from((second + ahead).div_euclid(DAY)).ok()?, ahead),
+        }
+    };
+    let starts: TimestampSecondArray = array.iter().map(start).collect();
+    Some(Arc::new(starts.with_timezone_opt(array.timezone())))
 }
 
 #[cfg(test)]

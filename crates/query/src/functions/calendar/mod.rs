@@ -125,8 +125,17 @@ fn digits(time: DateTime, with_time: bool) -> i64 {
 fn like_first(args: &[DataType]) -> DataType {
     match args.iter().find(|arg| matches!(arg, DataType::Date32 | DataType::Timestamp(..))) {
         Some(DataType::Date32) => DataType::Date32,
-        Some(DataType::Timestamp(TimeUnit::Second, _)) => seconds(),
+        Some(seconds @ DataType::Timestamp(TimeUnit::Second, _)) => seconds.clone(),
+        Some(DataType::Timestamp(_, zone)) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
         _ => micros(),
+    }
+}
+
+/// `DateTime` in the zone of the first time.
+fn seconds_like(args: &[DataType]) -> DataType {
+    match args.iter().find_map(|arg| if let DataType::Timestamp(_, zone) = arg { Some(zone) } else { None }) {
+        Some(zone) => DataType::Timestamp(TimeUnit::Second, zone.clone()),
+        None => seconds(),
     }
 }
 
@@ -182,16 +191,18 @@ pub(super) const ROWS: &[RowDef] = &[
         Datum::Date(days) => Datum::Date(days + 6),
         other => other,
     }),
-    row("toStartOfDay", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Day)).fast(Fast::StartTime(Unit::Day)),
-    row("toStartOfHour", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Hour)).fast(Fast::StartTime(Unit::Hour)),
-    row("toStartOfMinute", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(1))).fast(Fast::StartTime(Unit::Minutes(1))),
-    row("toStartOfFiveMinutes", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(5)))
+    row("toStartOfDay", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Day)).fast(Fast::StartTime(Unit::Day)),
+    row("toStartOfHour", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Hour)).fast(Fast::StartTime(Unit::Hour)),
+    row("toStartOfMinute", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Minutes(1)))
+        .fast(Fast::StartTime(Unit::Minutes(1))),
+    row("toStartOfFiveMinutes", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Minutes(5)))
         .also(&["toStartOfFiveMinute"])
         .fast(Fast::StartTime(Unit::Minutes(5))),
-    row("toStartOfTenMinutes", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(10))).fast(Fast::StartTime(Unit::Minutes(10))),
-    row("toStartOfFifteenMinutes", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(15)))
+    row("toStartOfTenMinutes", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Minutes(10)))
+        .fast(Fast::StartTime(Unit::Minutes(10))),
+    row("toStartOfFifteenMinutes", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Minutes(15)))
         .fast(Fast::StartTime(Unit::Minutes(15))),
-    row("timeSlot", 1, 2, Seconds, |args, env| start_of(args, env, Unit::Minutes(30))),
+    row("timeSlot", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Minutes(30))),
     row("toStartOfSecond", 1, 2, Micros, |args, env| start_of(args, env, Unit::Second)),
     row("timeSlots", 2, 3, Of(|_| super::types::list_of(seconds())), |args, env| {
         let (Some(from), Some(length)) = (instant(&args[0], &env.zone), n(args, 1)) else { return Datum::Null };
@@ -199,29 +210,29 @@ pub(super) const ROWS: &[RowDef] = &[
         let until = from.saturating_add(length.saturating_mul(1_000_000)).div_euclid(size);
         Datum::List((from.div_euclid(size)..=until).take(100_000).map(|slot| Datum::Time(slot * size)).collect())
     }),
-    row("toTime", 1, 2, Seconds, |args, env| {
+    row("toTime", 1, 2, Of(seconds_like), |args, env| {
         let zone = zone_of(args, 1, env);
         civil_in(&args[0], &zone).map_or(Datum::Null, |time| time_datum(civil::date(1970, 1, 2).to_datetime(time.time()), &zone))
     }),
     row("date_bin", 2, 3, Micros, start_of_interval),
     row("dateDiff", 3, 4, Int, date_diff).also(&["date_diff", "DATE_DIFF", "timestampDiff", "TIMESTAMP_DIFF"]),
     row("age", 3, 4, Int, age),
-    row("addYears", 2, 2, Of(like_first), |args, _| shifted(args, "year", 1)),
-    row("addQuarters", 2, 2, Of(like_first), |args, _| shifted(args, "quarter", 1)),
-    row("addMonths", 2, 2, Of(like_first), |args, _| shifted(args, "month", 1)),
-    row("addWeeks", 2, 2, Of(like_first), |args, _| shifted(args, "week", 1)),
-    row("addDays", 2, 2, Of(like_first), |args, _| shifted(args, "day", 1)),
-    row("addHours", 2, 2, Of(shift::at_least_seconds), |args, _| shifted(args, "hour", 1)),
-    row("addMinutes", 2, 2, Of(shift::at_least_seconds), |args, _| shifted(args, "minute", 1)),
-    row("addSeconds", 2, 2, Of(shift::at_least_seconds), |args, _| shifted(args, "second", 1)),
-    row("subtractYears", 2, 2, Of(like_first), |args, _| shifted(args, "year", -1)),
-    row("subtractQuarters", 2, 2, Of(like_first), |args, _| shifted(args, "quarter", -1)),
-    row("subtractMonths", 2, 2, Of(like_first), |args, _| shifted(args, "month", -1)),
-    row("subtractWeeks", 2, 2, Of(like_first), |args, _| shifted(args, "week", -1)),
-    row("subtractDays", 2, 2, Of(like_first), |args, _| shifted(args, "day", -1)),
-    row("subtractHours", 2, 2, Of(shift::at_least_seconds), |args, _| shifted(args, "hour", -1)),
-    row("subtractMinutes", 2, 2, Of(shift::at_least_seconds), |args, _| shifted(args, "minute", -1)),
-    row("subtractSeconds", 2, 2, Of(shift::at_least_seconds), |args, _| shifted(args, "second", -1)),
+    row("addYears", 2, 2, Of(like_first), |args, env| shifted(args, env, "year", 1)),
+    row("addQuarters", 2, 2, Of(like_first), |args, env| shifted(args, env, "quarter", 1)),
+    row("addMonths", 2, 2, Of(like_first), |args, env| shifted(args, env, "month", 1)),
+    row("addWeeks", 2, 2, Of(like_first), |args, env| shifted(args, env, "week", 1)),
+    row("addDays", 2, 2, Of(like_first), |args, env| shifted(args, env, "day", 1)),
+    row("addHours", 2, 2, Of(shift::at_least_seconds), |args, env| shifted(args, env, "hour", 1)),
+    row("addMinutes", 2, 2, Of(shift::at_least_seconds), |args, env| shifted(args, env, "minute", 1)),
+    row("addSeconds", 2, 2, Of(shift::at_least_seconds), |args, env| shifted(args, env, "second", 1)),
+    row("subtractYears", 2, 2, Of(like_first), |args, env| shifted(args, env, "year", -1)),
+    row("subtractQuarters", 2, 2, Of(like_first), |args, env| shifted(args, env, "quarter", -1)),
+    row("subtractMonths", 2, 2, Of(like_first), |args, env| shifted(args, env, "month", -1)),
+    row("subtractWeeks", 2, 2, Of(like_first), |args, env| shifted(args, env, "week", -1)),
+    row("subtractDays", 2, 2, Of(like_first), |args, env| shifted(args, env, "day", -1)),
+    row("subtractHours", 2, 2, Of(shift::at_least_seconds), |args, env| shifted(args, env, "hour", -1)),
+    row("subtractMinutes", 2, 2, Of(shift::at_least_seconds), |args, env| shifted(args, env, "minute", -1)),
+    row("subtractSeconds", 2, 2, Of(shift::at_least_seconds), |args, env| shifted(args, env, "second", -1)),
     row("toIntervalSecond", 1, 1, Interval, |args, _| interval_of(n(args, 0), "second")),
     row("toIntervalMinute", 1, 1, Interval, |args, _| interval_of(n(args, 0), "minute")),
     row("toIntervalHour", 1, 1, Interval, |args, _| interval_of(n(args, 0), "hour")),

@@ -34,6 +34,9 @@ fn to_strftime(format: &str, time: DateTime) -> String {
             Some('s') => out.push_str("%S"),
             Some('W') => out.push_str("%A"),
             Some('c') => out.push_str("%m"),
+            Some('e') => out.push_str("%-d"),
+            Some('k') => out.push_str("%H"),
+            Some('l') => out.push_str("%I"),
             Some('h') => out.push_str("%I"),
             Some('r') => out.push_str("%I:%M %p"),
             Some('D') => out.push_str("%m/%d/%y"),
@@ -41,8 +44,8 @@ fn to_strftime(format: &str, time: DateTime) -> String {
             Some('Q') => out.push_str(&quarter(time).to_string()),
             Some('C') => out.push_str(&format!("{:02}", time.year() / 100)),
             Some(
-                c @ ('Y' | 'm' | 'd' | 'H' | 'S' | 'j' | 'y' | 'e' | 'F' | 'T' | 'R' | 'a' | 'b' | 'I' | 'k' | 'l' | 'p' | 'u' | 'w' | 'V'
-                | 'G' | 'g' | 'n' | 't' | '%' | 'z'),
+                c @ ('Y' | 'm' | 'd' | 'H' | 'S' | 'j' | 'y' | 'F' | 'T' | 'R' | 'a' | 'b' | 'I' | 'p' | 'u' | 'w' | 'V' | 'G' | 'g' | 'n'
+                | 't' | '%' | 'z'),
             ) => {
                 out.extend(['%', c]);
             }

@@ -96,9 +96,9 @@ pub(super) fn interval_sum(args: Vec<Argument>, subtract: bool, context: &Functi
 }
 
 /// `addDays(time, count)` and its like.
-pub(super) fn shifted(args: &[Datum<'_>], unit: &str, sign: i64) -> Datum<'static> {
+pub(super) fn shifted(args: &[Datum<'_>], env: &Env, unit: &str, sign: i64) -> Datum<'static> {
     let count = n(args, 1).and_then(|count| count.checked_mul(sign));
-    add_in(&args[0], &interval_of(count, unit), 1, &jiff::tz::TimeZone::UTC)
+    add_in(&args[0], &interval_of(count, unit), 1, &env.time_zone)
 }
 
 /// `time + interval`, in either order of arguments.
@@ -187,9 +187,24 @@ fn month_number(time: DateTime) -> i64 {
     i64::from(time.year()) * 12 + i64::from(time.month()) - 1
 }
 
+/// Nanoseconds in a unit smaller than a second.
+fn nanos_in(unit: &str) -> Option<i128> {
+    match unit.to_ascii_lowercase().trim_end_matches('s') {
+        "millisecond" | "m" => Some(1_000_000),
+        "microsecond" | "u" => Some(1000),
+        "nanosecond" | "n" => Some(1),
+        _ => None,
+    }
+}
+
 /// `dateDiff('unit', from, to[, zone])`: how many boundaries of the unit lie between.
 pub(super) fn date_diff<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
     let zone = zone_of(args, 3, env);
+    if let Some(nanos) = nanos_in(&t(args, 0)) {
+        let count = |value: &Datum<'_>| Some(i128::from(instant(value, &zone)?) * 1000 / nanos);
+        let distance = count(&args[2]).zip(count(&args[1])).and_then(|(to, from)| i64::try_from(to - from).ok());
+        return distance.into();
+    }
     let (Some(unit), Some(from), Some(to)) = (Unit::named(&t(args, 0)), civil_in(&args[1], &zone), civil_in(&args[2], &zone)) else {
         return Datum::Null;
     };

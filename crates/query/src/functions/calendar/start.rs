@@ -131,6 +131,8 @@ pub(super) fn interval_call(args: Vec<Argument>, context: &FunctionContext) -> B
     row_call(if weeks { &DATE } else { &TIME }, args, context)
 }
 
+const HOUR_MICROS: i64 = 3_600_000_000;
+
 /// Weeks begin on Monday, longer periods are counted from year 1 or 1970.
 pub(super) fn start_of_interval<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
     let (time, interval) = if matches!(args[0], Datum::Interval { .. }) { (&args[1], &args[0]) } else { (&args[0], &args[1]) };
@@ -150,13 +152,22 @@ pub(super) fn start_of_interval<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> 
     }
     if *days > 0 {
         let Datum::Date(today) = days_datum(local.date()) else { return Datum::Null };
-        // 1970-01-01 was a Thursday: weeks are counted from the Monday before it
-        let shift = if days % 7 == 0 { 3 } else { 0 };
+        // 1970-01-01 was a Thursday: weeks are counted from the Monday after it
+        let shift = if days % 7 == 0 { -4 } else { 0 };
         let start = (today + shift).div_euclid(*days) * days - shift;
         return super::date_of_days(start).map_or(Datum::Null, |date| time_datum(date.to_datetime(civil::Time::midnight()), &zone));
     }
     let Some(micros) = instant(time, &zone) else { return Datum::Null };
-    if *nanos < 1000 { Datum::Null } else { Datum::Time(floor_by(micros, nanos / 1000, offset_micros(micros, &zone))) }
+    let size = nanos / 1000;
+    if size <= 0 {
+        return Datum::Null;
+    }
+    // hours are counted from midnight, smaller units from 1970 whatever the zone
+    let origin = match time_datum(local.date().to_datetime(civil::Time::midnight()), &zone) {
+        Datum::Time(midnight) if size % HOUR_MICROS == 0 => midnight,
+        _ => 0,
+    };
+    Datum::Time((micros - origin).div_euclid(size) * size + origin)
 }
 
 /// The window of a length that ends with the step in which the time lies: `tumble` has steps as long as the window.

@@ -542,7 +542,7 @@ fn json_and_urls() {
             JSONExtractInt('{"b": {"c": 5}}', 'b', 'c') => 5
             JSONExtractFloat('{"a": "1.5"}', 'a') => 1.5
             JSONExtractBool('{"a": true}', 'a') => true
-            JSONExtractRaw('{"a": [1, 2]}', 'a') => "[1, 2]"
+            JSONExtractRaw('{"a": [1, 2]}', 'a') => "[1,2]"
             JSONExtractArrayRaw('[1, "b"]') => ["1","\"b\""]
             JSONExtractKeys('{"a": 1, "b": 2}') => ["a","b"]
             JSONExtract('["a", "b"]', 'Array(String)') => ["a","b"]

@@ -20,6 +20,7 @@ use super::{InsightContext, InsightResult};
 use crate::error::QueryError;
 pub(super) use model::PathsQuery;
 use model::said;
+pub(super) use plan::cleaned_by_project;
 use serde_json::Value;
 
 /// Answers a PathsQuery.

@@ -110,6 +110,15 @@ fn rules(filter: &PathsFilter, context: &InsightContext<'_>) -> Result<Vec<(Stri
     Ok(all)
 }
 
+/// A path as the project's rules clean it.
+///
+/// # Errors
+/// [`QueryError::Request`] when a rule's pattern cannot be read.
+pub(in crate::insights) fn cleaned_by_project(path: Expr, context: &InsightContext<'_>) -> Result<Expr, QueryError> {
+    let filter = PathsFilter { path_replacements: Some(true), ..PathsFilter::default() };
+    Ok(rules(&filter, context)?.iter().fold(path, |path, (regex, alias)| replaced(path, regex, alias)))
+}
+
 fn in_order(rules: &mut [Cleaning]) {
     rules.sort_by(|a, b| a.order.unwrap_or(0.0).total_cmp(&b.order.unwrap_or(0.0)));
 }
