@@ -129,7 +129,7 @@ pub(crate) fn site_kind(text: &str) -> Option<&'static str> {
     let short = significant_domain(host);
     let is = |host: &str, name: &str| host == name || host.strip_prefix(name).is_some_and(|rest| rest.starts_with('.') && rest.len() <= 7);
     let find = |host: &str| SITES.iter().rev().find(|(_, names)| names.iter().any(|name| is(host, name))).map(|(kind, _)| *kind);
-    find(host).or_else(|| find(&short))
+    find(host).or_else(|| find(short))
 }
 
 /// A kind of site as the channel of an unpaid visit.

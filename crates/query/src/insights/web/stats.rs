@@ -293,7 +293,7 @@ impl Table {
     fn sort(&mut self, query: &WebQuery, by: BreakdownBy) -> Option<Column> {
         let asked = query.order_by.as_deref().unwrap_or_default();
         let field = asked.first().and_then(|name| Column::ordered(name)).filter(|column| self.columns.contains(column));
-        let descending = !asked.get(1).is_some_and(|direction| direction == "ASC");
+        let descending = asked.get(1).is_none_or(|direction| direction != "ASC");
         let rest: &[Column] = match by {
             BreakdownBy::FrustrationMetrics => &[C::Errors, C::RageClicks, C::DeadClicks],
             _ => &[C::UniqueConversions, C::TotalConversions, C::Visitors, C::Views],
