@@ -15,6 +15,7 @@ use super::types::Returns::{Count, Flag, Float, Int, Of, Same, Text, Texts};
 use super::types::{list_of, parse_name, tuple_of};
 use super::udf::Env;
 use super::{Argument, Built, FunctionContext, FunctionError};
+use crate::json::compact;
 use arrow::datatypes::DataType;
 
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
@@ -87,23 +88,6 @@ fn text_of(json: &str) -> String {
         Some(b'n') => String::new(),
         _ => json.to_owned(),
     }
-}
-
-/// JSON without the blanks between its tokens, as ClickHouse gives it.
-fn compact(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    let (mut quoted, mut escaped) = (false, false);
-    for c in json.chars() {
-        if quoted || !c.is_ascii_whitespace() {
-            out.push(c);
-        }
-        match c {
-            '"' if !escaped => quoted = !quoted,
-            _ => {}
-        }
-        escaped = quoted && c == '\\' && !escaped;
-    }
-    out
 }
 
 /// A number as a whole one: exact where it is one, else without its fraction.

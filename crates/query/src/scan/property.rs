@@ -1,6 +1,7 @@
 //! A property's typed columns as one array of the kind that its definition says.
 
 use super::PropertyKind;
+use crate::json::compact;
 use aqueduct_store::PropertyColumn;
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, AsArray, BooleanArray, BooleanBuilder, DictionaryArray, Float64Array, Float64Builder, Int32Array,
@@ -72,7 +73,7 @@ fn text(column: &PropertyColumn, rows: usize) -> ArrayRef {
         merged.add_filtered(
             json,
             |row| usize::try_from(json.keys().value(row)).ok().filter(|at| !is_null[*at]),
-            |at| values.value(at).to_owned(),
+            |at| compact(values.value(at)),
         );
     }
     merged.finish()
@@ -253,7 +254,7 @@ mod tests {
             int: Some(Arc::new(Int64Array::from(vec![None, None, Some(1), None, None, None, None]))),
             float: Some(Arc::new(Float64Array::from(vec![None, None, None, Some(1.5), None, None, None]))),
             bool: Some(Arc::new(BooleanArray::from(vec![None, None, None, None, Some(true), None, None]))),
-            json: Some(texts(&[None, None, None, None, None, Some("null"), Some("[1,2]")])),
+            json: Some(texts(&[None, None, None, None, None, Some("null"), Some("[1, 2]")])),
         };
         let got = show(&property_array(Some(&column), PropertyKind::Text, 7, &TimeZone::UTC));
         let want = [Some("1"), Some(""), Some("1"), Some("1.5"), Some("true"), None, Some("[1,2]")];
