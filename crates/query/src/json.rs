@@ -141,7 +141,7 @@ mod tests {
     fn blanks_go_where_they_mean_nothing() {
         for (json, want) in [
             (r#"{"a": [1, "x y"], "b" : null}"#, r#"{"a":[1,"x y"],"b":null}"#),
-            (r#"["a \" , "b\" c"]"#, r#"["a \","b\" c"]"#),
+            (r#"["a \\" , "b\" c"]"#, r#"["a \\","b\" c"]"#),
             ("[ ]", "[]"),
             ("1", "1"),
         ] {
