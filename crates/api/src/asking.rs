@@ -1,7 +1,7 @@
 //! Queries that handlers ask for themselves.
 
 use crate::error::ApiError;
-use crate::routes::query::facts;
+use crate::questions::facts;
 use crate::state::ApiState;
 use aqueduct_catalog::Project;
 use aqueduct_query::QueryRequest;

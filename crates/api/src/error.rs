@@ -146,6 +146,11 @@ impl IntoResponse for ApiError {
         }
         let body = ErrorBody { kind, code: code.to_owned(), detail: self.detail(status), attr };
         let mut response = (status, Json(body)).into_response();
+        if let Self::Query(error) = &self
+            && let Some(seconds) = error.retry_seconds()
+        {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"api\""));
         }

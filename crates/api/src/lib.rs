@@ -10,6 +10,7 @@
 //!
 //! Read next: `router.rs` (all paths), `auth.rs`, `error.rs`.
 
+mod answer;
 mod asking;
 mod auth;
 mod body;
@@ -18,7 +19,9 @@ mod changing;
 mod error;
 mod jobs;
 mod metrics;
+mod overrides;
 mod page;
+mod questions;
 mod router;
 mod routes;
 mod scope;

@@ -11,8 +11,8 @@ use crate::metrics;
 use crate::routes::persons::{changes, values};
 use crate::routes::works::{annotations, dashboards, insights, sharing};
 use crate::routes::{
-    bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects, query, session, trace,
-    users, warnings,
+    bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects, query, query_log, session,
+    trace, users, warnings,
 };
 use crate::state::ApiState;
 use crate::ui;
@@ -38,6 +38,8 @@ fn in_project() -> Table {
         ("/query/upgrade", post(query::upgrade)),
         ("/query/check_auth_for_async", post(query::check_auth)),
         ("/query/{id}", get(query::poll).delete(query::cancel).post(query::run_kind)),
+        ("/query/{id}/log", get(query::log)),
+        ("/query_log", get(query_log::list)),
         ("/event_definitions", get(definitions::events)),
         ("/event_definitions/{id}", get(definitions::event).patch(definitions::update_event)),
         ("/property_definitions", get(definitions::properties)),
@@ -111,6 +113,7 @@ fn of_installation() -> Table {
         ("/api/event/values", get(events::current_values)),
         ("/shared/{token}", get(sharing::show)),
         ("/shared_dashboard/{token}", get(sharing::show)),
+        ("/api/running_queries", get(query_log::running)),
         ("/api/schema", get(async || Json(Document::openapi()))),
     ]
 }
@@ -174,7 +177,8 @@ pub fn openapi() -> String {
     paths(
         organizations::list, organizations::get, organizations::update,
         projects::list, projects::create, projects::get, projects::update, projects::reset_token,
-        query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth,
+        query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth, query::log,
+        query_log::list, query_log::running,
         definitions::events, definitions::event, definitions::update_event, definitions::properties, definitions::property, definitions::update_property,
         persons::list, persons::get, values::list, changes::update, changes::update_property, changes::delete_property,
         changes::split, changes::delete, changes::delete_events, changes::bulk_delete,

@@ -13,6 +13,7 @@ pub(crate) mod organizations;
 pub(crate) mod persons;
 pub(crate) mod projects;
 pub(crate) mod query;
+pub(crate) mod query_log;
 pub(crate) mod session;
 pub(crate) mod trace;
 pub(crate) mod users;

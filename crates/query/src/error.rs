@@ -4,13 +4,14 @@ use crate::hogql::SyntaxError;
 use aqueduct_store::ReadError;
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Why a query has no answer.
 ///
 /// [`QueryError::status`], [`QueryError::kind`], [`QueryError::code`] and the text make the body
 /// `{type, code, detail, attr}` that PostHog's clients read.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum QueryError {
     /// The request is not one: a field is missing or has the wrong shape.
     #[error("{detail}")]
@@ -41,12 +42,24 @@ pub enum QueryError {
     /// It needed more memory than it may take.
     #[error("query needs more memory than it may use: {0}")]
     Memory(String),
+    /// It found no place to run in time.
+    #[error(
+        "too many queries of this project at the same time: {running} run and {waiting} wait; try again in {retry_seconds} seconds, or ask for less at once"
+    )]
+    Busy {
+        /// Queries of the project that run.
+        running: usize,
+        /// Queries of the project that wait.
+        waiting: usize,
+        /// When to try again.
+        retry_seconds: u64,
+    },
     /// Somebody cancelled it.
     #[error("query was cancelled")]
     Cancelled,
     /// The store could not be read. Not the user's fault.
     #[error("the store could not be read: {0}")]
-    Read(#[from] ReadError),
+    Read(#[source] Arc<ReadError>),
     /// A fault of ours.
     #[error("internal error: {0}")]
     Internal(String),
@@ -59,6 +72,7 @@ impl QueryError {
         match self {
             QueryError::Timeout { .. } => 504,
             QueryError::Memory(_) => 503,
+            QueryError::Busy { .. } => 429,
             QueryError::Cancelled => 499,
             QueryError::Read(_) | QueryError::Internal(_) => 500,
             _ => 400,
@@ -68,7 +82,11 @@ impl QueryError {
     /// PostHog's `type`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        if self.status() < 500 { "validation_error" } else { "server_error" }
+        match self.status() {
+            429 => "throttled_error",
+            status if status < 500 => "validation_error",
+            _ => "server_error",
+        }
     }
 
     /// PostHog's `code`.
@@ -80,6 +98,7 @@ impl QueryError {
             QueryError::Resolve(_) | QueryError::Unsupported(_) | QueryError::Evaluation(_) => "hogql_error",
             QueryError::Timeout { .. } => "query_timeout",
             QueryError::Memory(_) => "memory_limit_exceeded",
+            QueryError::Busy { .. } => "throttled",
             QueryError::Cancelled => "query_cancelled",
             QueryError::Read(_) | QueryError::Internal(_) => "error",
         }
@@ -103,6 +122,15 @@ impl QueryError {
         }
     }
 
+    /// After how many seconds the same query may succeed, where that is known.
+    #[must_use]
+    pub fn retry_seconds(&self) -> Option<u64> {
+        match self {
+            QueryError::Busy { retry_seconds, .. } => Some(*retry_seconds),
+            _ => None,
+        }
+    }
+
     /// Whether the user can mend it.
     #[must_use]
     pub fn is_user_error(&self) -> bool {
@@ -120,6 +148,12 @@ impl QueryError {
     /// Carries the error through DataFusion; [`From<DataFusionError>`] takes it out again.
     pub(crate) fn into_datafusion(self) -> DataFusionError {
         DataFusionError::External(Box::new(self))
+    }
+}
+
+impl From<ReadError> for QueryError {
+    fn from(error: ReadError) -> Self {
+        QueryError::Read(Arc::new(error))
     }
 }
 

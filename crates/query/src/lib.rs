@@ -17,6 +17,7 @@
 //! Read next: `scan/` (columns), `resolve/` (names), `plan/` (clauses), `engine/` (running), `insights/`.
 
 mod actors;
+mod cache;
 mod channel;
 mod dates;
 mod engine;
@@ -27,6 +28,7 @@ mod functions;
 pub mod hogql;
 mod insights;
 mod json;
+mod log;
 mod metrics;
 mod plan;
 mod resolve;
@@ -34,6 +36,10 @@ mod scan;
 mod sessions_timeline;
 mod time;
 
-pub use engine::{QueryConfig, QueryEngine, QueryRequest, QueryResponse, SnapshotSource};
+pub use engine::{
+    Answer, Ask, QueryConfig, QueryEngine, QueryRequest, QueryResponse, RunningQuery, SnapshotSource, Staleness, Tolerance,
+};
 pub use error::QueryError;
+pub use log::{Asker, LogEntry, Outcome};
 pub use resolve::{Definitions, ProjectFacts};
+pub use scan::Progress;

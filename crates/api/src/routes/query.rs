@@ -1,28 +1,29 @@
 //! The query endpoint: one query in, its answer out; or, in the background, an id to ask with.
 
 use crate::asking::ask;
+use crate::auth::Caller;
 use crate::body::{Body, Params};
 use crate::error::{ApiError, ErrorBody};
-use crate::jobs::{Failure, QueryStatus};
+use crate::overrides::{apply_filters, apply_variables};
+use crate::questions::{NoAnswerBody, Question, Refresh, facts};
 use crate::routes::exports::FileParams;
-use crate::routes::iso;
 use crate::scope::InProject;
 use crate::state::ApiState;
 use aqueduct_catalog::Project;
-use aqueduct_event::UnixMicros;
-use aqueduct_query::{ProjectFacts, QueryError, QueryRequest, QueryResponse};
+use aqueduct_query::QueryRequest;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// Characters of a query's id or name.
 const ID_CHARS_MAX: usize = 128;
+/// The path, as the query log shows it.
+const ENDPOINT: &str = "/api/projects/:id/query/";
 
 /// A query and how to answer it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -40,12 +41,12 @@ pub(crate) struct QueryBody {
     is_async: Option<bool>,
     /// For logs.
     name: Option<String>,
-}
-
-/// The answer to a query in the background.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct QueryStatusBody {
-    query_status: QueryStatus,
+    /// A dashboard's filters, put over those of the query: `{date_from, date_to, explicitDate, properties, breakdown_filter}`.
+    #[schema(value_type = Option<Object>)]
+    filters_override: Option<Value>,
+    /// Values of the query's variables by their ids: `{"<id>": {"value": …}}`.
+    #[schema(value_type = Option<Object>)]
+    variables_override: Option<Value>,
 }
 
 /// What became of a cancellation.
@@ -62,30 +63,15 @@ pub(crate) struct Upgrade {
 }
 
 impl QueryBody {
-    /// Whether the query runs in the background. Every answer is computed when it is asked for, so the modes that allow a kept answer mean the
-    /// same as those that do not.
-    fn in_background(&self) -> Result<bool, ApiError> {
-        let wanted = match &self.refresh {
-            None | Some(Value::Null) if self.is_async == Some(true) => "async",
-            None | Some(Value::Null | Value::Bool(_)) => "blocking",
-            Some(Value::String(text)) => text.as_str(),
-            Some(other) => return Err(ApiError::field("refresh", "invalid_choice", format!("{other} is not a valid choice."))),
-        };
-        match wanted {
-            "blocking" | "force_blocking" | "async_except_on_cache_miss" | "force_cache" => Ok(false),
-            "async" | "lazy_async" | "force_async" => Ok(true),
-            other => Err(ApiError::field("refresh", "invalid_choice", format!("\"{other}\" is not a valid choice."))),
-        }
-    }
-
-    fn id(&self) -> Result<String, ApiError> {
+    /// The client's id for the query, if it brings one.
+    fn id(&self) -> Result<Option<&str>, ApiError> {
         let short = |text: &str| text.chars().count() <= ID_CHARS_MAX;
         if self.name.as_deref().is_some_and(|name| !short(name)) {
             return Err(ApiError::field("name", "max_length", "Ensure this field has no more than 128 characters."));
         }
         match self.client_query_id.as_deref() {
-            None | Some("") => Ok(Uuid::new_v4().to_string()),
-            Some(id) if short(id) => Ok(id.to_owned()),
+            None | Some("") => Ok(None),
+            Some(id) if short(id) => Ok(Some(id)),
             Some(_) => Err(ApiError::field("client_query_id", "max_length", "Ensure this field has no more than 128 characters.")),
         }
     }
@@ -94,7 +80,8 @@ impl QueryBody {
 /// Answers a query.
 #[utoipa::path(post, path = "/api/projects/{project}/query/", tag = "query", params(("project" = String, Path), FileParams), request_body = QueryBody,
     responses((status = 200, description = "the answer; its shape depends on the kind", body = Object),
-        (status = 202, description = "it runs in the background", body = QueryStatusBody), (status = 400, body = ErrorBody)))]
+        (status = 202, description = "it runs in the background", body = NoAnswerBody), (status = 400, body = ErrorBody),
+        (status = 429, description = "too many queries of the project at the same time", body = ErrorBody)))]
 pub(crate) async fn run(
     State(state): State<ApiState>,
     scope: InProject,
@@ -106,7 +93,7 @@ pub(crate) async fn run(
         let answer = ask(&state, &scope.project, body.query).await?;
         return format.file("query", &answer);
     }
-    answer(state, scope.project, body).await
+    answer(&state, scope.project, &scope.caller, body).await
 }
 
 /// Answers a query whose kind is in the path.
@@ -132,83 +119,54 @@ pub(crate) async fn run_kind(
             query.insert("kind".to_owned(), Value::String(kind));
         }
     }
-    answer(state, scope.project, body).await
+    answer(&state, scope.project, &scope.caller, body).await
 }
 
-async fn answer(state: ApiState, project: Arc<Project>, body: QueryBody) -> Result<Response, ApiError> {
-    let in_background = body.in_background()?;
-    let query_id = body.id()?;
-    let id = project.id;
+async fn answer(state: &ApiState, project: Arc<Project>, caller: &Caller, mut body: QueryBody) -> Result<Response, ApiError> {
+    let refresh = match Refresh::of(body.refresh.as_ref(), body.is_async)? {
+        // Here a query is always computed where no exact answer is kept.
+        Refresh::ForceCache => Refresh::Blocking,
+        other => other,
+    };
+    let query_id = body.id()?.map(str::to_owned);
     if !body.query.is_object() {
         return Err(ApiError::field("query", "invalid_input", "Expected an object with \"kind\"."));
     }
-    let request = QueryRequest { project: facts(&project), query: body.query, query_id: Some(query_id.clone()) };
-    if !in_background {
-        let response = state.engine.run(request).await?;
-        return Ok(Json(complete(response, &project, state.clock.now())).into_response());
+    if let Some(filters) = &body.filters_override {
+        apply_filters(&mut body.query, filters);
     }
-    state.jobs.begin(id, &query_id, &*state.clock)?;
-    let background = state.clone();
-    let job_id = query_id.clone();
-    tokio::spawn(async move {
-        let outcome = background.engine.run(request).await;
-        let outcome = outcome.map(|response| Value::Object(complete(response, &project, background.clock.now())));
-        let failure = |error: QueryError| Failure { is_users: error.is_user_error(), message: error.detail() };
-        background.jobs.end(id, &job_id, outcome.map(Arc::new).map_err(failure), &*background.clock);
-    });
-    let status = state.jobs.status(id, &query_id).ok_or(NO_QUERY)?;
-    Ok((StatusCode::ACCEPTED, Json(QueryStatusBody { query_status: status })).into_response())
-}
-
-/// What the engine must know of a project.
-pub(crate) fn facts(project: &Project) -> ProjectFacts {
-    ProjectFacts {
-        id: project.id,
-        timezone: project.timezone.clone(),
-        week_start_day: project.week_start_day,
-        test_account_filters: project.test_account_filters.clone(),
-        path_cleaning_filters: project.path_cleaning_filters.clone(),
+    if let Some(variables) = &body.variables_override {
+        apply_variables(&mut body.query, variables);
     }
-}
-
-/// The fields that every answer has, added to those of its kind.
-fn complete(response: QueryResponse, project: &Project, now: UnixMicros) -> Map<String, Value> {
-    let mut body = response.body;
-    let common = [
-        ("is_cached", Value::Bool(false)),
-        ("last_refresh", Value::from(iso(now))),
-        ("next_allowed_client_refresh", Value::from(iso(now))),
-        ("cache_key", Value::Null),
-        ("timezone", Value::from(project.timezone.as_str())),
-        ("timings", Value::Null),
-        ("query_status", Value::Null),
-    ];
-    for (key, value) in common {
-        body.entry(key).or_insert(value);
-    }
-    body
+    let mut question = Question::new(project, body.query, refresh, caller, ENDPOINT);
+    question.query_id = query_id.unwrap_or(question.query_id);
+    question.asker.name = body.name.or(question.asker.name);
+    Ok(question.ask(state).await?.into_response())
 }
 
 const NO_QUERY: ApiError = ApiError::NotFound("Query not found.");
 
 /// How a query in the background stands; its answer when it is done.
 #[utoipa::path(get, path = "/api/projects/{project}/query/{id}/", tag = "query", params(("project" = String, Path), ("id" = String, Path)),
-    responses((status = 200, description = "done", body = QueryStatusBody), (status = 202, description = "running", body = QueryStatusBody),
-        (status = 400, description = "the query is at fault", body = QueryStatusBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, description = "done", body = NoAnswerBody), (status = 202, description = "running", body = NoAnswerBody),
+        (status = 400, description = "the query is at fault", body = NoAnswerBody),
+        (status = 404, body = ErrorBody)))]
 pub(crate) async fn poll(
     State(state): State<ApiState>,
     scope: InProject,
     Path((_, id)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<QueryStatusBody>), ApiError> {
+) -> Result<(StatusCode, Json<NoAnswerBody>), ApiError> {
     scope.caller.may_read("query")?;
-    let query_status = state.jobs.status(scope.project.id, &id).ok_or(NO_QUERY)?;
-    let code = match (query_status.complete, query_status.error) {
-        (false, _) => StatusCode::ACCEPTED,
-        (true, false) => StatusCode::OK,
-        (true, true) if query_status.is_users_error => StatusCode::BAD_REQUEST,
-        (true, true) => StatusCode::INTERNAL_SERVER_ERROR,
+    let project = scope.project.id;
+    let status = state.jobs.status(project, &id, state.engine.progress(project, &id)).ok_or(NO_QUERY)?;
+    let code = match &status.failure {
+        None if status.complete => StatusCode::OK,
+        None => StatusCode::ACCEPTED,
+        // Limits, too: the user can ask for less, or again.
+        Some(failure) if failure.status() != 500 => StatusCode::BAD_REQUEST,
+        Some(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    Ok((code, Json(QueryStatusBody { query_status })))
+    Ok((code, Json(NoAnswerBody { cache_key: None, query_status: Some(status) })))
 }
 
 /// Cancels a query, in the background or not.
@@ -220,7 +178,10 @@ pub(crate) async fn cancel(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<Cancelled>, ApiError> {
     scope.caller.may_read("query")?;
-    let message = if state.engine.cancel(scope.project.id, &id) { "Query cancelled." } else { "No such query is running." };
+    let project = scope.project.id;
+    // One that was asked for in the background may not have reached the engine yet.
+    let stopped = state.jobs.cancel(project, &id, &*state.clock) | state.engine.cancel(project, &id);
+    let message = if stopped { "Query cancelled." } else { "No such query is running." };
     Ok(Json(Cancelled { message }))
 }
 
@@ -238,4 +199,19 @@ pub(crate) async fn upgrade(scope: InProject, Body(body): Body<Upgrade>) -> Resu
 pub(crate) async fn check_auth(scope: InProject) -> Result<Json<Value>, ApiError> {
     scope.caller.may_read("query")?;
     Ok(Json(serde_json::json!({ "user": "ok" })))
+}
+
+/// What the query log knows of a query of today or yesterday, as the answer to a HogQLQuery.
+#[utoipa::path(get, path = "/api/projects/{project}/query/{id}/log/", tag = "query", params(("project" = String, Path), ("id" = String, Path)),
+    responses((status = 200, description = "rows of `query_log`", body = Object)))]
+pub(crate) async fn log(
+    State(state): State<ApiState>,
+    scope: InProject,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Json<Map<String, Value>>, ApiError> {
+    scope.caller.may_read("query")?;
+    let text = "select * from query_log where query_id = {query_id} and event_date >= yesterday()";
+    let query = json!({"kind": "HogQLQuery", "query": text, "values": {"query_id": id}});
+    let request = QueryRequest { project: facts(&scope.project), query, query_id: None };
+    Ok(Json(state.engine.run(request).await?.body))
 }

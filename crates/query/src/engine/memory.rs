@@ -1,5 +1,6 @@
 //! Memory of one query, taken out of what all queries share.
 
+use crate::scan::Usage;
 use datafusion::common::Result as DfResult;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool, MemoryReservation};
@@ -12,11 +13,12 @@ pub(super) struct QueryPool {
     shared: Arc<dyn MemoryPool>,
     bytes_max: usize,
     used: AtomicUsize,
+    usage: Arc<Usage>,
 }
 
 impl QueryPool {
-    pub(super) fn new(shared: Arc<dyn MemoryPool>, bytes_max: usize) -> Self {
-        Self { shared, bytes_max, used: AtomicUsize::new(0) }
+    pub(super) fn new(shared: Arc<dyn MemoryPool>, bytes_max: usize, usage: Arc<Usage>) -> Self {
+        Self { shared, bytes_max, used: AtomicUsize::new(0), usage }
     }
 }
 
@@ -40,7 +42,8 @@ impl MemoryPool for QueryPool {
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.used.fetch_add(additional, Ordering::Relaxed);
+        let used = self.used.fetch_add(additional, Ordering::Relaxed) + additional;
+        self.usage.holds(used);
         self.shared.grow(reservation, additional);
     }
 
@@ -55,6 +58,7 @@ impl MemoryPool for QueryPool {
             self.used.fetch_sub(additional, Ordering::Relaxed);
             return Err(DataFusionError::ResourcesExhausted(format!("{used} bytes asked for, {} allowed", self.bytes_max)));
         }
+        self.usage.holds(used);
         self.shared.try_grow(reservation, additional).inspect_err(|_| {
             self.used.fetch_sub(additional, Ordering::Relaxed);
         })

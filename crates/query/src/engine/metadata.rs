@@ -8,7 +8,7 @@ use crate::resolve::{CteEnv, KnownTable, Values, compile_rows, known_table, repl
 use serde_json::{Map, Value as Json, json};
 
 /// Tables in the order in which they are shown.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "events",
     "persons",
     "person_distinct_ids",
@@ -19,6 +19,7 @@ const TABLES: [&str; 10] = [
     "static_cohort_people",
     "log_entries",
     "app_metrics",
+    "query_log",
 ];
 
 /// Checks a query without running it.
@@ -69,6 +70,16 @@ pub(super) fn schema() -> QueryResponse {
     QueryResponse { body }
 }
 
+fn log_kind(name: &str) -> &'static str {
+    match name {
+        "event_date" => "date",
+        "event_time" | "query_start_time" => "datetime",
+        "is_personal_api_key_request" => "boolean",
+        "query_id" | "endpoint" | "query" | "hogql_name" | "status" => "string",
+        _ => "integer",
+    }
+}
+
 fn field_entry(table: KnownTable, name: &str) -> Json {
     let kind = match name {
         "properties" => "json",
@@ -78,6 +89,7 @@ fn field_entry(table: KnownTable, name: &str) -> Json {
         "is_identified" | "$is_bounce" => "boolean",
         name if name.ends_with("_count") || name.ends_with("duration") || name == "team_id" => "integer",
         "index" if table == KnownTable::Groups => "integer",
+        _ if table == KnownTable::QueryLog => log_kind(name),
         _ => "string",
     };
     json!({"name": name, "hogql_value": name, "type": kind, "schema_valid": true})

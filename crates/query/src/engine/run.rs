@@ -1,134 +1,107 @@
 //! One query from request to response.
 
-use super::session::{Sessions, execute};
-use super::{QueryConfig, QueryRequest, QueryResponse, SnapshotSource, hogql, insight, metadata};
+use super::admission::Permit;
+use super::service::Shared;
+use super::session::execute;
+use super::{QueryRequest, QueryResponse, hogql, insight, metadata};
+use crate::cache::{Computed, Moment, Recorded};
 use crate::error::QueryError;
 use crate::insights;
 use crate::metrics;
 use crate::resolve::{Definitions, PersonMode, ProjectFacts, QueryContext};
-use crate::scan::ScanContext;
-use aqueduct_event::{Clock, ProjectId};
+use crate::scan::{ScanContext, Usage, Watch};
+use aqueduct_event::UnixMicros;
+use aqueduct_store::ProjectView;
 use arrow::array::RecordBatch;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use jiff::tz::TimeZone;
-use parking_lot::Mutex;
 use serde_json::Value as Json;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
-/// Trees of expressions are walked by recursion; the parser bounds their depth, this bounds what a level may cost.
-const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
-
-/// Answers queries. Cheap to share: clone the `Arc` around it.
+/// What a query sees: its project's rows and the clock, taken when it is asked. What it waits for afterwards does not change its answer.
 #[derive(Debug)]
-pub struct QueryEngine {
-    config: QueryConfig,
-    source: Arc<dyn SnapshotSource>,
-    definitions: Arc<dyn Definitions>,
-    clock: Arc<dyn Clock>,
-    sessions: Arc<Sessions>,
-    /// `None` only while it is dropped.
-    runtime: Option<Runtime>,
-    running: Arc<Mutex<HashMap<(ProjectId, String), Stopper>>>,
+pub(super) struct Look {
+    pub(super) view: Arc<dyn ProjectView>,
+    pub(super) now: UnixMicros,
+    pub(super) zone: TimeZone,
+    pub(super) moment: Moment,
 }
 
-/// Stops a query: its task where it waits, its loops where they look at the flag.
-#[derive(Clone, Debug)]
+impl Look {
+    /// # Errors
+    /// [`QueryError::Read`] when the store's state cannot be read.
+    pub(super) fn take(shared: &Shared, request: &QueryRequest) -> Result<Self, QueryError> {
+        let view = shared.source.snapshot().project(request.project.id)?;
+        let (now, zone) = (shared.clock.now(), zone(&request.project)?);
+        let moment = Moment::of(&request.query, &request.project.test_account_filters, now, &zone);
+        Ok(Self { view, now, zone, moment })
+    }
+}
+
+/// Stops a query when it is dropped: its task where it waits, its loops where they look at the flag.
+#[derive(Debug)]
 struct Stopper {
     task: AbortHandle,
     flag: Arc<AtomicBool>,
 }
 
-impl Stopper {
-    fn stop(&self) {
+impl Drop for Stopper {
+    fn drop(&mut self) {
         self.flag.store(true, Ordering::Relaxed);
         self.task.abort();
     }
 }
 
-impl Drop for QueryEngine {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // dropping a runtime inside another one must not wait
-            runtime.shutdown_background();
+/// Computes an answer. Dropping the future stops the work.
+///
+/// # Errors
+/// [`QueryError`] of any kind.
+pub(super) async fn compute(shared: &Shared, request: QueryRequest, look: Look, usage: Arc<Usage>) -> Result<Computed, QueryError> {
+    let (began, kind) = (Instant::now(), known_kind(&request.query));
+    let computed = admitted(shared, request, look, &usage).await;
+    match &computed {
+        Ok(_) => metrics::answered(kind, began.elapsed().as_secs_f64()),
+        Err(error) => {
+            metrics::failed(kind, error.code());
+            log(error);
         }
     }
+    metrics::rows_read(usage.progress().rows_read);
+    computed
 }
 
-impl QueryEngine {
-    /// An engine with threads of its own.
-    ///
-    /// # Errors
-    /// [`QueryError::Internal`] when threads cannot be started or the folder for spilling cannot be used.
-    pub fn new(
-        config: QueryConfig,
-        source: Arc<dyn SnapshotSource>,
-        definitions: Arc<dyn Definitions>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, QueryError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(config.threads())
-            .thread_name("query")
-            .thread_stack_size(THREAD_STACK_BYTES)
-            .enable_time()
-            .build()
-            .map_err(|error| QueryError::Internal(format!("cannot start query threads: {error}")))?;
-        metrics::describe();
-        let sessions = Arc::new(Sessions::new(&config)?);
-        let running = Arc::new(Mutex::new(HashMap::new()));
-        Ok(Self { config, source, definitions, clock, sessions, runtime: Some(runtime), running })
-    }
+async fn admitted(shared: &Shared, request: QueryRequest, look: Look, usage: &Arc<Usage>) -> Result<Computed, QueryError> {
+    let permit = shared.admission.enter(request.project.id).await?;
+    let timezone = request.project.timezone.clone();
+    let (at, moment, generation) = (look.now, look.moment, look.view.generation());
+    let definitions = Arc::new(Recorded::new(Arc::clone(&shared.definitions), request.project.id));
+    let run = Run::start(shared, &request, look, Arc::clone(&definitions) as Arc<dyn Definitions>, usage)?;
+    let flag = Arc::clone(&run.stop);
+    let task = shared.threads.spawn(async move { at_work(run, request.query, permit).await });
+    let _stopper = Stopper { task: task.abort_handle(), flag };
+    let deadline = Duration::from_secs(shared.config.seconds_max);
+    let answer = match tokio::time::timeout(deadline, task).await {
+        Err(_) => Err(QueryError::Timeout { seconds: shared.config.seconds_max }),
+        Ok(Ok(answer)) => answer,
+        Ok(Err(stopped)) if stopped.is_cancelled() => Err(QueryError::Cancelled),
+        Ok(Err(panicked)) => Err(QueryError::Internal(panicked.to_string())),
+    };
+    let response = with_common_fields(answer?, &timezone);
+    Ok(Computed { body: Arc::new(response.body), at, generation, moment, asked: Arc::new(definitions.take()) })
+}
 
-    /// Answers a query. Dropping the future stops the work.
-    ///
-    /// # Errors
-    /// [`QueryError`]; its parts make PostHog's error body.
-    pub async fn run(&self, request: QueryRequest) -> Result<QueryResponse, QueryError> {
-        let Some(runtime) = &self.runtime else { return Err(QueryError::Cancelled) };
-        let (began, _running) = (Instant::now(), metrics::Running::start());
-        let (kind, timezone) = (known_kind(&request.query), request.project.timezone.clone());
-        let key = request.query_id.clone().map(|id| (request.project.id, id));
-        let run = Run::start(self, &request)?;
-        let flag = Arc::clone(&run.stop);
-        let task = runtime.spawn(async move { answer(&run, &request.query).await });
-        let _entry = Entry::register(&self.running, key, Stopper { task: task.abort_handle(), flag });
-        let deadline = Duration::from_secs(self.config.seconds_max);
-        let answer = match tokio::time::timeout(deadline, task).await {
-            Err(_) => Err(QueryError::Timeout { seconds: self.config.seconds_max }),
-            Ok(Ok(answer)) => answer,
-            Ok(Err(stopped)) if stopped.is_cancelled() => Err(QueryError::Cancelled),
-            Ok(Err(panicked)) => Err(QueryError::Internal(panicked.to_string())),
-        };
-        match answer {
-            Ok(response) => {
-                metrics::answered(kind, began.elapsed().as_secs_f64());
-                Ok(with_common_fields(response, &timezone))
-            }
-            Err(error) => {
-                metrics::failed(kind, error.code());
-                log(&error);
-                Err(error)
-            }
-        }
-    }
-
-    /// Stops a running query; `false` when there is none of that id.
-    pub fn cancel(&self, project: ProjectId, query_id: &str) -> bool {
-        let stopper = self.running.lock().remove(&(project, query_id.to_owned()));
-        stopper.is_some_and(|stopper| {
-            stopper.stop();
-            true
-        })
-    }
+/// The work itself. The permit goes with it: its place is free when the work has really stopped.
+async fn at_work(run: Run, query: Json, _permit: Permit) -> Result<QueryResponse, QueryError> {
+    let _running = metrics::Running::start();
+    answer(&run, &query).await
 }
 
 /// Kinds that metrics tell apart; the rest share one name, so that a stranger cannot invent labels.
-fn known_kind(query: &Json) -> &'static str {
+pub(super) fn known_kind(query: &Json) -> &'static str {
     const KINDS: [&str; 15] = [
         "HogQLQuery",
         "EventsQuery",
@@ -170,31 +143,6 @@ fn log(error: &QueryError) {
     }
 }
 
-/// A running query's place in the list; it leaves the list and stops when this is dropped.
-struct Entry<'e> {
-    running: &'e Mutex<HashMap<(ProjectId, String), Stopper>>,
-    key: Option<(ProjectId, String)>,
-    stopper: Stopper,
-}
-
-impl<'e> Entry<'e> {
-    fn register(running: &'e Mutex<HashMap<(ProjectId, String), Stopper>>, key: Option<(ProjectId, String)>, stopper: Stopper) -> Self {
-        if let Some(key) = &key {
-            running.lock().insert(key.clone(), stopper.clone());
-        }
-        Self { running, key, stopper }
-    }
-}
-
-impl Drop for Entry<'_> {
-    fn drop(&mut self) {
-        self.stopper.stop();
-        if let Some(key) = &self.key {
-            self.running.lock().remove(key);
-        }
-    }
-}
-
 /// What one query works with.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -205,19 +153,19 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn start(engine: &QueryEngine, request: &QueryRequest) -> Result<Self, QueryError> {
+    fn start(
+        shared: &Shared,
+        request: &QueryRequest,
+        look: Look,
+        definitions: Arc<dyn Definitions>,
+        usage: &Arc<Usage>,
+    ) -> Result<Self, QueryError> {
         let modifiers = request.query.get("modifiers");
         let mode = modifiers.and_then(|modifiers| modifiers.get("personsOnEventsMode")).and_then(Json::as_str);
-        let view = engine.source.snapshot().project(request.project.id)?;
-        let zone = zone(&request.project)?;
-        let context = QueryContext::new(
-            ScanContext::new(view, zone),
-            request.project.clone(),
-            Arc::clone(&engine.definitions),
-            engine.clock.now(),
-            PersonMode::from_modifier(mode)?,
-        );
-        Ok(Self { context, stop: Arc::default(), session: engine.sessions.session()? })
+        let stop = Arc::default();
+        let scan = ScanContext::new(look.view, look.zone, Watch { usage: Arc::clone(usage), stop: Arc::clone(&stop), log: Arc::clone(&shared.log) });
+        let context = QueryContext::new(scan, request.project.clone(), definitions, look.now, PersonMode::from_modifier(mode)?);
+        Ok(Self { context, stop, session: shared.sessions.session(usage)? })
     }
 
     /// Runs a plan to its end.

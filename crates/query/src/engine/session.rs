@@ -3,6 +3,7 @@
 use super::QueryConfig;
 use super::memory::QueryPool;
 use crate::error::QueryError;
+use crate::scan::Usage;
 use arrow::array::RecordBatch;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
@@ -45,8 +46,8 @@ impl Sessions {
     ///
     /// # Errors
     /// [`QueryError::Internal`] when the environment cannot be made.
-    pub(super) fn session(&self) -> Result<SessionState, QueryError> {
-        let pool = Arc::new(QueryPool::new(Arc::clone(&self.shared), self.query_memory_bytes_max));
+    pub(super) fn session(&self, usage: &Arc<Usage>) -> Result<SessionState, QueryError> {
+        let pool = Arc::new(QueryPool::new(Arc::clone(&self.shared), self.query_memory_bytes_max, Arc::clone(usage)));
         let environment = RuntimeEnvBuilder::from_runtime_env(&self.environment).with_memory_pool(pool).build_arc()?;
         Ok(SessionStateBuilder::new_from_existing(self.template.clone()).with_runtime_env(environment).build())
     }

@@ -172,7 +172,15 @@ impl<'a> InsightContext<'a> {
 
     /// Runs `work` on the parts of each shard, shards side by side, until somebody stops the query.
     fn over_shards<T: Send>(&self, work: impl Fn(&[Arc<dyn Part>]) -> Result<T, QueryError> + Sync) -> Result<Vec<T>, QueryError> {
-        parallel::over(self.view().shards(), |parts| self.check().and_then(|()| work(parts)))
+        let usage = self.query.scan.usage();
+        let rows = |parts: &[Arc<dyn Part>]| parts.iter().map(|part| part.rows()).sum();
+        self.view().shards().iter().for_each(|parts| usage.will_read(rows(parts)));
+        parallel::over(self.view().shards(), |parts| {
+            self.check()?;
+            let done = usage.at_work(|| work(parts));
+            usage.read(rows(parts));
+            done
+        })
     }
 
     /// Whether to go on.

@@ -5,6 +5,7 @@ use crate::functions::{FunctionContext, WeekStart};
 use crate::scan::{PropertyKind, ScanContext};
 use aqueduct_catalog::{PropertyParent, PropertyType};
 use aqueduct_event::{ProjectId, UnixMicros};
+use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +14,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub trait Definitions: Send + Sync + fmt::Debug {
     /// The type of a property; `None` when it is not known (it is read as text then). `group` is the type index of a group property.
     fn property_type(&self, project: ProjectId, parent: PropertyParent, group: Option<u8>, name: &str) -> Option<PropertyType>;
+
+    /// A number that changes whenever anything but a property's type changes that an answer of the project may depend on and that is not in its
+    /// rows. Answers that were kept under another number are not given again.
+    fn revision(&self, _project: ProjectId) -> u64 {
+        0
+    }
 }
 
 impl Definitions for aqueduct_catalog::Catalog {
@@ -21,8 +28,8 @@ impl Definitions for aqueduct_catalog::Catalog {
     }
 }
 
-/// What a query needs to know of its project.
-#[derive(Clone, Debug)]
+/// What a query needs to know of its project. All of it is part of what makes two queries the same.
+#[derive(Clone, Debug, Serialize)]
 pub struct ProjectFacts {
     /// The project.
     pub id: ProjectId,

@@ -1,6 +1,8 @@
 //! The tables that HogQL knows beside `events`, and their fields.
 
-use crate::scan::{DerivedKind, EmptyType, GroupField, PersonField, SESSION_FIELDS, SessionField, TableColumn};
+use crate::scan::{
+    DerivedKind, EmptyType, GroupField, LOG_FIELDS, PersonField, SESSION_FIELDS, SessionField, TableColumn, log_field,
+};
 use aqueduct_catalog::PropertyParent;
 
 /// A table by the name that a query uses.
@@ -11,6 +13,7 @@ pub(crate) enum KnownTable {
     DistinctIds,
     Groups,
     Sessions,
+    QueryLog,
     /// Known, but nothing is kept in it yet.
     Empty(&'static [(&'static str, EmptyType)]),
 }
@@ -59,8 +62,6 @@ const HEATMAPS: &[(&str, EmptyType)] = &[
     ("timestamp", Time),
     ("type", Text),
 ];
-const QUERY_LOG: &[(&str, EmptyType)] =
-    &[("query_id", Text), ("query", Text), ("query_start_time", Time), ("query_duration_ms", Int), ("status", Text)];
 
 /// The table of a name; `None` when there is none.
 pub(crate) fn known_table(name: &str) -> Option<KnownTable> {
@@ -76,7 +77,7 @@ pub(crate) fn known_table(name: &str) -> Option<KnownTable> {
         "log_entries" | "console_logs_log_entries" | "batch_export_log_entries" => KnownTable::Empty(LOG_ENTRIES),
         "app_metrics" => KnownTable::Empty(APP_METRICS),
         "heatmaps" => KnownTable::Empty(HEATMAPS),
-        "query_log" | "raw_query_log" => KnownTable::Empty(QUERY_LOG),
+        "query_log" | "raw_query_log" => KnownTable::QueryLog,
         _ => return None,
     })
 }
@@ -100,6 +101,7 @@ impl KnownTable {
             KnownTable::DistinctIds => DerivedKind::DistinctIds,
             KnownTable::Groups => DerivedKind::Groups,
             KnownTable::Sessions => DerivedKind::Sessions,
+            KnownTable::QueryLog => DerivedKind::Queries,
             KnownTable::Events | KnownTable::Empty(_) => DerivedKind::Empty,
         }
     }
@@ -122,6 +124,7 @@ impl KnownTable {
             (KnownTable::Groups, "properties") => Properties(PropertyParent::Group),
             (KnownTable::Groups, name) => Column(TableColumn::Group(group_field(name)?)),
             (KnownTable::Sessions, name) => Column(TableColumn::Session(session_field(name)?)),
+            (KnownTable::QueryLog, name) => Column(TableColumn::Query(log_field(name)?)),
             (KnownTable::Empty(fields), name) => {
                 let (name, kind) = fields.iter().find(|(known, _)| *known == name)?;
                 Column(TableColumn::Empty(name, *kind))
@@ -159,6 +162,7 @@ impl KnownTable {
             KnownTable::DistinctIds => vec!["distinct_id", "person_id"],
             KnownTable::Groups => vec!["index", "key", "created_at", "updated_at", "properties"],
             KnownTable::Sessions => SESSION_FIELDS.iter().map(|(name, _)| *name).collect(),
+            KnownTable::QueryLog => LOG_FIELDS.iter().map(|(name, _)| *name).collect(),
             KnownTable::Empty(fields) => fields.iter().map(|(name, _)| *name).collect(),
         }
     }

@@ -1,26 +1,69 @@
 //! What a scan needs beside the parts: persons, groups, sessions, each taken from the view when first asked for.
 
+use super::Usage;
 use super::sessions::SessionsTable;
+use crate::error::QueryError;
+use crate::log::{LogEntry, QueryLog};
 use aqueduct_event::PersonId;
 use aqueduct_store::{GroupsTable, PersonsTable, ProjectView, ReadError};
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What goes with a query beside its rows.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// What it has used so far.
+    pub(crate) usage: Arc<Usage>,
+    /// Set when nobody waits for the answer any more.
+    pub(crate) stop: Arc<AtomicBool>,
+    /// The queries before it.
+    pub(crate) log: Arc<QueryLog>,
+}
 
 /// One project at one moment, as one query sees it.
 #[derive(Debug)]
 pub(crate) struct ScanContext {
     view: Arc<dyn ProjectView>,
     zone: TimeZone,
+    watch: Watch,
     persons: Mutex<Option<Arc<PersonsTable>>>,
     groups: Mutex<Option<Arc<GroupsTable>>>,
     sessions: Mutex<Option<Arc<SessionsTable>>>,
+    queries: OnceLock<Vec<Arc<LogEntry>>>,
 }
 
 impl ScanContext {
-    pub(crate) fn new(view: Arc<dyn ProjectView>, zone: TimeZone) -> Arc<Self> {
-        Arc::new(Self { view, zone, persons: Mutex::default(), groups: Mutex::default(), sessions: Mutex::default() })
+    pub(crate) fn new(view: Arc<dyn ProjectView>, zone: TimeZone, watch: Watch) -> Arc<Self> {
+        Arc::new(Self {
+            view,
+            zone,
+            watch,
+            persons: Mutex::default(),
+            groups: Mutex::default(),
+            sessions: Mutex::default(),
+            queries: OnceLock::new(),
+        })
+    }
+
+    /// What the query has used so far.
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.watch.usage
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// [`QueryError::Cancelled`] when nobody waits for the answer any more.
+    pub(crate) fn check(&self) -> Result<(), QueryError> {
+        if self.watch.stop.load(Ordering::Relaxed) { Err(QueryError::Cancelled) } else { Ok(()) }
+    }
+
+    /// The project's queries that ended, the newest first, as they were when this was asked first.
+    pub(crate) fn queries(&self) -> &[Arc<LogEntry>] {
+        self.queries.get_or_init(|| self.watch.log.of(self.view.project()))
     }
 
     pub(crate) fn view(&self) -> &Arc<dyn ProjectView> {

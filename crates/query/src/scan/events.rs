@@ -84,7 +84,9 @@ impl TableProvider for EventsTable {
         let schema = schema_of(&columns);
         let range = time_range(filters);
         let parts = self.context.view().shards().iter().flatten().filter(|part| overlaps(part.time_range(), range)).cloned();
-        let shares = share(parts.collect(), state.config().target_partitions());
+        let parts: Vec<_> = parts.collect();
+        self.context.usage().will_read(parts.iter().map(|part| part.rows()).sum());
+        let shares = share(parts, state.config().target_partitions());
         let partitions = shares.into_iter().map(|parts| {
             Arc::new(Share {
                 context: Arc::clone(&self.context),
@@ -219,14 +221,20 @@ impl Iterator for Batches {
                 let total = current.rows.as_ref().map_or(current.part.rows(), Array::len);
                 let length = (total - current.given).min(BATCH_ROWS).min(self.left);
                 if length > 0 {
-                    let batch = current.batch(length, &self.columns, &self.schema);
+                    if let Err(stopped) = self.context.check() {
+                        return Some(Err(stopped));
+                    }
+                    let batch = self.context.usage().at_work(|| current.batch(length, &self.columns, &self.schema));
                     self.left -= length;
                     return Some(batch);
                 }
                 self.current = None;
             }
             let part = self.parts.next()?;
-            match self.open(&part) {
+            let context = Arc::clone(&self.context);
+            let opened = context.check().and_then(|()| context.usage().at_work(|| self.open(&part)));
+            context.usage().read(part.rows());
+            match opened {
                 Ok(current) => self.current = current,
                 Err(error) => return Some(Err(error)),
             }

@@ -41,6 +41,7 @@ impl PartColumns {
             return Ok(Arc::clone(array));
         }
         let array = self.make(column)?;
+        self.context.usage().decoded(array.get_array_memory_size());
         self.made.insert(column.clone(), Arc::clone(&array));
         Ok(array)
     }

@@ -3,7 +3,7 @@
 use super::column::{text_type, time_type, uuid_type};
 use super::compact::compact;
 use super::persons::{as_dictionary, group_column, person_column, uuids};
-use super::{GroupField, PersonField, ScanContext, SessionField};
+use super::{GroupField, LogField, PersonField, ScanContext, SessionField};
 use crate::error::QueryError;
 use arrow::array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow::compute::{cast, take};
@@ -45,6 +45,8 @@ pub(crate) enum TableColumn {
     Group(GroupField),
     /// Of `sessions`.
     Session(SessionField),
+    /// Of `query_log`.
+    Query(LogField),
     /// Of a table that has no rows yet.
     Empty(&'static str, EmptyType),
 }
@@ -58,6 +60,17 @@ pub(crate) enum EmptyType {
     Uuid,
 }
 
+impl EmptyType {
+    pub(super) fn data_type(self) -> DataType {
+        match self {
+            EmptyType::Text => text_type(),
+            EmptyType::Int => DataType::Int64,
+            EmptyType::Time => time_type(),
+            EmptyType::Uuid => uuid_type(),
+        }
+    }
+}
+
 impl TableColumn {
     pub(crate) fn data_type(&self) -> DataType {
         match self {
@@ -68,10 +81,8 @@ impl TableColumn {
             TableColumn::IsDeleted => DataType::Int64,
             TableColumn::Group(field) => field.data_type(),
             TableColumn::Session(field) => field.data_type(),
-            TableColumn::Empty(_, EmptyType::Text) => text_type(),
-            TableColumn::Empty(_, EmptyType::Int) => DataType::Int64,
-            TableColumn::Empty(_, EmptyType::Time) => time_type(),
-            TableColumn::Empty(_, EmptyType::Uuid) => uuid_type(),
+            TableColumn::Query(field) => field.data_type(),
+            TableColumn::Empty(_, kind) => kind.data_type(),
         }
     }
 
@@ -121,6 +132,7 @@ impl TableColumn {
             TableColumn::GroupIndex => cast(&context.groups()?.type_index, &DataType::Int64)?,
             TableColumn::Group(field) => group_column(context.groups()?.as_ref(), field, context),
             TableColumn::Session(field) => context.sessions()?.column(field, context)?,
+            TableColumn::Query(field) => field.build(context),
             TableColumn::Empty(..) => new_empty_array(&self.data_type()),
         })
     }
@@ -139,6 +151,8 @@ pub(crate) enum DerivedKind {
     DistinctIds,
     Groups,
     Sessions,
+    /// Queries that ended.
+    Queries,
     /// It has no rows yet.
     Empty,
 }
@@ -200,14 +214,21 @@ struct Whole {
 
 impl Whole {
     fn batch(&self) -> Result<RecordBatch, QueryError> {
+        self.context.check()?;
         let rows = match self.kind {
             DerivedKind::Persons => self.context.persons()?.ids.len(),
             DerivedKind::DistinctIds => self.context.view().distinct_ids()?.person.len(),
             DerivedKind::Groups => self.context.groups()?.key.len(),
             DerivedKind::Sessions => self.context.sessions()?.len(),
+            DerivedKind::Queries => self.context.queries().len(),
             DerivedKind::Empty => 0,
         };
-        let arrays = self.columns.iter().map(|column| column.build(rows, &self.context)).collect::<Result<Vec<_>, _>>()?;
+        let usage = self.context.usage();
+        usage.will_read(rows);
+        let build = |column: &TableColumn| self.context.check().and_then(|()| column.build(rows, &self.context));
+        let arrays = usage.at_work(|| self.columns.iter().map(build).collect::<Result<Vec<_>, _>>())?;
+        arrays.iter().for_each(|array| usage.decoded(array.get_array_memory_size()));
+        usage.read(rows);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
     }

@@ -3,9 +3,13 @@
 mod answers_cases;
 mod answers_have_posthogs_shape;
 mod by_definition;
+mod computes_equal_queries_once;
 mod funnel_oracle;
 mod funnels_agree_with_the_slow_way;
 mod isolates_projects;
+mod keeps_answers;
+mod logs_queries;
 mod reads_many_batches;
 mod stops_what_takes_too_long;
+mod takes_turns;
 mod world;

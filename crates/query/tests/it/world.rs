@@ -8,7 +8,7 @@ use aqueduct_store::{
 };
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 /// 2020-01-20 12:00 UTC.
@@ -36,11 +36,11 @@ const FANOUT: usize = 2;
 
 /// Types of properties by key.
 #[derive(Debug, Default)]
-pub(crate) struct Types(pub(crate) HashMap<String, PropertyType>);
+pub(crate) struct Types(pub(crate) Mutex<HashMap<String, PropertyType>>);
 
 impl Definitions for Types {
     fn property_type(&self, _: ProjectId, _: PropertyParent, _: Option<u8>, name: &str) -> Option<PropertyType> {
-        self.0.get(name).copied()
+        self.0.lock().expect("not poisoned").get(name).copied()
     }
 }
 
@@ -75,38 +75,59 @@ pub(crate) struct World {
 
 /// An engine over a store, alive as long as the store's folder is.
 pub(crate) struct Running {
-    pub(crate) engine: QueryEngine,
+    pub(crate) engine: Arc<QueryEngine>,
     pub(crate) facts: ProjectFacts,
-    _dir: tempfile::TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) types: Arc<Types>,
+    feed: Arc<Feed>,
+    _dir: Arc<tempfile::TempDir>,
 }
 
 impl World {
     /// Puts everything into a store laid out as asked.
     pub(crate) fn start(&self, project: ProjectId, layout: Layout, config: QueryConfig) -> Running {
-        let dir = tempfile::tempdir().expect("a folder");
+        Self::start_all(&[(project, self)], layout, config).swap_remove(0)
+    }
+
+    /// Puts several projects into one store, under one engine.
+    pub(crate) fn start_all(worlds: &[(ProjectId, &World)], layout: Layout, config: QueryConfig) -> Vec<Running> {
+        let dir = Arc::new(tempfile::tempdir().expect("a folder"));
         let clock = Arc::new(ManualClock::new(NOW));
         let settings =
             StoreConfig { dir: dir.path().join("store"), background: false, compaction_fanout: FANOUT, ..StoreConfig::default() };
         let store = Arc::new(EmbeddedStore::open(settings, Arc::clone(&clock) as _).expect("a store"));
-        self.fill(&store, project, layout);
-        let definitions = Arc::new(Types(self.types.clone()));
-        let engine = QueryEngine::new(config, store, definitions, clock).expect("an engine");
-        let facts = ProjectFacts {
+        let mut types = HashMap::new();
+        let feed = Arc::new(Feed { store: Arc::clone(&store), position: Mutex::default() });
+        for (project, world) in worlds {
+            world.fill(&feed, *project, layout);
+            types.extend(world.types.clone());
+        }
+        let types = Arc::new(Types(Mutex::new(types)));
+        let engine = QueryEngine::new(config, store, Arc::clone(&types) as _, Arc::clone(&clock) as _).expect("an engine");
+        let engine = Arc::new(engine);
+        let running = |(project, world): &(ProjectId, &World)| Running {
+            engine: Arc::clone(&engine),
+            facts: world.facts(*project),
+            clock: Arc::clone(&clock),
+            types: Arc::clone(&types),
+            feed: Arc::clone(&feed),
+            _dir: Arc::clone(&dir),
+        };
+        worlds.iter().map(running).collect()
+    }
+
+    fn facts(&self, project: ProjectId) -> ProjectFacts {
+        ProjectFacts {
             id: project,
             timezone: self.timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
             week_start_day: u8::from(self.weeks_start_on_monday),
             test_account_filters: self.test_account_filters.clone().unwrap_or_else(|| json!([])),
             path_cleaning_filters: self.path_cleaning_filters.clone().unwrap_or_else(|| json!([])),
-        };
-        Running { engine, facts, _dir: dir }
+        }
     }
 
-    fn fill(&self, store: &EmbeddedStore, project: ProjectId, layout: Layout) {
-        let mut position = JournalPosition::default();
-        let mut send = |commit: Commit| {
-            position = position.next();
-            store.commit(Commit { upto: position, ..commit }).expect("a commit");
-        };
+    fn fill(&self, feed: &Feed, project: ProjectId, layout: Layout) {
+        let (store, send) = (&feed.store, |commit: Commit| feed.send(commit));
         send(self.state(project));
         let chunks: Vec<&[Event]> = match layout {
             Layout::Scattered => self.events.chunks(1).collect(),
@@ -222,11 +243,35 @@ fn property<'p>(value: &'p Json, text: &'p str) -> PropertyValue<'p> {
     }
 }
 
+/// Puts commits behind each other.
+struct Feed {
+    store: Arc<EmbeddedStore>,
+    position: Mutex<JournalPosition>,
+}
+
+impl Feed {
+    fn send(&self, commit: Commit) {
+        let mut position = self.position.lock().expect("not poisoned");
+        *position = position.next();
+        self.store.commit(Commit { upto: *position, ..commit }).expect("a commit");
+    }
+}
+
 fn empty() -> Commit {
     Commit::new(PartitionId(0), JournalPosition::default())
 }
 
 impl Running {
+    /// Stores further events.
+    pub(crate) fn add(&self, world: &World, events: &[Event]) {
+        self.feed.send(Commit { events: world.rows(self.facts.id, events), ..empty() });
+    }
+
+    /// A query of this project.
+    pub(crate) fn request(&self, query: Json) -> QueryRequest {
+        QueryRequest { project: self.facts.clone(), query, query_id: None }
+    }
+
     /// Asks one query.
     pub(crate) async fn ask(&self, query: Json) -> Result<serde_json::Map<String, Json>, QueryError> {
         let request = QueryRequest { project: self.facts.clone(), query, query_id: None };

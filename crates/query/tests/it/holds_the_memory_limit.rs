@@ -1,0 +1,57 @@
+//! A query that would need more memory than it may take is refused, while others go on.
+
+use crate::world::{Event, Layout, NOW, Running, World};
+use aqueduct_event::{ProjectId, UnixMicros};
+use aqueduct_query::{QueryConfig, QueryError};
+use serde_json::{Value as Json, json};
+
+const MIB: usize = 1024 * 1024;
+
+fn config() -> QueryConfig {
+    QueryConfig { query_memory_bytes_max: 24 * MIB, memory_bytes_max: 512 * MIB, spill_bytes_max: 0, seconds_max: 50, ..QueryConfig::default() }
+}
+
+async fn refused(running: &Running, query: Json) {
+    let others = running.hogql("select sum(number) from numbers(1000)");
+    let (heavy, light) = tokio::join!(running.ask(query.clone()), others);
+    assert_eq!(light.expect("rows"), [json!([499_500])]);
+    let error = heavy.map(|body| body["results"].to_string().len()).expect_err(&format!("too much memory: {query}"));
+    assert!(matches!(error, QueryError::Memory(_)), "{query}: {error:?}");
+    assert_eq!((error.status(), error.kind(), error.code()), (503, "server_error", "memory_limit_exceeded"));
+}
+
+#[tokio::test]
+async fn of_hogql() {
+    let running = World::default().start(ProjectId(1), Layout::Memory, config());
+    for text in [
+        "select count() from (select number, count() from numbers(20000000) group by number)",
+        "select length(groupArray(number)) from numbers(20000000)",
+        "select uniqExact(number) from numbers(20000000)",
+        "select length(groupUniqArray(toString(number))) from numbers(5000000)",
+        "select count() from numbers(5000000) a join (select number from numbers(5000000)) b on a.number = b.number",
+        "select count() from (select number, row_number() over (order by number desc) from numbers(20000000))",
+    ] {
+        refused(&running, json!({"kind": "HogQLQuery", "query": text})).await;
+    }
+    assert_eq!(running.hogql("select 1").await.expect("rows"), [json!([1])]);
+}
+
+#[tokio::test]
+async fn of_insights() {
+    let event = |number: i64| Event {
+        distinct_id: format!("person {}", number % 100),
+        at: UnixMicros(NOW.0 - number * 60_000_000),
+        name: format!("event {number}"),
+        properties: json!({"many": format!("a value of some length {number}"), "$current_url": format!("https://a.example/{number}/{}", "x".repeat(100))}),
+        elements_chain: String::new(),
+    };
+    let world = World { events: (0..20_000).map(event).collect(), ..World::default() };
+    let running = world.start(ProjectId(1), Layout::Memory, QueryConfig { query_memory_bytes_max: 2 * MIB, ..config() });
+    let trend = json!({"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": null}], "interval": "hour",
+        "dateRange": {"date_from": "-30d"}, "breakdownFilter": {"breakdown": "many", "breakdown_limit": 100_000}});
+    refused(&running, trend).await;
+    let paths = json!({"kind": "PathsQuery", "pathsFilter": {"includeEventTypes": ["custom_event"], "stepLimit": 20, "edgeLimit": 100_000},
+        "dateRange": {"date_from": "-30d"}});
+    refused(&running, paths).await;
+    assert_eq!(running.hogql("select count() from events").await.expect("rows"), [json!([20_000])]);
+}
