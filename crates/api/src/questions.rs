@@ -44,7 +44,8 @@ impl Refresh {
     /// # Errors
     /// `refresh` is none of the words.
     pub(crate) fn of(refresh: Option<&Value>, is_async: Option<bool>) -> Result<Self, ApiError> {
-        let not_a_choice = |found: &dyn std::fmt::Display| ApiError::field("refresh", "invalid_choice", format!("{found} is not a valid choice."));
+        let not_a_choice =
+            |found: &dyn std::fmt::Display| ApiError::field("refresh", "invalid_choice", format!("{found} is not a valid choice."));
         if is_async == Some(true) && refresh.is_none_or(Value::is_null) {
             return Ok(Self::Async);
         }
@@ -87,9 +88,15 @@ pub(crate) struct Question {
 pub(crate) enum Reply {
     Answered(AnswerBody),
     /// Computed in the background; the last answer meanwhile, if one is kept.
-    Started { last: Option<AnswerBody>, status: Box<QueryStatus>, cache_key: String },
+    Started {
+        last: Option<AnswerBody>,
+        status: Box<QueryStatus>,
+        cache_key: String,
+    },
     /// Nothing is kept, and nothing was to be computed.
-    Missing { cache_key: String },
+    Missing {
+        cache_key: String,
+    },
 }
 
 /// The body of a reply without an answer.

@@ -36,9 +36,7 @@ mod scan;
 mod sessions_timeline;
 mod time;
 
-pub use engine::{
-    Answer, Ask, QueryConfig, QueryEngine, QueryRequest, QueryResponse, RunningQuery, SnapshotSource, Staleness, Tolerance,
-};
+pub use engine::{Answer, Ask, QueryConfig, QueryEngine, QueryRequest, QueryResponse, RunningQuery, SnapshotSource, Staleness, Tolerance};
 pub use error::QueryError;
 pub use log::{Asker, LogEntry, Outcome};
 pub use resolve::{Definitions, ProjectFacts};

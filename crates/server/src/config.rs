@@ -25,11 +25,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Where the query log lies in the data directory unless it is set.
+const QUERY_LOG: &str = "queries";
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
-    /// Directory of all data. Directories of the journal, the store and the traces that are relative lie in it. Default: `aqueduct-data`.
+    /// Directory of all data. Directories of the journal, the store, the traces and the query log that are relative lie in it. Default: `aqueduct-data`.
     pub(crate) data_dir: PathBuf,
     /// Address for events, API and web app; port 0 takes a free one. Default: `127.0.0.1:8000`.
     #[serde(deserialize_with = "address")]
@@ -171,6 +174,8 @@ impl Config {
         config.journal.dir = config.data_dir.join(&config.journal.dir);
         config.store.dir = config.data_dir.join(&config.store.dir);
         config.trace.dir = config.data_dir.join(&config.trace.dir);
+        let log_dir = config.query.log_dir.take().unwrap_or_else(|| QUERY_LOG.into());
+        config.query.log_dir = Some(config.data_dir.join(log_dir));
         Ok(config)
     }
 

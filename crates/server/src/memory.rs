@@ -46,7 +46,7 @@ pub(crate) fn fit(config: &mut Config) -> Result<u64, Fatal> {
     Ok(ceiling)
 }
 
-fn budgets(config: &mut Config) -> [(&mut dyn Bytes, u64); 8] {
+fn budgets(config: &mut Config) -> [(&mut dyn Bytes, u64); 9] {
     [
         (&mut config.capture.memory_bytes_max, REQUESTS_BYTES_MIN),
         (&mut config.journal.queue_bytes_max, REQUESTS_BYTES_MIN),
@@ -56,6 +56,7 @@ fn budgets(config: &mut Config) -> [(&mut dyn Bytes, u64); 8] {
         (&mut config.store.cache_bytes, OTHER_BYTES_MIN),
         (&mut config.store.manifest_cache_bytes, OTHER_BYTES_MIN),
         (&mut config.query.memory_bytes_max, REQUESTS_BYTES_MIN),
+        (&mut config.query.cache_bytes_max, OTHER_BYTES_MIN),
     ]
 }
 

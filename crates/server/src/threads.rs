@@ -214,6 +214,20 @@ impl Recording {
     }
 }
 
+/// Starts something whose threads stand behind all others by `nice`: a thread has the priority of the one that starts it.
+pub(crate) fn behind<T: Send>(nice: u8, start: impl FnOnce() -> T + Send) -> Result<T, Fatal> {
+    let work = move || {
+        // Of this thread alone. A system that does not want it loses a preference.
+        let _ = rustix::process::nice(nice.into());
+        start()
+    };
+    let started = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("starter".to_owned()).spawn_scoped(scope, work);
+        thread.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    started.map_err(|source| Fatal::failure("cannot start a thread", source, THREADS_REMEDY))
+}
+
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fatal> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
     thread.map_err(|source| Fatal::failure("cannot start a thread", source, THREADS_REMEDY))

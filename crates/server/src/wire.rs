@@ -9,7 +9,7 @@ use crate::error::Fatal;
 use crate::ledger::{self, Keeping, Replaying};
 use crate::memory;
 use crate::ops::{self, Readiness};
-use crate::threads::{Processing, Recording, Relief, StoreWork};
+use crate::threads::{self, Processing, Recording, Relief, StoreWork};
 use aqueduct_api::{ApiState, Inspection, Jobs, Snapshots};
 use aqueduct_capture::{CaptureState, Gate};
 use aqueduct_catalog::{Bootstrap, Bootstrapped, Catalog};
@@ -213,8 +213,8 @@ fn api(
     let snapshots = Snapshots::new(move || newest.snapshot());
     let definitions = Arc::new(Bridge(Arc::clone(&catalog)));
     let source: Arc<EmbeddedStore> = Arc::clone(store);
-    let engine = QueryEngine::new(config.query.clone(), source, definitions, Arc::clone(&clock));
-    let engine = engine
+    let start = || QueryEngine::new(config.query.clone(), source, definitions, Arc::clone(&clock));
+    let engine = threads::behind(config.http.nice, start)?
         .map_err(|failure| Fatal::failure("cannot start the query engine", failure, "check query.spill_dir and the limit of threads"))?;
     let (store, accounts): (Arc<EmbeddedStore>, Arc<EmbeddedStore>) = (Arc::clone(store), Arc::clone(store));
     let (engine, jobs) = (Arc::new(engine), Jobs::default());

@@ -82,17 +82,20 @@ impl Answer {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_queries(QueryConfig { threads: 1, ..QueryConfig::default() }).await
+    }
+
+    pub(crate) async fn with_queries(config: QueryConfig) -> Self {
         let directory = tempfile::tempdir().expect("directory");
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOON));
         let catalog = Catalog::open(&directory.path().join("catalog.sqlite"), Arc::clone(&clock)).await.expect("opens");
         let wanted = Bootstrap { project_token: Some("phc_first".to_owned()), personal_api_key: Some(KEY.to_owned()), user: None };
         catalog.bootstrap(&wanted).await.expect("bootstraps");
-        let config = StoreConfig { dir: directory.path().join("store"), background: false, ..StoreConfig::default() };
-        let store = Arc::new(EmbeddedStore::open(config, Arc::clone(&clock)).expect("opens"));
+        let store_config = StoreConfig { dir: directory.path().join("store"), background: false, ..StoreConfig::default() };
+        let store = Arc::new(EmbeddedStore::open(store_config, Arc::clone(&clock)).expect("opens"));
         let newest = Arc::clone(&store);
         let definitions = Arc::new(Definitions(Arc::clone(&catalog)));
         let source: Arc<EmbeddedStore> = Arc::clone(&store);
-        let config = QueryConfig { threads: 1, ..QueryConfig::default() };
         let engine = QueryEngine::new(config, source, definitions, Arc::clone(&clock)).expect("starts");
         let replays = Arc::new(Replayed(std::sync::Mutex::default(), Arc::clone(&store)));
         let (stop, stopping) = tokio::sync::watch::channel(false);

@@ -259,10 +259,8 @@ mod tests {
         assert!(!same(&TimeZone::UTC), "midnight lies between");
         assert!(same(&berlin), "there it is past midnight already");
         let clock = json!({"kind": "HogQLQuery", "query": "select now()"});
-        let (first, second) = (
-            Moment::of(&clock, &json!([]), LATE, &berlin),
-            Moment::of(&clock, &json!([]), UnixMicros(LATE.0 + 1), &berlin),
-        );
+        let (first, second) =
+            (Moment::of(&clock, &json!([]), LATE, &berlin), Moment::of(&clock, &json!([]), UnixMicros(LATE.0 + 1), &berlin));
         assert!(!first.is_same(first) && first.number() == second.number(), "never kept, but shared by those who ask together");
     }
 

@@ -162,10 +162,12 @@ impl Run {
     ) -> Result<Self, QueryError> {
         let modifiers = request.query.get("modifiers");
         let mode = modifiers.and_then(|modifiers| modifiers.get("personsOnEventsMode")).and_then(Json::as_str);
-        let stop = Arc::default();
-        let scan = ScanContext::new(look.view, look.zone, Watch { usage: Arc::clone(usage), stop: Arc::clone(&stop), log: Arc::clone(&shared.log) });
+        let (stop, session) = (Arc::default(), shared.sessions.session(usage)?);
+        let memory = Arc::clone(&session.runtime_env().memory_pool);
+        let watch = Watch { usage: Arc::clone(usage), stop: Arc::clone(&stop), memory, log: Arc::clone(&shared.log) };
+        let scan = ScanContext::new(look.view, look.zone, watch);
         let context = QueryContext::new(scan, request.project.clone(), definitions, look.now, PersonMode::from_modifier(mode)?);
-        Ok(Self { context, stop, session: shared.sessions.session(usage)? })
+        Ok(Self { context, stop, session })
     }
 
     /// Runs a plan to its end.

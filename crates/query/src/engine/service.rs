@@ -79,9 +79,10 @@ impl QueryEngine {
             .map_err(|error| QueryError::Internal(format!("cannot start query threads: {error}")))?;
         metrics::describe();
         let log = Arc::new(match &config.log_dir {
-            Some(dir) => QueryLog::open(LogFiles::open(dir, LOG_BYTES_MAX).map_err(|error| {
-                QueryError::Internal(format!("cannot open the query log in {}: {error}", dir.display()))
-            })?),
+            Some(dir) => QueryLog::open(
+                LogFiles::open(dir, LOG_BYTES_MAX)
+                    .map_err(|error| QueryError::Internal(format!("cannot open the query log in {}: {error}", dir.display())))?,
+            ),
             None => QueryLog::default(),
         });
         runtime.spawn(write_log(Arc::downgrade(&log)));

@@ -98,6 +98,13 @@ impl Absorb for FoundActors {
             (Self::Persons(_), Self::Groups { .. }) | (Self::Groups { .. }, Self::Persons(_)) => {}
         }
     }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Persons(rows) => rows.capacity() * size_of::<(PersonId, i64)>(),
+            Self::Groups { rows, .. } => rows.iter().map(|(key, _)| size_of::<(String, i64)>() + key.len()).sum(),
+        }
+    }
 }
 
 /// `InsightActorsQuery` and `StickinessActorsQuery`: which number of the insight in `source`.

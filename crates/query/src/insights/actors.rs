@@ -12,6 +12,7 @@ use super::{InsightContext, times_of};
 use crate::error::QueryError;
 use crate::hogql::ast::Expr;
 use crate::hogql::build::call;
+use crate::scan::Held;
 use aqueduct_event::PersonId;
 use aqueduct_store::{Part, PersonRuns};
 use arrow::array::{Array, AsArray};
@@ -55,6 +56,11 @@ pub(crate) trait PartRows: Send + Sync + Sized {
 /// Results of some actors, to which those of others can be added.
 pub(crate) trait Absorb: Send {
     fn absorb(&mut self, other: Self);
+
+    /// Memory that it holds beyond what the number of actors bounds, about.
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 /// All rows of one actor.
@@ -138,17 +144,20 @@ impl InsightContext<'_> {
             let borrowed: Vec<&R> = rows.iter().collect();
             let mut pace = Pace::new(self);
             walk_shard(&runs, &merged, |person, pieces| {
-                pace.step()?;
+                pace.step(&result)?;
                 visit(&mut result, ActorId::Person(person), ActorRows { parts: &borrowed, pieces })
             })?;
+            pace.held.is(result.bytes())?;
             // Persons that merges involve may have rows in several shards.
             let kept: Vec<_> = rows.into_iter().zip(runs).filter(|(_, runs)| merged.touches(runs)).collect();
-            Ok((result, kept))
+            // What it holds counts until it is part of the whole.
+            Ok((result, kept, pace.held))
         })?;
-        let mut total = make();
+        let (mut total, mut held) = (make(), self.held());
         let (mut rows, mut runs) = (Vec::new(), Vec::new());
-        for (result, kept) in halves {
+        for (result, kept, _of_shard) in halves {
             total.absorb(result);
+            held.is(total.bytes())?;
             for (part_rows, part_runs) in kept {
                 rows.push(part_rows);
                 runs.push(part_runs);
@@ -228,20 +237,25 @@ impl InsightContext<'_> {
     }
 }
 
-/// Looks now and then whether anybody still waits for the answer.
+/// Looks now and then whether anybody still waits for the answer, and what it holds.
 struct Pace<'c> {
     context: &'c InsightContext<'c>,
+    held: Held,
     steps: u32,
 }
 
 impl<'c> Pace<'c> {
     fn new(context: &'c InsightContext<'c>) -> Self {
-        Self { context, steps: 0 }
+        Self { context, held: context.held(), steps: 0 }
     }
 
     #[inline]
-    fn step(&mut self) -> Result<(), QueryError> {
+    fn step(&mut self, result: &impl Absorb) -> Result<(), QueryError> {
         self.steps += 1;
-        if self.steps.is_multiple_of(CHECK_EVERY) { self.context.check() } else { Ok(()) }
+        if !self.steps.is_multiple_of(CHECK_EVERY) {
+            return Ok(());
+        }
+        self.context.check()?;
+        self.held.is(result.bytes())
     }
 }

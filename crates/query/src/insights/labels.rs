@@ -72,6 +72,12 @@ impl Labels {
         self.list.len()
     }
 
+    /// Memory of them, about. Texts are in the map and in the list.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts: usize = self.names.iter().map(|name| 2 * (name.len() + size_of::<String>())).sum();
+        texts + self.list.len() * 3 * size_of::<Label>()
+    }
+
     /// The texts of a combination.
     pub(crate) fn texts(&self, code: u32) -> Vec<String> {
         self.list[code as usize].iter().map(|text| self.names[*text as usize].clone()).collect()

@@ -34,7 +34,7 @@ use crate::error::QueryError;
 use crate::hogql::ast::{Expr, Query};
 use crate::hogql::build::or;
 use crate::resolve::{QueryContext, compile_rows};
-use crate::scan::RowProgram;
+use crate::scan::{Held, RowProgram};
 use aqueduct_catalog::{PropertyParent, PropertyType};
 use aqueduct_store::{EventColumn, Part, ProjectView};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -181,6 +181,11 @@ impl<'a> InsightContext<'a> {
             usage.read(rows(parts));
             done
         })
+    }
+
+    /// A share of the query's memory, empty yet.
+    fn held(&self) -> Held {
+        self.query.scan.held()
     }
 
     /// Whether to go on.

@@ -133,7 +133,11 @@ impl Begun {
         self.used(progress);
         let before = matches!(
             error,
-            QueryError::Busy { .. } | QueryError::Request { .. } | QueryError::Syntax(_) | QueryError::Resolve(_) | QueryError::Unsupported(_)
+            QueryError::Busy { .. }
+                | QueryError::Request { .. }
+                | QueryError::Syntax(_)
+                | QueryError::Resolve(_)
+                | QueryError::Unsupported(_)
         );
         self.entry.outcome = if before { Outcome::ExceptionBeforeStart } else { Outcome::ExceptionWhileProcessing };
         self.entry.error_status = error.status();

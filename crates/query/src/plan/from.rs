@@ -4,7 +4,7 @@ use super::values::plan_values;
 use super::{Nesting, plan_query};
 use crate::error::QueryError;
 use crate::hogql::ast::{self, CompareOp, ExprKind, FromExpr, JoinKind, JoinStrictness, TableRef, TableSource};
-use crate::resolve::{KnownTable, Output, Relation, Scope, Source, constant, known_table};
+use crate::resolve::{KnownTable, NUMBERS, Output, Relation, Scope, Source, TABLE_FUNCTIONS, constant, known_table};
 use crate::scan::Top;
 use datafusion::common::{Column, JoinType, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
@@ -204,8 +204,8 @@ fn named(scope: &Scope<'_>, parts: &[String], alias: Option<String>) -> Result<R
     if let Some((plan, outputs)) = scope.ctes.rows(&name) {
         return Ok(Relation::query(alias.or(Some(name)), plan.clone(), outputs.to_vec(), scope.context));
     }
-    if name == "numbers" {
-        return Err(QueryError::resolve("Table function 'numbers' requires arguments"));
+    if TABLE_FUNCTIONS.contains(&name.as_str()) {
+        return Err(QueryError::resolve(format!("Table function '{name}' requires arguments")));
     }
     let source = match known_table(&name) {
         Some(KnownTable::Events) => Source::Events(Vec::new()),
@@ -216,7 +216,7 @@ fn named(scope: &Scope<'_>, parts: &[String], alias: Option<String>) -> Result<R
 }
 
 fn table_function(scope: &mut Scope<'_>, name: &str, args: &[ast::Expr]) -> Result<Source, QueryError> {
-    if name != "numbers" {
+    if name != NUMBERS {
         return Err(QueryError::resolve(match known_table(name) {
             Some(_) => format!("Table '{name}' does not accept arguments"),
             None => format!("Unknown table `{name}`."),

@@ -34,5 +34,5 @@ pub(crate) use placeholders::{FilterPair, Values, children_mut, replace_in_expr,
 pub(crate) use relation::{Output, Relation, Source, column_name};
 pub(crate) use rows::{compile_rows, constant};
 pub(crate) use scope::{CteEnv, Scope};
-pub(crate) use tables::{KnownTable, known_table};
+pub(crate) use tables::{KnownTable, NUMBERS, TABLE_FUNCTIONS, known_table};
 pub(crate) use types::{Note, Type, Value};

@@ -1,8 +1,6 @@
 //! The tables that HogQL knows beside `events`, and their fields.
 
-use crate::scan::{
-    DerivedKind, EmptyType, GroupField, LOG_FIELDS, PersonField, SESSION_FIELDS, SessionField, TableColumn, log_field,
-};
+use crate::scan::{DerivedKind, EmptyType, GroupField, LOG_FIELDS, PersonField, SESSION_FIELDS, SessionField, TableColumn, log_field};
 use aqueduct_catalog::PropertyParent;
 
 /// A table by the name that a query uses.
@@ -63,23 +61,42 @@ const HEATMAPS: &[(&str, EmptyType)] = &[
     ("type", Text),
 ];
 
+/// Every name of a table. What is not here cannot be reached, and what is here reads the project's view alone.
+const TABLES: &[(&str, KnownTable)] = &[
+    ("events", KnownTable::Events),
+    ("persons", KnownTable::Persons),
+    ("raw_persons", KnownTable::Persons),
+    ("person_distinct_ids", KnownTable::DistinctIds),
+    ("raw_person_distinct_ids", KnownTable::DistinctIds),
+    ("groups", KnownTable::Groups),
+    ("raw_groups", KnownTable::Groups),
+    ("sessions", KnownTable::Sessions),
+    ("raw_sessions", KnownTable::Sessions),
+    ("query_log", KnownTable::QueryLog),
+    ("raw_query_log", KnownTable::QueryLog),
+    ("cohort_people", KnownTable::Empty(COHORT_PEOPLE)),
+    ("raw_cohort_people", KnownTable::Empty(COHORT_PEOPLE)),
+    ("static_cohort_people", KnownTable::Empty(COHORT_PEOPLE)),
+    ("person_distinct_id_overrides", KnownTable::Empty(OVERRIDES)),
+    ("raw_person_distinct_id_overrides", KnownTable::Empty(OVERRIDES)),
+    ("session_replay_events", KnownTable::Empty(REPLAY)),
+    ("raw_session_replay_events", KnownTable::Empty(REPLAY)),
+    ("log_entries", KnownTable::Empty(LOG_ENTRIES)),
+    ("console_logs_log_entries", KnownTable::Empty(LOG_ENTRIES)),
+    ("batch_export_log_entries", KnownTable::Empty(LOG_ENTRIES)),
+    ("app_metrics", KnownTable::Empty(APP_METRICS)),
+    ("heatmaps", KnownTable::Empty(HEATMAPS)),
+];
+
+/// Every name of a table function.
+pub(crate) const TABLE_FUNCTIONS: &[&str] = &[NUMBERS];
+
+/// Counts; it reads nothing.
+pub(crate) const NUMBERS: &str = "numbers";
+
 /// The table of a name; `None` when there is none.
 pub(crate) fn known_table(name: &str) -> Option<KnownTable> {
-    Some(match name {
-        "events" => KnownTable::Events,
-        "persons" | "raw_persons" => KnownTable::Persons,
-        "person_distinct_ids" | "raw_person_distinct_ids" => KnownTable::DistinctIds,
-        "groups" | "raw_groups" => KnownTable::Groups,
-        "sessions" | "raw_sessions" => KnownTable::Sessions,
-        "cohort_people" | "raw_cohort_people" | "static_cohort_people" => KnownTable::Empty(COHORT_PEOPLE),
-        "person_distinct_id_overrides" | "raw_person_distinct_id_overrides" => KnownTable::Empty(OVERRIDES),
-        "session_replay_events" | "raw_session_replay_events" => KnownTable::Empty(REPLAY),
-        "log_entries" | "console_logs_log_entries" | "batch_export_log_entries" => KnownTable::Empty(LOG_ENTRIES),
-        "app_metrics" => KnownTable::Empty(APP_METRICS),
-        "heatmaps" => KnownTable::Empty(HEATMAPS),
-        "query_log" | "raw_query_log" => KnownTable::QueryLog,
-        _ => return None,
-    })
+    TABLES.iter().find(|(known, _)| *known == name).map(|(_, table)| *table)
 }
 
 /// What the first name of a chain means in a table that is not `events`.
@@ -191,4 +208,44 @@ pub(crate) fn group_field(name: &str) -> Option<GroupField> {
 /// A field of a session.
 pub(crate) fn session_field(name: &str) -> Option<SessionField> {
     SESSION_FIELDS.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    /// All that HogQL can reach. A new line here is a new way to data: it must read the project's view alone.
+    #[test]
+    fn everything_that_can_be_reached() {
+        let tables = TABLES.iter().map(|(name, table)| format!("{name}: {:?}", table.derived_kind()));
+        let functions = TABLE_FUNCTIONS.iter().map(|name| format!("{name}(…)"));
+        let list: Vec<String> = tables.chain(functions).collect();
+        expect![[r#"
+            events: Empty
+            persons: Persons
+            raw_persons: Persons
+            person_distinct_ids: DistinctIds
+            raw_person_distinct_ids: DistinctIds
+            groups: Groups
+            raw_groups: Groups
+            sessions: Sessions
+            raw_sessions: Sessions
+            query_log: Queries
+            raw_query_log: Queries
+            cohort_people: Empty
+            raw_cohort_people: Empty
+            static_cohort_people: Empty
+            person_distinct_id_overrides: Empty
+            raw_person_distinct_id_overrides: Empty
+            session_replay_events: Empty
+            raw_session_replay_events: Empty
+            log_entries: Empty
+            console_logs_log_entries: Empty
+            batch_export_log_entries: Empty
+            app_metrics: Empty
+            heatmaps: Empty
+            numbers(…)"#]]
+        .assert_eq(&list.join("\n"));
+    }
 }

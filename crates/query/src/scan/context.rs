@@ -1,24 +1,27 @@
 //! What a scan needs beside the parts: persons, groups, sessions, each taken from the view when first asked for.
 
-use super::Usage;
 use super::sessions::SessionsTable;
+use super::{Held, Usage};
 use crate::error::QueryError;
 use crate::log::{LogEntry, QueryLog};
 use aqueduct_event::PersonId;
 use aqueduct_store::{GroupsTable, PersonsTable, ProjectView, ReadError};
+use datafusion::execution::memory_pool::MemoryPool;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// What goes with a query beside its rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watch {
     /// What it has used so far.
     pub(crate) usage: Arc<Usage>,
     /// Set when nobody waits for the answer any more.
     pub(crate) stop: Arc<AtomicBool>,
+    /// What its memory is taken from.
+    pub(crate) memory: Arc<dyn MemoryPool>,
     /// The queries before it.
     pub(crate) log: Arc<QueryLog>,
 }
@@ -51,6 +54,11 @@ impl ScanContext {
     /// What the query has used so far.
     pub(crate) fn usage(&self) -> &Usage {
         &self.watch.usage
+    }
+
+    /// A share of the query's memory, empty yet.
+    pub(crate) fn held(&self) -> Held {
+        Held::new(&self.watch.memory)
     }
 
     /// Whether to go on.

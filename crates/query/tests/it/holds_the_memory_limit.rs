@@ -8,7 +8,13 @@ use serde_json::{Value as Json, json};
 const MIB: usize = 1024 * 1024;
 
 fn config() -> QueryConfig {
-    QueryConfig { query_memory_bytes_max: 24 * MIB, memory_bytes_max: 512 * MIB, spill_bytes_max: 0, seconds_max: 50, ..QueryConfig::default() }
+    QueryConfig {
+        query_memory_bytes_max: 24 * MIB,
+        memory_bytes_max: 512 * MIB,
+        spill_bytes_max: 0,
+        seconds_max: 50,
+        ..QueryConfig::default()
+    }
 }
 
 async fn refused(running: &Running, query: Json) {

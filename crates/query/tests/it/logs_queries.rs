@@ -30,7 +30,8 @@ async fn what_a_query_took_and_how_it_ended() {
     let trend = json!({"kind": "TrendsQuery", "series": [{"kind": "EventsNode", "event": "paid"}]});
     running[0].ask(json!({"kind": "InsightVizNode", "source": trend})).await.expect("an answer");
     let log = running[0].engine.log(ProjectId(1));
-    let shown: Vec<_> = log.iter().map(|entry| (entry.kind.as_str(), entry.is_cached, entry.outcome, entry.read_rows, entry.result_rows)).collect();
+    let shown: Vec<_> =
+        log.iter().map(|entry| (entry.kind.as_str(), entry.is_cached, entry.outcome, entry.read_rows, entry.result_rows)).collect();
     assert_eq!(
         shown,
         [

@@ -18,7 +18,14 @@ fn endless(running: &Running, id: usize) -> tokio::task::JoinHandle<Option<Query
 
 #[tokio::test]
 async fn a_flood_of_one_project_leaves_room_for_another() {
-    let config = QueryConfig { running_max: 4, project_running_max: 2, queued_max: 5, queued_seconds_max: 2, seconds_max: 60, ..QueryConfig::default() };
+    let config = QueryConfig {
+        running_max: 4,
+        project_running_max: 2,
+        queued_max: 5,
+        queued_seconds_max: 2,
+        seconds_max: 60,
+        ..QueryConfig::default()
+    };
     let nothing = World::default();
     let running = World::start_all(&[(ProjectId(1), &nothing), (ProjectId(2), &nothing)], Layout::Memory, config);
     let flood: Vec<_> = (0..10).map(|id| endless(&running[0], id)).collect();

@@ -98,6 +98,10 @@ impl Absorb for Edges {
             own.micros += traffic.micros;
         }
     }
+
+    fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<(Edge, Traffic)>()
+    }
 }
 
 /// A result, and room for the steps of the person at hand.
@@ -110,6 +114,10 @@ struct Walk<T> {
 impl<T: Absorb> Absorb for Walk<T> {
     fn absorb(&mut self, other: Self) {
         self.result.absorb(other.result);
+    }
+
+    fn bytes(&self) -> usize {
+        self.result.bytes()
     }
 }
 

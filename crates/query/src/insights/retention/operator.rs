@@ -115,6 +115,11 @@ impl Absorb for Grids {
             own.values.iter_mut().zip(grid.values).for_each(|(sum, value)| *sum += value);
         }
     }
+
+    fn bytes(&self) -> usize {
+        let of_cell = size_of::<u64>() + if self.has_values { size_of::<f64>() } else { 0 };
+        self.by_label.len() * self.cells * of_cell
+    }
 }
 
 /// A result, and room for the marks of the actor at hand.
@@ -126,6 +131,10 @@ struct Walk<T> {
 impl<T: Absorb> Absorb for Walk<T> {
     fn absorb(&mut self, other: Self) {
         self.result.absorb(other.result);
+    }
+
+    fn bytes(&self) -> usize {
+        self.result.bytes()
     }
 }
 

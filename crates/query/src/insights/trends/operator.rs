@@ -12,7 +12,7 @@ use crate::insights::buckets::Buckets;
 use crate::insights::labels::Bins;
 use crate::insights::people::{Merged, Piece, walk_merged, walk_shard};
 use crate::insights::statistic::Statistic;
-use crate::scan::RowProgram;
+use crate::scan::{Held, RowProgram};
 use aqueduct_event::PersonId;
 use aqueduct_store::{Part, PersonRuns};
 use arrow::array::{Array, AsArray};
@@ -48,11 +48,12 @@ impl Operator {
         let merged = Merged::of(context.view().as_ref());
         let width = self.buckets.len();
         let halves = context.over_shards(|parts| self.shard(parts, &merged, context))?;
-        let mut total = Tally::default();
+        let (mut total, mut held) = (Tally::default(), context.held());
         total.grow(width, self.math);
         let mut kept = Vec::new();
-        for (tally, rows) in halves {
+        for (tally, rows, _of_shard) in halves {
             let to = total.absorb(tally, width, self.math);
+            held.is(total.bytes(width, self.math))?;
             kept.extend(rows.into_iter().map(|mut kept| {
                 kept.rows.relabel(&to, u32::try_from(width).unwrap_or(u32::MAX));
                 kept
@@ -87,13 +88,19 @@ impl Operator {
         })
     }
 
-    fn shard(&self, parts: &[Arc<dyn Part>], merged: &Merged, context: &InsightContext<'_>) -> Result<(Tally, Vec<Kept>), QueryError> {
-        let mut tally = Tally::default();
+    fn shard(
+        &self,
+        parts: &[Arc<dyn Part>],
+        merged: &Merged,
+        context: &InsightContext<'_>,
+    ) -> Result<(Tally, Vec<Kept>, Held), QueryError> {
+        let (mut tally, mut held) = (Tally::default(), context.held());
         let mut rows = Vec::new();
         let mut runs = Vec::new();
         for part in self.parts(parts) {
             context.check()?;
             let of_part = Rows::of(part, &self.program, self.layout, &self.buckets, &self.bins, &mut tally.labels)?;
+            held.is(tally.bytes(self.buckets.len(), self.math))?;
             tally.grow(self.buckets.len(), self.math);
             tally.see(&of_part, self.buckets.len());
             if self.is_per_person() {
@@ -104,14 +111,17 @@ impl Operator {
             }
         }
         tally.grow(self.buckets.len(), self.math);
+        held.is(tally.bytes(self.buckets.len(), self.math))?;
         if rows.is_empty() {
-            return Ok((tally, Vec::new()));
+            return Ok((tally, Vec::new(), held));
         }
         let mut walk = Walk::new(self, &mut tally);
         let borrowed: Vec<_> = rows.iter().collect();
         walk_shard(&runs, merged, |_: PersonId, pieces| walk.person(&borrowed, pieces))?;
         let kept = rows.into_iter().zip(runs).filter(|(_, runs)| merged.touches(runs)).map(|(rows, runs)| Kept { rows, runs });
-        Ok((tally, kept.collect()))
+        let kept = kept.collect();
+        held.is(tally.bytes(self.buckets.len(), self.math))?;
+        Ok((tally, kept, held))
     }
 
     fn count_rows(&self, rows: &Rows, tally: &mut Tally) -> Result<(), QueryError> {

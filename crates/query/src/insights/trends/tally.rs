@@ -86,6 +86,20 @@ impl Tally {
         self.stamps.resize(cells.max(self.stamps.len()), u32::MAX);
     }
 
+    /// Memory that it holds, or will hold when it has grown to its labels, about.
+    pub(super) fn bytes(&self, width: usize, math: Math) -> usize {
+        let of_numbers =
+            if matches!(math, Math::Values(_) | Math::PerPerson(_) | Math::SessionDuration(_)) { size_of::<Numbers>() } else { 0 };
+        let cells = (self.labels.len().max(1) * width).max(self.counts.len());
+        let kept: usize = self.numbers.iter().map(|numbers| numbers.all.capacity() * size_of::<f64>()).sum();
+        let keys: usize = self.key_names.iter().map(|name| 2 * (name.len() + size_of::<String>())).sum();
+        cells * (size_of::<f64>() + size_of::<u32>() + of_numbers)
+            + kept
+            + keys
+            + self.keyed.capacity() * size_of::<(u32, u32)>()
+            + self.labels.bytes()
+    }
+
     /// Notes which labels have rows that count.
     pub(super) fn see(&mut self, rows: &Rows, width: usize) {
         self.seen.resize(self.labels.len(), false);
