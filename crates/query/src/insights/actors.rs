@@ -206,23 +206,24 @@ impl InsightContext<'_> {
             wanted(parts).iter().map(by_key).collect::<Result<Vec<_>, QueryError>>()
         })?;
         let parts: Vec<Keyed<R>> = keyed.into_iter().flatten().collect();
-        let mut total = make();
-        self.walk_keys(&parts, |key, rows| visit(&mut total, ActorId::Key(key), rows))?;
+        let (mut total, mut pace) = (make(), Pace::new(self));
+        Self::walk_keys(&parts, |key, rows| {
+            pace.step(&total)?;
+            visit(&mut total, ActorId::Key(key), rows)
+        })?;
+        pace.held.is(total.bytes())?;
         Ok(total)
     }
 
     /// Walks keys in order, all pieces of a key at once.
     fn walk_keys<R>(
-        &self,
         parts: &[Keyed<R>],
         mut each: impl FnMut(&str, ActorRows<'_, R>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let borrowed: Vec<&R> = parts.iter().map(|part| &part.rows).collect();
         let mut at = vec![0_usize; parts.len()];
         let mut pieces = Vec::with_capacity(parts.len());
-        let mut pace = Pace::new(self);
         while let Some(key) = parts.iter().zip(&at).filter_map(|(part, at)| part.keys.get(*at)).min() {
-            pace.step()?;
             pieces.clear();
             for (part, keyed) in parts.iter().enumerate() {
                 let here = at[part];
