@@ -163,17 +163,37 @@ impl From<SyntaxError> for QueryError {
     }
 }
 
+/// How the engine below says that the disk space for spilling is used up; it has no kind of its own for it.
+const SPILL_FULL: &str = "used disk space during the spilling process";
+
+/// What nobody foresaw, but for the one limit that is told by its words.
+fn unforeseen(text: String) -> QueryError {
+    if text.contains(SPILL_FULL) {
+        QueryError::Memory("what it spilled is more than may be spilled".to_owned())
+    } else {
+        QueryError::Internal(text)
+    }
+}
+
+/// An error in a box: ours, one of the engine below, or a stranger's.
+fn unboxed(inner: Box<dyn std::error::Error + Send + Sync>) -> QueryError {
+    match inner.downcast::<QueryError>() {
+        Ok(ours) => *ours,
+        Err(other) => match other.downcast::<DataFusionError>() {
+            Ok(theirs) => (*theirs).into(),
+            Err(other) => unforeseen(other.to_string()),
+        },
+    }
+}
+
 impl From<ArrowError> for QueryError {
     fn from(error: ArrowError) -> Self {
         match error {
-            ArrowError::ExternalError(inner) => match inner.downcast::<QueryError>() {
-                Ok(ours) => *ours,
-                Err(other) => QueryError::Internal(other.to_string()),
-            },
+            ArrowError::ExternalError(inner) => unboxed(inner),
             ArrowError::DivideByZero => QueryError::Evaluation("Division by zero".to_owned()),
             ArrowError::CastError(text) | ArrowError::ParseError(text) | ArrowError::ComputeError(text) => QueryError::Evaluation(text),
             ArrowError::ArithmeticOverflow(text) => QueryError::Evaluation(text),
-            other => QueryError::Internal(other.to_string()),
+            other => unforeseen(other.to_string()),
         }
     }
 }
@@ -181,35 +201,33 @@ impl From<ArrowError> for QueryError {
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
         match error {
-            DataFusionError::External(inner) => match inner.downcast::<QueryError>() {
-                Ok(ours) => *ours,
-                Err(other) => QueryError::Internal(other.to_string()),
-            },
+            DataFusionError::External(inner) => unboxed(inner),
             DataFusionError::ArrowError(inner, _) => (*inner).into(),
             DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => (*inner).into(),
-            DataFusionError::Shared(inner) => match &*inner {
-                DataFusionError::ResourcesExhausted(text) => QueryError::Memory(text.clone()),
-                other => shared(other),
-            },
+            DataFusionError::Shared(inner) => shared(&inner),
             DataFusionError::ResourcesExhausted(text) => QueryError::Memory(text),
             DataFusionError::Plan(text) => QueryError::Resolve(text),
             DataFusionError::Execution(text) => QueryError::Evaluation(text),
             DataFusionError::NotImplemented(text) => QueryError::Unsupported(text),
             DataFusionError::SchemaError(error, _) => QueryError::Resolve(error.to_string()),
-            other => QueryError::Internal(other.to_string()),
+            other => unforeseen(other.to_string()),
         }
     }
 }
 
-/// An error that several streams hold together cannot be moved out, so its kind is told by its own words.
+/// An error that several streams hold together cannot be moved out, so its root is looked at.
 fn shared(error: &DataFusionError) -> QueryError {
     match error.find_root() {
         DataFusionError::External(inner) => match inner.downcast_ref::<QueryError>() {
-            Some(ours) if ours.is_user_error() => QueryError::Evaluation(ours.to_string()),
-            _ => QueryError::Internal(inner.to_string()),
+            Some(ours) => ours.clone(),
+            None => unforeseen(inner.to_string()),
         },
+        DataFusionError::ResourcesExhausted(text) => QueryError::Memory(text.clone()),
         DataFusionError::Execution(text) | DataFusionError::Plan(text) => QueryError::Evaluation(text.clone()),
-        DataFusionError::ArrowError(inner, _) => QueryError::Evaluation(inner.to_string()),
-        other => QueryError::Internal(other.to_string()),
+        DataFusionError::ArrowError(inner, _) => match &**inner {
+            ArrowError::IoError(text, _) => unforeseen(text.clone()),
+            other => QueryError::Evaluation(other.to_string()),
+        },
+        other => unforeseen(other.to_string()),
     }
 }

@@ -216,10 +216,7 @@ impl InsightContext<'_> {
     }
 
     /// Walks keys in order, all pieces of a key at once.
-    fn walk_keys<R>(
-        parts: &[Keyed<R>],
-        mut each: impl FnMut(&str, ActorRows<'_, R>) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
+    fn walk_keys<R>(parts: &[Keyed<R>], mut each: impl FnMut(&str, ActorRows<'_, R>) -> Result<(), QueryError>) -> Result<(), QueryError> {
         let borrowed: Vec<&R> = parts.iter().map(|part| &part.rows).collect();
         let mut at = vec![0_usize; parts.len()];
         let mut pieces = Vec::with_capacity(parts.len());

@@ -287,7 +287,9 @@ async fn answer(running: &Running, text: &str) -> Result<Vec<String>, String> {
             rows.sort_unstable();
             Ok(rows)
         }
-        Err(error) => Err(format!("{}: {}", error.code(), error.detail())),
+        // Of several things that are wrong, which one is told first is nobody's promise.
+        Err(error) if error.detail().contains(MARK) => Err(error.detail()),
+        Err(error) => Err(error.code().to_owned()),
     }
 }
 
