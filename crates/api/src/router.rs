@@ -11,8 +11,8 @@ use crate::metrics;
 use crate::routes::persons::{changes, values};
 use crate::routes::works::{annotations, dashboards, insights, sharing};
 use crate::routes::{
-    bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects, query, query_log, session,
-    trace, users, warnings,
+    bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects, query, query_log,
+    session, trace, users, warnings,
 };
 use crate::state::ApiState;
 use crate::ui;

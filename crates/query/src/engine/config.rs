@@ -11,7 +11,7 @@ pub struct QueryConfig {
     pub threads: usize,
     /// Seconds that a query may take before it is stopped. Default: `60`.
     pub seconds_max: u64,
-    /// Queries that run at the same time; further ones wait for their turn, which goes round among projects. 0: twice the threads. Default: `0`.
+    /// Queries that run at the same time; further ones wait for their turn, which goes round among projects. 0: twice the threads, at least 4. Default: `0`.
     pub running_max: usize,
     /// Queries of one project that run at the same time. 0: half of `running_max`. Default: `0`.
     pub project_running_max: usize,

@@ -4,7 +4,7 @@
 //! result is computed when one insight is asked for, and in lists when `refresh` says so.
 
 use super::{Fields, Holds, UserBasic, deletion, find, is_found, is_set, known, shown, text};
-use crate::asking::ask;
+use crate::asking::ask_exact;
 use crate::body::{Body, Params};
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
@@ -139,16 +139,20 @@ pub(crate) fn body(state: &ApiState, project: &Project, work: &Work) -> Map<Stri
 pub(crate) async fn compute(state: &ApiState, project: &Project, body: &mut Map<String, Value>, filters: Option<&Value>) {
     let Some(query) = body.get("query").and_then(source_of).cloned() else { return };
     let query = filters.map_or_else(|| query.clone(), |filters| dashboards::overridden(query.clone(), filters));
-    match ask(state, project, query).await {
-        Ok(mut answer) => {
+    match ask_exact(state, project, query).await {
+        Ok(answer) => {
             for (from, to) in RESULTS {
-                if let Some(value) = answer.remove(from) {
-                    body.insert(to.to_owned(), value);
+                if let Some(value) = answer.body.get(from) {
+                    body.insert(to.to_owned(), value.clone());
                 }
             }
-            let now = iso(state.clock.now());
-            body.insert("last_refresh".to_owned(), Value::from(now.clone()));
-            body.insert("next_allowed_client_refresh".to_owned(), Value::from(now));
+            body.insert("is_cached".to_owned(), Value::Bool(answer.is_cached));
+            let times = [
+                ("last_refresh", answer.last_refresh),
+                ("cache_target_age", answer.cache_target_age),
+                ("next_allowed_client_refresh", answer.next_allowed_client_refresh),
+            ];
+            body.extend(times.map(|(name, time)| (name.to_owned(), Value::from(iso(time)))));
         }
         Err(error) => {
             let detail = match &error {
