@@ -156,10 +156,8 @@ impl Operator {
                         tally.key(rows.label(row) * width + bucket, key);
                     }
                 }
-                // A session counts once per cell.
-                Math::SessionDuration(statistic) if *cell != NO_CELL && tally.key(*cell, key) && !durations[row].is_nan() => {
-                    tally.number(*cell, durations[row], statistic);
-                }
+                // A session counts once per cell, however many shards have rows of it.
+                Math::SessionDuration(_) if *cell != NO_CELL && !durations[row].is_nan() => tally.key_of(*cell, key, durations[row]),
                 Math::Keys | Math::Sessions if *cell != NO_CELL => {
                     tally.key(*cell, key);
                 }

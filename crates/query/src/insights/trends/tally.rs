@@ -69,6 +69,8 @@ pub(super) struct Tally {
     numbers: Vec<Numbers>,
     keys: HashMap<String, u32>,
     key_names: Vec<String>,
+    /// What each key measures: how long a session lasts. Unknown: NaN.
+    key_values: Vec<f64>,
     keyed: FxHashSet<(u32, u32)>,
     stamps: Vec<u32>,
     /// Labels of rows that count.
@@ -129,10 +131,17 @@ impl Tally {
         self.numbers[cell as usize].push(value, matches!(statistic, Statistic::Quantile(_)));
     }
 
-    /// Notes a key for a cell; whether it is new there.
-    pub(super) fn key(&mut self, cell: u32, key: &str) -> bool {
+    /// Notes a key for a cell.
+    pub(super) fn key(&mut self, cell: u32, key: &str) {
         let key = self.key_code(key);
-        self.keyed.insert((cell, key))
+        self.keyed.insert((cell, key));
+    }
+
+    /// Notes a key for a cell and what it measures, which is the same wherever it appears.
+    pub(super) fn key_of(&mut self, cell: u32, key: &str, value: f64) {
+        let key = self.key_code(key);
+        self.keyed.insert((cell, key));
+        self.key_values[key as usize] = value;
     }
 
     /// The number of a key.
@@ -143,6 +152,7 @@ impl Tally {
         let code = u32::try_from(self.key_names.len()).unwrap_or(u32::MAX);
         self.keys.insert(key.to_owned(), code);
         self.key_names.push(key.to_owned());
+        self.key_values.push(f64::NAN);
         code
     }
 
@@ -159,7 +169,10 @@ impl Tally {
         // A key that both halves have seen in a cell counts once.
         for (cell, key) in other.keyed {
             let cell = u32::try_from(place(cell as usize)).unwrap_or(u32::MAX);
-            self.key(cell, &other.key_names[key as usize]);
+            match (&other.key_names[key as usize], other.key_values[key as usize]) {
+                (name, value) if value.is_nan() => self.key(cell, name),
+                (name, value) => self.key_of(cell, name, value),
+            }
         }
         for (cell, count) in other.counts.into_iter().enumerate().filter(|(_, count)| *count != 0.0) {
             self.counts[place(cell)] += count;
@@ -186,6 +199,11 @@ impl Tally {
         if matches!(math, Math::Keys | Math::Sessions | Math::ActiveKeys { .. }) {
             for (cell, _) in &self.keyed {
                 self.counts[*cell as usize] += 1.0;
+            }
+        }
+        if let Math::SessionDuration(statistic) = math {
+            for (cell, key) in std::mem::take(&mut self.keyed) {
+                self.number(cell, self.key_values[key as usize], statistic);
             }
         }
         let counts = std::mem::take(&mut self.counts);
