@@ -40,6 +40,11 @@ impl Caller {
         self.require(object, "read")
     }
 
+    /// Passes when the caller may change `object`, whatever the method.
+    pub(crate) fn may_write(&self, object: &'static str) -> Result<(), ApiError> {
+        self.require(object, "write")
+    }
+
     fn require(&self, object: &'static str, action: &'static str) -> Result<(), ApiError> {
         let allowed = self.key.as_ref().is_none_or(|key| key.allows(object, action));
         if allowed { Ok(()) } else { Err(ApiError::MissingScope { object, action }) }

@@ -17,6 +17,7 @@ mod body;
 pub mod bulk;
 mod changing;
 mod error;
+mod form;
 mod jobs;
 mod metrics;
 mod overrides;

@@ -11,8 +11,8 @@ use crate::metrics;
 use crate::routes::persons::{changes, values};
 use crate::routes::works::{annotations, dashboards, insights, sharing};
 use crate::routes::{
-    bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects, query, query_log,
-    session, trace, users, warnings,
+    actions, bulk, cohorts, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects,
+    query, query_log, session, trace, users, warnings,
 };
 use crate::state::ApiState;
 use crate::ui;
@@ -44,6 +44,14 @@ fn in_project() -> Table {
         ("/event_definitions/{id}", get(definitions::event).patch(definitions::update_event)),
         ("/property_definitions", get(definitions::properties)),
         ("/property_definitions/{id}", get(definitions::property).patch(definitions::update_property)),
+        ("/actions", get(actions::list).post(actions::create)),
+        ("/actions/{id}", get(actions::get).patch(actions::update).put(actions::update).delete(actions::delete)),
+        ("/cohorts", get(cohorts::list).post(cohorts::create)),
+        ("/cohorts/{id}", get(cohorts::get).patch(cohorts::update).put(cohorts::update).delete(cohorts::delete)),
+        ("/cohorts/{id}/persons", get(cohorts::persons)),
+        ("/cohorts/{id}/add_persons_to_static_cohort", patch(cohorts::add_persons).post(cohorts::add_persons)),
+        ("/cohorts/{id}/remove_person_from_static_cohort", patch(cohorts::remove_person).post(cohorts::remove_person)),
+        ("/cohorts/{id}/duplicate_as_static_cohort", get(cohorts::duplicate).post(cohorts::duplicate)),
         ("/persons", get(persons::list)),
         ("/persons/{id}", get(persons::get).patch(changes::update).delete(changes::delete)),
         ("/persons/values", get(values::list)),
@@ -180,6 +188,9 @@ pub fn openapi() -> String {
         query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth, query::log,
         query_log::list, query_log::running,
         definitions::events, definitions::event, definitions::update_event, definitions::properties, definitions::property, definitions::update_property,
+        actions::list, actions::create, actions::get, actions::update, actions::delete,
+        cohorts::list, cohorts::create, cohorts::get, cohorts::update, cohorts::delete,
+        cohorts::persons, cohorts::add_persons, cohorts::remove_person, cohorts::duplicate,
         persons::list, persons::get, values::list, changes::update, changes::update_property, changes::delete_property,
         changes::split, changes::delete, changes::delete_events, changes::bulk_delete,
         events::list, events::list_current, events::get, events::values, events::current_values,

@@ -1,5 +1,7 @@
 //! The catalog in memory, and its life: open, write behind, close.
 
+use crate::actions::Actions;
+use crate::cohorts::Cohorts;
 use crate::definitions::Definitions;
 use crate::keys::Keys;
 use crate::notes::Notes;
@@ -8,20 +10,22 @@ use crate::users::Users;
 use crate::warnings::Warnings;
 use crate::works::Works;
 use crate::{
-    CatalogError, OpenError, Organization, bootstrap, database, keys, metrics, notes, projects, salts, secret, sums, users, works,
+    CatalogError, OpenError, Organization, actions, bootstrap, cohorts, database, keys, metrics, notes, projects, salts, secret, sums,
+    users, works,
 };
 use aqueduct_event::{Clock, UnixMicros};
 use parking_lot::RwLock;
 use sqlx::SqlitePool;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// How often definitions, warnings and times of use are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// Projects, tokens, keys, users, definitions, warnings, saved work. Shared by all crates that need to know them.
+/// Projects, tokens, keys, users, definitions, warnings, actions, cohorts, saved work. Shared by all crates that need to know them.
 #[derive(Debug)]
 pub struct Catalog {
     pub(crate) pool: SqlitePool,
@@ -33,6 +37,10 @@ pub struct Catalog {
     pub(crate) users: RwLock<Users>,
     pub(crate) definitions: Definitions,
     pub(crate) warnings: Warnings,
+    pub(crate) actions: RwLock<Actions>,
+    pub(crate) cohorts: RwLock<Cohorts>,
+    /// Counts changes of actions and cohorts.
+    pub(crate) changes: AtomicU64,
     pub(crate) works: RwLock<Works>,
     pub(crate) notes: RwLock<Notes>,
     pub(crate) salts: RwLock<salts::Salts>,
@@ -65,6 +73,9 @@ impl Catalog {
             users: RwLock::new(users::load(&pool).await.map_err(load)?),
             definitions: Definitions::load(&pool).await.map_err(load)?,
             warnings: Warnings::default(),
+            actions: RwLock::new(actions::load(&pool).await.map_err(load)?),
+            cohorts: RwLock::new(cohorts::load(&pool).await.map_err(load)?),
+            changes: AtomicU64::default(),
             works: RwLock::new(works::load(&pool).await.map_err(load)?),
             notes: RwLock::new(notes::load(&pool).await.map_err(load)?),
             salts: RwLock::new(salts::load(&pool).await.map_err(load)?),
@@ -116,6 +127,18 @@ impl Catalog {
     #[must_use]
     pub fn organization(&self) -> Option<Arc<Organization>> {
         self.organization.read().clone()
+    }
+
+    /// A number that changes whenever an action, a cohort or the members of a static cohort change. For caches: what is read after this number
+    /// was is at least as new.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// To be called when memory has what changed.
+    pub(crate) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn now(&self) -> UnixMicros {

@@ -1,4 +1,4 @@
-//! The catalog: projects, tokens, keys, users, definitions, warnings, saved work.
+//! The catalog: projects, tokens, keys, users, definitions, warnings, actions, cohorts, saved work.
 //!
 //! In: management calls from `api`, what `process` learned of events. Out: the same, answered from memory where a request waits for it.
 //! Durable in SQLite (`catalog.sqlite` in the data directory): management calls when they return, definitions and warnings within a second.
@@ -11,10 +11,12 @@
 //! - A file that was closed in order and has changed since is refused, with the bytes that are damaged.
 //! - Numbers of projects and users are never given out twice.
 //!
-//! Read next: `database.rs` (the file), `projects.rs`, `definitions.rs`, `migrations/`.
+//! Read next: `database.rs` (the file), `projects.rs`, `definitions.rs`, `cohorts.rs`, `migrations/`.
 
+mod actions;
 mod bootstrap;
 mod catalog;
+mod cohorts;
 mod database;
 mod definitions;
 mod error;
@@ -31,8 +33,10 @@ mod users;
 mod warnings;
 mod works;
 
+pub use actions::{Action, ActionPatch, ActionStep, Matching};
 pub use bootstrap::{Bootstrap, Bootstrapped};
 pub use catalog::Catalog;
+pub use cohorts::{Cohort, CohortMember, CohortPatch};
 pub use definitions::{EventSeen, PropertySeen};
 pub use error::{CatalogError, OpenError, RowError};
 pub use keys::{KeyPatch, NewKey};

@@ -3,6 +3,7 @@
 //! In: `select`, `where`, filters, times. Out: rows in the order of `select`, where `*`, `person` and `person_display_name` are objects.
 //! The query becomes one SELECT; the objects are put together from its columns.
 
+use crate::actions;
 use crate::engine::{QueryResponse, Run, Timings, moment, request_filters, rows, types};
 use crate::error::QueryError;
 use crate::filters::Scope;
@@ -12,6 +13,7 @@ use crate::hogql::build::{array, asc, call, compare, desc, eq, table};
 use crate::hogql::{parse_expr, parse_order_expr};
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, QueryContext};
+use aqueduct_catalog::ActionStep;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -30,7 +32,9 @@ struct EventsQuery {
     filter_test_accounts: Option<bool>,
     event: Option<String>,
     events: Option<Vec<String>>,
-    action_id: Option<i64>,
+    #[serde(default)]
+    action_id: Json,
+    action_steps: Option<Vec<ActionStep>>,
     person_id: Option<String>,
     before: Option<String>,
     after: Option<String>,
@@ -189,10 +193,13 @@ fn text_property(person: &str, name: &str) -> Expr {
 }
 
 fn conditions(query: &EventsQuery, context: &QueryContext) -> Result<Vec<Expr>, QueryError> {
-    if query.action_id.is_some() {
-        return Err(QueryError::unsupported("actions are not supported yet"));
-    }
     let mut all = Vec::new();
+    if !query.action_id.is_null() {
+        all.push(actions::condition(&*actions::find(&query.action_id, context)?, context)?);
+    }
+    if let Some(steps) = &query.action_steps {
+        all.push(actions::any_step(steps, context)?);
+    }
     for text in query.conditions.iter().flatten() {
         all.push(parse_expr(text)?);
     }

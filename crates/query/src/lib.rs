@@ -16,9 +16,11 @@
 //!
 //! Read next: `scan/` (columns), `resolve/` (names), `plan/` (clauses), `engine/` (running), `insights/`.
 
+mod actions;
 mod actors;
 mod cache;
 mod channel;
+mod cohorts;
 mod dates;
 mod engine;
 mod error;
@@ -36,6 +38,7 @@ mod scan;
 mod sessions_timeline;
 mod time;
 
+pub use cohorts::cohort_references;
 pub use engine::{Answer, Ask, QueryConfig, QueryEngine, QueryRequest, QueryResponse, RunningQuery, SnapshotSource, Staleness, Tolerance};
 pub use error::QueryError;
 pub use log::{Asker, LogEntry, Outcome};

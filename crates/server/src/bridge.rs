@@ -6,7 +6,6 @@ use aqueduct_event::ProjectId;
 use aqueduct_ledger::Tokens;
 use aqueduct_ledger::recorder::{Audience, Remark};
 use aqueduct_process::{CookielessMode, Observed, Observer, Pace, Projects, PropertyKind, PropertyOwner, VisibleBytes, Warning};
-use aqueduct_query::Definitions;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,12 +104,6 @@ impl Observer for Bridge {
 
     fn warning(&self, project: ProjectId, warning: Warning) {
         self.0.warn(project, warning.kind.as_str(), warning.details);
-    }
-}
-
-impl Definitions for Bridge {
-    fn property_type(&self, project: ProjectId, parent: PropertyParent, group: Option<u8>, name: &str) -> Option<PropertyType> {
-        self.0.property_type(project, parent, group, name)
     }
 }
 

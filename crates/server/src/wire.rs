@@ -211,7 +211,7 @@ fn api(
 ) -> Result<Router, Fatal> {
     let newest = Arc::clone(store);
     let snapshots = Snapshots::new(move || newest.snapshot());
-    let definitions = Arc::new(Bridge(Arc::clone(&catalog)));
+    let definitions = Arc::<Catalog>::clone(&catalog);
     let source: Arc<EmbeddedStore> = Arc::clone(store);
     let start = || QueryEngine::new(config.query.clone(), source, definitions, Arc::clone(&clock));
     let engine = threads::behind(config.http.nice, start)?

@@ -7,6 +7,7 @@ use crate::asking::ask;
 use crate::body::Params;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
+use crate::routes::cohorts::Names;
 use crate::routes::iso;
 use crate::scope::InProject;
 use crate::state::ApiState;
@@ -109,6 +110,37 @@ impl Persons {
         Ok(found)
     }
 
+    /// Those whom a file names.
+    pub(super) fn named(&self, names: &Names) -> Result<Vec<PersonId>, ApiError> {
+        let by_distinct_id = |name: &String| Ok(self.row_of_distinct_id(name)?.map(|row| self.table.ids[row]));
+        let by_email: HashMap<String, Vec<PersonId>> = match names {
+            Names::Emails(_) | Names::Any(_) => {
+                let mut found: HashMap<String, Vec<PersonId>> = HashMap::new();
+                for (row, email) in self.property_texts("email") {
+                    found.entry(email).or_default().push(self.table.ids[row]);
+                }
+                found
+            }
+            Names::Ids(_) | Names::DistinctIds(_) => HashMap::new(),
+        };
+        let of_email = |name: &String| by_email.get(name).cloned().unwrap_or_default();
+        Ok(match names {
+            Names::Ids(ids) => ids.iter().filter_map(|id| Uuid::try_parse(id).ok()).collect(),
+            Names::DistinctIds(ids) => ids.iter().filter_map(|id| by_distinct_id(id).transpose()).collect::<Result<_, ApiError>>()?,
+            Names::Emails(emails) => emails.iter().flat_map(of_email).collect(),
+            Names::Any(texts) => {
+                let mut found = Vec::new();
+                for text in texts {
+                    match by_distinct_id(text)? {
+                        Some(person) => found.push(person),
+                        None => found.extend(of_email(text)),
+                    }
+                }
+                found
+            }
+        })
+    }
+
     /// Text values of a property by row.
     fn property_texts(&self, key: &str) -> HashMap<usize, String> {
         let Some(column) = self.table.property(key).and_then(|column| column.text) else { return HashMap::new() };
@@ -138,7 +170,8 @@ impl Persons {
         Ok(self.bodies(&[row])?.pop())
     }
 
-    fn row_of(&self, id: PersonId) -> Option<usize> {
+    /// Row of the person of an id.
+    pub(super) fn row_of(&self, id: PersonId) -> Option<usize> {
         self.table.ids.binary_search(&id).ok()
     }
 
@@ -154,7 +187,7 @@ impl Persons {
     }
 
     /// Bodies of some rows; their distinct ids are collected in one pass.
-    fn bodies(&self, rows: &[usize]) -> Result<Vec<PersonBody>, ApiError> {
+    pub(super) fn bodies(&self, rows: &[usize]) -> Result<Vec<PersonBody>, ApiError> {
         let mut distinct_ids: HashMap<PersonId, Vec<String>> = rows.iter().map(|row| (self.table.ids[*row], Vec::new())).collect();
         let all = texts(&self.ids.distinct_id, "distinct_ids.distinct_id")?;
         for (at, person) in self.ids.person.iter().enumerate() {

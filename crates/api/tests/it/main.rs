@@ -3,6 +3,7 @@
 mod authenticates;
 mod changes_persons;
 mod exports_results;
+mod keeps_actions_and_cohorts;
 mod keeps_work;
 mod lists_definitions;
 mod lists_events;

@@ -1,7 +1,7 @@
 //! A whole API over an empty store, and a client for it.
 
 use aqueduct_api::{ApiState, Jobs, Replayable, Replays, Snapshots};
-use aqueduct_catalog::{Bootstrap, Catalog, PropertyParent, PropertyType};
+use aqueduct_catalog::{Bootstrap, Catalog};
 use aqueduct_event::{Clock, JournalPosition, ManualClock, PartitionId, ProjectId, PropertyValue, UnixMicros};
 use aqueduct_query::{QueryConfig, QueryEngine};
 use aqueduct_store::{Commit, DeadLetter, EmbeddedStore, EventRow, EventRows, PersonMode, Store, StoreConfig};
@@ -19,15 +19,6 @@ pub(crate) const NOON: UnixMicros = UnixMicros(1_772_368_200_000_000);
 
 /// The key of the first start.
 pub(crate) const KEY: &str = "phx_first";
-
-#[derive(Debug)]
-struct Definitions(Arc<Catalog>);
-
-impl aqueduct_query::Definitions for Definitions {
-    fn property_type(&self, project: ProjectId, parent: PropertyParent, group: Option<u8>, name: &str) -> Option<PropertyType> {
-        self.0.property_type(project, parent, group, name)
-    }
-}
 
 pub(crate) struct World {
     pub(crate) catalog: Arc<Catalog>,
@@ -94,7 +85,7 @@ impl World {
         let store_config = StoreConfig { dir: directory.path().join("store"), background: false, ..StoreConfig::default() };
         let store = Arc::new(EmbeddedStore::open(store_config, Arc::clone(&clock)).expect("opens"));
         let newest = Arc::clone(&store);
-        let definitions = Arc::new(Definitions(Arc::clone(&catalog)));
+        let definitions = Arc::<Catalog>::clone(&catalog);
         let source: Arc<EmbeddedStore> = Arc::clone(&store);
         let engine = QueryEngine::new(config, source, definitions, Arc::clone(&clock)).expect("starts");
         let replays = Arc::new(Replayed(std::sync::Mutex::default(), Arc::clone(&store)));

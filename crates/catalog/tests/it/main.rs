@@ -1,5 +1,6 @@
 //! What the catalog claims.
 
+mod actions_and_cohorts;
 mod bootstraps_once;
 mod checks_and_copies;
 mod creates_concurrently;

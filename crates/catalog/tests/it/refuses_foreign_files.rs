@@ -18,8 +18,9 @@ async fn newer_schema() {
     sqlx::query(newer).execute(&mut connection).await.expect("inserts");
     drop(connection);
     let refusal = Catalog::open(&path, clock()).await.expect_err("refused");
-    assert!(matches!(refusal, OpenError::Newer { found: 99, expected: 3, .. }), "{refusal:?}");
-    assert!(refusal.to_string().ends_with("has catalog schema 99, this program knows schemas up to 3; start it with the newer program"));
+    let OpenError::Newer { found: 99, expected, .. } = refusal else { panic!("{refusal:?}") };
+    let message = format!("has catalog schema 99, this program knows schemas up to {expected}; start it with the newer program");
+    assert!((1..99).contains(&expected) && refusal.to_string().ends_with(&message), "{refusal}");
 }
 
 #[tokio::test]

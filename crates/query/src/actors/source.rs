@@ -36,7 +36,7 @@ impl Source {
                 Self::query(&parse_select(text)?, None, &run.context)
             }
             // The operators are loops over columns: they hold this thread, and look at the flag to stop.
-            kind => match tokio::task::block_in_place(|| insights::actors(kind, source, &run.context, run, &run.stop))? {
+            kind => match run.context.executor.hold(|| insights::actors(kind, source, &run.context))? {
                 ActorSource::Query { query, group } => Self::query(&query, group, &run.context),
                 ActorSource::Rows { found, appearances } => Self::rows(found, appearances, &run.context),
             },

@@ -1,7 +1,7 @@
 //! Which definitions a query asked for, so that an answer is given again only while they are the same.
 
 use crate::resolve::Definitions;
-use aqueduct_catalog::{PropertyParent, PropertyType};
+use aqueduct_catalog::{Action, Cohort, CohortMember, PropertyParent, PropertyType};
 use aqueduct_event::ProjectId;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -54,6 +54,19 @@ impl Definitions for Recorded {
         let known = self.inner.property_type(project, parent, group, name);
         self.asked.lock().types.insert((parent, group, name.to_owned()), known);
         known
+    }
+
+    // What these answer changes with the revision.
+    fn actions(&self, project: ProjectId) -> Vec<Arc<Action>> {
+        self.inner.actions(project)
+    }
+
+    fn cohorts(&self, project: ProjectId) -> Vec<Arc<Cohort>> {
+        self.inner.cohorts(project)
+    }
+
+    fn cohort_members(&self, cohort: i64) -> Arc<[CohortMember]> {
+        self.inner.cohort_members(cohort)
     }
 
     fn revision(&self, project: ProjectId) -> u64 {

@@ -3,36 +3,9 @@
 use super::QueryResponse;
 use super::run::Run;
 use crate::error::QueryError;
-use crate::hogql::ast::Query;
 use crate::insights;
-use crate::plan::{Nesting, plan_query};
-use crate::resolve::CteEnv;
-use arrow::array::RecordBatch;
 use serde_json::{Map, Value as Json, json};
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
-
-/// How often a SELECT of an insight is looked at for whether anybody still waits.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-impl insights::Select for Run {
-    /// To be called where a thread may be held: within `block_in_place`.
-    fn select(&self, query: &Query) -> Result<Vec<RecordBatch>, QueryError> {
-        let (plan, _) = plan_query(query, &self.context, &CteEnv::default(), Nesting::Inner)?;
-        let stopped = async {
-            while !self.stop.load(Ordering::Relaxed) {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        Handle::current().block_on(async {
-            tokio::select! {
-                rows = self.execute(plan) => rows,
-                () = stopped => Err(QueryError::Cancelled),
-            }
-        })
-    }
-}
+use std::time::Instant;
 
 /// Answers an insight query.
 ///
@@ -41,7 +14,7 @@ impl insights::Select for Run {
 pub(super) fn answer(run: &Run, kind: &str, query: &Json) -> Result<QueryResponse, QueryError> {
     let began = Instant::now();
     // The operators are loops over columns: they hold this thread, and look at the flag to stop.
-    let result = tokio::task::block_in_place(|| insights::run(kind, query, &run.context, run, &run.stop))?;
+    let result = run.context.executor.hold(|| insights::run(kind, query, &run.context))?;
     let mut body = Map::new();
     body.insert("results".to_owned(), result.results);
     body.insert("hasMore".to_owned(), json!(result.has_more));

@@ -27,3 +27,4 @@ pub(crate) use rows::{iso, rows};
 pub(crate) use run::Run;
 pub use running::RunningQuery;
 pub use service::QueryEngine;
+pub(crate) use session::Executor;

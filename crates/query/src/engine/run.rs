@@ -2,7 +2,7 @@
 
 use super::admission::Permit;
 use super::service::Shared;
-use super::session::execute;
+use super::session::Executor;
 use super::{QueryRequest, QueryResponse, hogql, insight, metadata};
 use crate::cache::{Computed, Moment, Recorded};
 use crate::error::QueryError;
@@ -13,7 +13,6 @@ use crate::scan::{ScanContext, Usage, Watch};
 use aqueduct_event::UnixMicros;
 use aqueduct_store::ProjectView;
 use arrow::array::RecordBatch;
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
@@ -148,8 +147,7 @@ fn log(error: &QueryError) {
 pub(crate) struct Run {
     pub(crate) context: QueryContext,
     /// Set when nobody waits for the answer any more.
-    pub(crate) stop: Arc<AtomicBool>,
-    session: SessionState,
+    stop: Arc<AtomicBool>,
 }
 
 impl Run {
@@ -166,8 +164,11 @@ impl Run {
         let memory = Arc::clone(&session.runtime_env().memory_pool);
         let watch = Watch { usage: Arc::clone(usage), stop: Arc::clone(&stop), memory, log: Arc::clone(&shared.log) };
         let scan = ScanContext::new(look.view, look.zone, watch);
-        let context = QueryContext::new(scan, request.project.clone(), definitions, look.now, PersonMode::from_modifier(mode)?);
-        Ok(Self { context, stop, session })
+        let executor = Arc::new(Executor::new(session, Arc::clone(&stop)));
+        let mode = PersonMode::from_modifier(mode)?;
+        let mut context = QueryContext::new(scan, request.project.clone(), definitions, look.now, mode, executor);
+        context.is_check = request.query.get("kind").and_then(Json::as_str) == Some("HogQLMetadata");
+        Ok(Self { context, stop })
     }
 
     /// Runs a plan to its end.
@@ -175,7 +176,7 @@ impl Run {
     /// # Errors
     /// [`QueryError`] of planning or of a row.
     pub(crate) async fn execute(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>, QueryError> {
-        execute(&self.session, plan).await
+        self.context.executor.execute(plan).await
     }
 }
 

@@ -6,13 +6,16 @@ use crate::error::QueryError;
 use crate::scan::Usage;
 use arrow::array::RecordBatch;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionConfig;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// What all queries share.
 #[derive(Debug)]
@@ -53,11 +56,63 @@ impl Sessions {
     }
 }
 
-/// Runs a plan to its end.
-///
-/// # Errors
-/// [`QueryError`] of planning or of a row.
-pub(super) async fn execute(session: &SessionState, plan: LogicalPlan) -> Result<Vec<RecordBatch>, QueryError> {
-    let physical = session.create_physical_plan(&plan).await?;
-    Ok(collect(physical, session.task_ctx()).await?)
+/// How often a plan that holds a thread looks whether anybody still waits for it.
+const STOP_POLL: Duration = Duration::from_millis(50);
+
+/// Runs plans of one query, within its memory.
+#[derive(Debug)]
+pub(crate) struct Executor {
+    session: SessionState,
+    /// Set when nobody waits for the answer any more.
+    stop: Arc<AtomicBool>,
+}
+
+impl Executor {
+    pub(super) fn new(session: SessionState, stop: Arc<AtomicBool>) -> Self {
+        Self { session, stop }
+    }
+
+    /// Whether nobody waits for the answer any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Runs a plan to its end.
+    ///
+    /// # Errors
+    /// [`QueryError`] of planning or of a row.
+    pub(crate) async fn execute(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>, QueryError> {
+        let physical = self.session.create_physical_plan(&plan).await?;
+        Ok(collect(physical, self.session.task_ctx()).await?)
+    }
+
+    /// Does work that holds this thread.
+    pub(crate) fn hold<T>(&self, work: impl FnOnce() -> T) -> T {
+        tokio::task::block_in_place(work)
+    }
+
+    /// As [`Executor::execute`], for what holds its thread: the loops of insights, and resolving.
+    ///
+    /// # Errors
+    /// Likewise; [`QueryError::Cancelled`] when nobody waits any more.
+    pub(crate) fn execute_here(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>, QueryError> {
+        let stopped = async {
+            while !self.is_stopped() {
+                tokio::time::sleep(STOP_POLL).await;
+            }
+        };
+        self.hold(|| {
+            Handle::current().block_on(async {
+                tokio::select! {
+                    batches = self.execute(plan) => batches,
+                    () = stopped => Err(QueryError::Cancelled),
+                }
+            })
+        })
+    }
+
+    /// Room in the query's memory, none taken yet.
+    pub(crate) fn reservation(&self, name: &str) -> MemoryReservation {
+        MemoryConsumer::new(name).register(&self.session.runtime_env().memory_pool)
+    }
 }

@@ -7,7 +7,10 @@ use crate::hogql::build::{call, compare, lambda, not, or};
 use serde_json::Value;
 
 /// The condition of an element filter; `None` when it is incomplete.
-pub(super) fn condition(key: &str, value: &Value, operator: &str) -> Result<Option<Expr>, QueryError> {
+///
+/// # Errors
+/// [`QueryError::Request`] for a key or an operator that elements do not have.
+pub(crate) fn condition(key: &str, value: &Value, operator: &str) -> Result<Option<Expr>, QueryError> {
     let values: Vec<String> = match value {
         Value::String(text) => vec![text.clone()],
         Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),

@@ -9,6 +9,8 @@ mod element;
 mod operator;
 mod semver;
 
+pub(crate) use element::condition as element;
+
 use crate::dates::parse_moment;
 use crate::error::QueryError;
 use crate::hogql::ast::Expr;

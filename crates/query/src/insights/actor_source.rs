@@ -1,14 +1,13 @@
 //! The people behind the numbers of insights: from an actors request to the insight that knows them.
 
 use super::actors::{Absorb, Actor, ActorId};
-use super::{InsightContext, Select, funnels, lifecycle, parsed, paths, retention, stickiness, trends};
+use super::{InsightContext, funnels, lifecycle, parsed, paths, retention, stickiness, trends};
 use crate::error::QueryError;
 use crate::hogql::ast::Query;
 use crate::resolve::QueryContext;
 use aqueduct_event::PersonId;
 use serde::Deserialize;
 use serde_json::Value;
-use std::sync::atomic::AtomicBool;
 
 /// Where an insight's actors come from.
 #[derive(Debug)]
@@ -150,14 +149,8 @@ impl InsightActors {
 ///
 /// # Errors
 /// [`QueryError`] as named there.
-pub(crate) fn actors(
-    kind: &str,
-    request: &Value,
-    context: &QueryContext,
-    selects: &(dyn Select + Sync),
-    stop: &AtomicBool,
-) -> Result<ActorSource, QueryError> {
-    let context = InsightContext::new(context, selects, stop);
+pub(crate) fn actors(kind: &str, request: &Value, context: &QueryContext) -> Result<ActorSource, QueryError> {
+    let context = InsightContext::new(context);
     match kind {
         "InsightActorsQuery" | "StickinessActorsQuery" => {
             let asked: InsightActors = parsed(request)?;

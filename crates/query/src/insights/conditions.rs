@@ -2,6 +2,7 @@
 
 use super::InsightContext;
 use super::model::Series;
+use crate::actions;
 use crate::error::QueryError;
 use crate::filters::{self, FilterContext, Scope};
 use crate::hogql::ast::{Expr, ExprKind, Segment};
@@ -15,8 +16,8 @@ use serde_json::Value;
 pub(crate) enum Target<'q> {
     /// Events of a name; all events without one.
     Event(Option<&'q str>),
-    /// What an action stands for.
-    Action,
+    /// What the action of this number stands for.
+    Action(&'q Value),
     /// Rows of a table outside of events.
     Table,
 }
@@ -29,28 +30,37 @@ impl Series {
     pub(crate) fn target(&self) -> Result<Target<'_>, QueryError> {
         match self.kind.as_str() {
             "EventsNode" | "" => Ok(Target::Event(self.event.as_deref())),
-            "ActionsNode" => Ok(Target::Action),
+            "ActionsNode" => Ok(Target::Action(&self.id)),
             "DataWarehouseNode" | "LifecycleDataWarehouseNode" => Ok(Target::Table),
             other => Err(QueryError::unsupported(format!("series of kind '{other}' are not supported here"))),
         }
     }
 
-    /// The name that results bear.
-    pub(crate) fn label(&self) -> &str {
-        self.event.as_deref().unwrap_or("All events")
+    /// What is looked for by its name: that of the event or of the action; `None` for all events.
+    ///
+    /// # Errors
+    /// [`QueryError::Request`] when there is no such action.
+    pub(crate) fn name(&self, context: &InsightContext<'_>) -> Result<Option<String>, QueryError> {
+        match self.target()? {
+            Target::Action(id) => Ok(Some(actions::find(id, context.query)?.name.clone())),
+            Target::Event(_) | Target::Table => Ok(self.event.clone()),
+        }
     }
 }
+
+/// What results call a series that has no name.
+pub(crate) const ALL_EVENTS: &str = "All events";
 
 impl Target<'_> {
     /// The condition on a row, without any property filter.
     ///
     /// # Errors
-    /// [`QueryError::Unsupported`] for what is not an event.
-    pub(crate) fn condition(self) -> Result<Expr, QueryError> {
+    /// [`QueryError::Request`] when there is no such action, [`QueryError::Unsupported`] for what is not an event.
+    pub(crate) fn condition(self, context: &InsightContext<'_>) -> Result<Expr, QueryError> {
         match self {
             Target::Event(None) => Ok(Expr::lit(true)),
             Target::Event(Some(name)) => Ok(eq(Expr::field(["event"]), Expr::lit(name))),
-            Target::Action => Err(QueryError::unsupported("actions are not supported here")),
+            Target::Action(id) => actions::condition(&*actions::find(id, context.query)?, context.query),
             Target::Table => Err(QueryError::unsupported("tables of a data warehouse are not supported here")),
         }
     }

@@ -21,6 +21,7 @@ mod model;
 mod parallel;
 mod paths;
 mod people;
+mod performed;
 mod retention;
 mod statistic;
 mod stickiness;
@@ -28,6 +29,7 @@ mod trends;
 mod web;
 
 pub(crate) use actor_source::{ActorSource, Appearances, FoundActors, InsightActors, actors};
+pub(crate) use performed::{HowOften, Performed, When, performers};
 
 use crate::dates::{Calendar, QueryRange, RangeRequest};
 use crate::error::QueryError;
@@ -45,7 +47,6 @@ use jiff::civil::Weekday;
 use model::Series;
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What an insight answers.
 #[derive(Debug, Default)]
@@ -60,22 +61,10 @@ pub(crate) struct InsightResult {
     pub(crate) range: Option<QueryRange>,
 }
 
-/// Runs the SELECTs that some insights need beside their operators.
-pub(crate) trait Select {
-    /// The rows of a query, to its end. The calling thread waits.
-    ///
-    /// # Errors
-    /// [`QueryError`] of planning or of a row.
-    fn select(&self, query: &Query) -> Result<Vec<RecordBatch>, QueryError>;
-}
-
 /// A project at one moment, as insights see it.
 pub(crate) struct InsightContext<'a> {
     query: &'a QueryContext,
-    selects: &'a (dyn Select + Sync),
     calendar: Calendar,
-    /// Set when nobody waits for the answer any more.
-    stop: &'a AtomicBool,
 }
 
 /// Whether this kind of query is an insight.
@@ -98,14 +87,8 @@ pub(crate) fn knows(kind: &str) -> bool {
 ///
 /// # Errors
 /// [`QueryError`] as named there.
-pub(crate) fn run(
-    kind: &str,
-    query: &Value,
-    context: &QueryContext,
-    selects: &(dyn Select + Sync),
-    stop: &AtomicBool,
-) -> Result<InsightResult, QueryError> {
-    let context = InsightContext::new(context, selects, stop);
+pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext) -> Result<InsightResult, QueryError> {
+    let context = InsightContext::new(context);
     match kind {
         "TrendsQuery" => trends::run(&parsed(query)?, &context),
         "FunnelsQuery" => funnels::run(&parsed(query)?, &context),
@@ -126,17 +109,17 @@ fn parsed<T: serde::de::DeserializeOwned>(query: &Value) -> Result<T, QueryError
 }
 
 impl<'a> InsightContext<'a> {
-    fn new(query: &'a QueryContext, selects: &'a (dyn Select + Sync), stop: &'a AtomicBool) -> Self {
+    fn new(query: &'a QueryContext) -> Self {
         let now = Timestamp::from_microsecond(query.now.0).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(query.scan.zone().clone());
         let week_start = if query.project.week_start_day == 1 { Weekday::Monday } else { Weekday::Sunday };
         let earliest_micros = query.scan.view().shards().iter().flatten().map(|part| part.time_range().0).min();
-        Self { query, selects, calendar: Calendar { now, week_start, earliest_micros }, stop }
+        Self { query, calendar: Calendar { now, week_start, earliest_micros } }
     }
 
     /// The rows of a query.
     fn select(&self, query: &Query) -> Result<Vec<RecordBatch>, QueryError> {
         self.check()?;
-        self.selects.select(query)
+        self.query.select(query)
     }
 
     /// The calendar for a range over these series: `all` begins with the earliest of their events.
@@ -144,7 +127,7 @@ impl<'a> InsightContext<'a> {
         if request.date_from.as_deref() != Some("all") {
             return Ok(self.calendar.clone());
         }
-        let events = series.into_iter().map(|series| series.target()?.condition()).collect::<Result<Vec<_>, _>>()?;
+        let events = series.into_iter().map(|series| series.target()?.condition(self)).collect::<Result<Vec<_>, _>>()?;
         let program = self.compile(&[or(events)])?;
         let earliest = self.over_shards(|parts| {
             let mut earliest: Option<i64> = None;
@@ -190,7 +173,7 @@ impl<'a> InsightContext<'a> {
 
     /// Whether to go on.
     fn check(&self) -> Result<(), QueryError> {
-        if self.stop.load(Ordering::Relaxed) { Err(QueryError::Cancelled) } else { Ok(()) }
+        if self.query.executor.is_stopped() { Err(QueryError::Cancelled) } else { Ok(()) }
     }
 
     /// The type of a property as a filter names it.

@@ -15,6 +15,9 @@ pub(crate) struct Series {
     /// Event name; null for all events.
     #[serde(default)]
     pub(crate) event: Option<String>,
+    /// Number of the action of an `ActionsNode`.
+    #[serde(default)]
+    pub(crate) id: Value,
     #[serde(default)]
     pub(crate) custom_name: Option<String>,
     #[serde(default)]

@@ -2,6 +2,7 @@
 
 use super::values::plan_values;
 use super::{Nesting, plan_query};
+use crate::cohorts;
 use crate::error::QueryError;
 use crate::hogql::ast::{self, CompareOp, ExprKind, FromExpr, JoinKind, JoinStrictness, TableRef, TableSource};
 use crate::resolve::{KnownTable, NUMBERS, Output, Relation, Scope, Source, TABLE_FUNCTIONS, constant, known_table};
@@ -208,6 +209,12 @@ fn named(scope: &Scope<'_>, parts: &[String], alias: Option<String>) -> Result<R
         return Err(QueryError::resolve(format!("Table function '{name}' requires arguments")));
     }
     let source = match known_table(&name) {
+        Some(KnownTable::Cohorts(listed)) => {
+            let name = alias.unwrap_or(name);
+            let only = scope.select.and_then(|select| cohorts::asked(select, &name));
+            let (plan, outputs) = cohorts::table(listed, only.as_deref(), scope.context)?;
+            return Ok(Relation::query(Some(name), plan, outputs, scope.context));
+        }
         Some(KnownTable::Events) => Source::Events(Vec::new()),
         Some(table) => Source::Table(table, Vec::new()),
         None => return Err(QueryError::resolve(format!("Unknown table `{name}`."))),

@@ -55,6 +55,7 @@ pub(super) fn plan_select(
 ) -> Result<(LogicalPlan, Vec<Output>), QueryError> {
     let ctes = select.ctes.iter().fold(ctes.clone(), |env, cte| env.with(cte));
     let mut scope = Scope::new(context, ctes);
+    scope.select = Some(select);
     let mut resolved = resolve(&mut scope, select, nesting)?;
     let top = resolved.top(&scope);
     let mut plan = match &resolved.tree {

@@ -1,9 +1,11 @@
 //! Calls: operators under their function names, lambdas, aggregates, windows; what they mean is the registry's to say.
 
 use super::expansion::expanded;
+use super::relation::{Relation, Source};
 use super::rows::constant;
 use super::scope::{Parameter, Scope};
 use super::types::{Type, Value};
+use crate::actions;
 use crate::error::QueryError;
 use crate::functions::{self, Argument, CallOptions, Function, FunctionError, Kind};
 use crate::hogql::ast::{self, ArithmeticOp, CompareOp, ExprKind};
@@ -30,6 +32,9 @@ impl Scope<'_> {
         if let Some(kind) = operator_form(call) {
             return self.expr(&kind.into());
         }
+        if call.name == "matchesAction" {
+            return self.matches_action(call);
+        }
         let function = functions::lookup(&call.name).ok_or_else(|| functions::unknown(&call.name))?;
         if function.kind() == Kind::ArrayJoin {
             function.check_arity(call.args.len())?;
@@ -39,6 +44,27 @@ impl Scope<'_> {
         let args = self.arguments(&function, call)?;
         let options = self.options(call)?;
         self.build(&function, args, options)
+    }
+
+    /// `matchesAction(name)` or `matchesAction(number)`: whether the row of `events` is one of the action.
+    fn matches_action(&mut self, call: &ast::Call) -> Result<Value, QueryError> {
+        let action = match call.args.as_slice() {
+            [arg] => match arg.as_literal() {
+                Some(ast::Literal::String(name)) => actions::named(name, self.context)?,
+                Some(ast::Literal::Int(id)) => actions::find(&(*id).into(), self.context)?,
+                _ => return Err(QueryError::resolve("action argument must be a number or a text")),
+            },
+            args => return Err(QueryError::resolve(format!("Function 'matchesAction' expects 1 argument, found {}", args.len()))),
+        };
+        let mut condition = actions::condition(&action, self.context)?;
+        let events: Vec<&Relation> = self.relations.iter().filter(|relation| matches!(relation.source, Source::Events(_))).collect();
+        match (events.as_slice(), self.relations.len()) {
+            // Alone, `events` needs no name; a subquery may give its columns too.
+            (_, 1) => {}
+            ([Relation { name: Some(name), .. }], _) => actions::on_table(&mut condition, name),
+            _ => return Err(QueryError::resolve("matchesAction can only be used with the events table")),
+        }
+        self.expr(&condition)
     }
 
     pub(crate) fn call_named(&mut self, name: &str, args: &[ast::Expr]) -> Result<Value, QueryError> {

@@ -12,9 +12,8 @@ impl Scope<'_> {
         match op {
             CompareOp::In => return self.membership(left, right, false),
             CompareOp::NotIn => return self.membership(left, right, true),
-            CompareOp::InCohort | CompareOp::NotInCohort => {
-                return Err(QueryError::resolve("Could not find a cohort with that id or name"));
-            }
+            CompareOp::InCohort => return self.in_cohort(left, right, false),
+            CompareOp::NotInCohort => return self.in_cohort(left, right, true),
             _ => {}
         }
         if let (ExprKind::Tuple(left), ExprKind::Tuple(right), CompareOp::Eq | CompareOp::NotEq) = (&left.kind, &right.kind, op)

@@ -1,20 +1,34 @@
 //! What a query is resolved against: the project, its rows, its definitions.
 
+use super::CteEnv;
+use crate::cohorts::CohortSets;
+use crate::engine::Executor;
 use crate::error::QueryError;
 use crate::functions::{FunctionContext, WeekStart};
+use crate::hogql::ast::Query;
+use crate::plan::{Nesting, plan_query};
 use crate::scan::{PropertyKind, ScanContext};
-use aqueduct_catalog::{PropertyParent, PropertyType};
+use aqueduct_catalog::{Action, Cohort, CohortMember, PropertyParent, PropertyType};
 use aqueduct_event::{ProjectId, UnixMicros};
+use arrow::array::RecordBatch;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Types of properties. The catalog answers it; tests answer it from a list.
+/// What people of a project defined: types of properties, actions, cohorts. The catalog answers it; tests answer it from lists.
 pub trait Definitions: Send + Sync + fmt::Debug {
     /// The type of a property; `None` when it is not known (it is read as text then). `group` is the type index of a group property.
     fn property_type(&self, project: ProjectId, parent: PropertyParent, group: Option<u8>, name: &str) -> Option<PropertyType>;
 
+    /// All actions of a project, deleted ones too.
+    fn actions(&self, project: ProjectId) -> Vec<Arc<Action>>;
+
+    /// All cohorts of a project, deleted ones too.
+    fn cohorts(&self, project: ProjectId) -> Vec<Arc<Cohort>>;
+
+    /// The members of a static cohort, in order of person.
+    fn cohort_members(&self, cohort: i64) -> Arc<[CohortMember]>;
     /// A number that changes whenever anything but a property's type changes that an answer of the project may depend on and that is not in its
     /// rows. Answers that were kept under another number are not given again.
     fn revision(&self, _project: ProjectId) -> u64 {
@@ -25,6 +39,22 @@ pub trait Definitions: Send + Sync + fmt::Debug {
 impl Definitions for aqueduct_catalog::Catalog {
     fn property_type(&self, project: ProjectId, parent: PropertyParent, group: Option<u8>, name: &str) -> Option<PropertyType> {
         aqueduct_catalog::Catalog::property_type(self, project, parent, group, name)
+    }
+
+    fn actions(&self, project: ProjectId) -> Vec<Arc<Action>> {
+        aqueduct_catalog::Catalog::actions(self, project)
+    }
+
+    fn cohorts(&self, project: ProjectId) -> Vec<Arc<Cohort>> {
+        aqueduct_catalog::Catalog::cohorts(self, project)
+    }
+
+    fn cohort_members(&self, cohort: i64) -> Arc<[CohortMember]> {
+        aqueduct_catalog::Catalog::cohort_members(self, cohort)
+    }
+
+    fn revision(&self, _: ProjectId) -> u64 {
+        aqueduct_catalog::Catalog::revision(self)
     }
 }
 
@@ -78,6 +108,12 @@ pub(crate) struct QueryContext {
     pub(crate) person_mode: PersonMode,
     /// Rows that a SELECT without LIMIT gives.
     pub(crate) default_limit: usize,
+    /// Runs what must be known before the query is resolved.
+    pub(crate) executor: Arc<Executor>,
+    /// Who is in the cohorts that the query names.
+    pub(crate) cohorts: CohortSets,
+    /// Nothing will be run: who is in a cohort does not matter, only that it can be understood.
+    pub(crate) is_check: bool,
     relations: AtomicUsize,
 }
 
@@ -88,13 +124,35 @@ impl QueryContext {
         definitions: Arc<dyn Definitions>,
         now: UnixMicros,
         person_mode: PersonMode,
+        executor: Arc<Executor>,
     ) -> Self {
         let functions = FunctionContext {
             timezone: project.timezone.clone(),
             week_start: if project.week_start_day == 1 { WeekStart::Monday } else { WeekStart::Sunday },
             now_micros: now.0,
         };
-        Self { scan, project, definitions, now, functions, person_mode, default_limit: 100, relations: AtomicUsize::new(0) }
+        Self {
+            scan,
+            project,
+            definitions,
+            now,
+            functions,
+            person_mode,
+            default_limit: 100,
+            executor,
+            cohorts: CohortSets::default(),
+            is_check: false,
+            relations: AtomicUsize::new(0),
+        }
+    }
+
+    /// The rows of a query that must be known before another is resolved or while an insight is answered. The calling thread waits.
+    ///
+    /// # Errors
+    /// [`QueryError`] of planning or of a row.
+    pub(crate) fn select(&self, query: &Query) -> Result<Vec<RecordBatch>, QueryError> {
+        let (plan, _) = plan_query(query, self, &CteEnv::default(), Nesting::Inner)?;
+        self.executor.execute_here(plan)
     }
 
     /// A name that no other relation of the query has.

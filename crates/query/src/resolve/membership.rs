@@ -3,6 +3,7 @@
 use super::relation::column_name;
 use super::scope::Scope;
 use super::types::{Class, Value};
+use crate::cohorts;
 use crate::error::QueryError;
 use crate::hogql::ast::{self, ExprKind};
 use datafusion::common::{Column, Spans};
@@ -31,6 +32,22 @@ impl Scope<'_> {
             }
             _ => self.in_value(left, right, negated),
         }
+    }
+
+    /// `person_id IN COHORT 5`, `person_id IN COHORT 'name'`. No id is in no cohort.
+    pub(super) fn in_cohort(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool) -> Result<Value, QueryError> {
+        let cohort = match right.as_literal() {
+            Some(ast::Literal::Int(id)) => cohorts::find(*id, self.context)?,
+            Some(ast::Literal::String(name)) => cohorts::named(name, self.context)?,
+            _ => return Err(QueryError::resolve("IN COHORT only works with a cohort's number or name")),
+        };
+        let person = match self.expr(left)? {
+            value if value.class() == Class::Uuid => value,
+            value if value.class() == Class::Text => self.call_values("toUUIDOrNull", vec![value])?,
+            other => return Err(QueryError::resolve(format!("IN COHORT expects the id of a person, found {}", other.ty.name("UTC")))),
+        };
+        let is_member = cohorts::contains(cohorts::members(&cohort, self.context)?, person.expr);
+        Ok(Value::flag(if negated { Expr::Not(Box::new(is_member)) } else { is_member }, false))
     }
 
     /// `x IN array` asks the array, `x IN value` is `x = value`.

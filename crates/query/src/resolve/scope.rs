@@ -92,6 +92,8 @@ pub(crate) struct Parameter {
 pub(crate) struct Scope<'q> {
     pub(crate) context: &'q QueryContext,
     pub(crate) ctes: CteEnv,
+    /// The SELECT as it is written, where there is one.
+    pub(crate) select: Option<&'q ast::SelectQuery>,
     pub(crate) relations: Vec<Relation>,
     pub(crate) windows: Vec<(String, ast::Window)>,
     /// Names given by ARRAY JOIN: they win over columns.
@@ -114,6 +116,7 @@ impl<'q> Scope<'q> {
         Self {
             context,
             ctes,
+            select: None,
             relations: Vec::new(),
             windows: Vec::new(),
             array_joined: Vec::new(),

@@ -1,5 +1,6 @@
 //! The tables that HogQL knows beside `events`, and their fields.
 
+use crate::cohorts::Listed;
 use crate::scan::{DerivedKind, EmptyType, GroupField, LOG_FIELDS, PersonField, SESSION_FIELDS, SessionField, TableColumn, log_field};
 use aqueduct_catalog::PropertyParent;
 
@@ -12,13 +13,14 @@ pub(crate) enum KnownTable {
     Groups,
     Sessions,
     QueryLog,
+    /// Members of cohorts.
+    Cohorts(Listed),
     /// Known, but nothing is kept in it yet.
     Empty(&'static [(&'static str, EmptyType)]),
 }
 
 use EmptyType::{Int, Text, Time, Uuid};
 
-const COHORT_PEOPLE: &[(&str, EmptyType)] = &[("person_id", Uuid), ("cohort_id", Int)];
 const OVERRIDES: &[(&str, EmptyType)] = &[("distinct_id", Text), ("person_id", Uuid)];
 const REPLAY: &[(&str, EmptyType)] = &[
     ("session_id", Text),
@@ -74,9 +76,9 @@ const TABLES: &[(&str, KnownTable)] = &[
     ("raw_sessions", KnownTable::Sessions),
     ("query_log", KnownTable::QueryLog),
     ("raw_query_log", KnownTable::QueryLog),
-    ("cohort_people", KnownTable::Empty(COHORT_PEOPLE)),
-    ("raw_cohort_people", KnownTable::Empty(COHORT_PEOPLE)),
-    ("static_cohort_people", KnownTable::Empty(COHORT_PEOPLE)),
+    ("cohort_people", KnownTable::Cohorts(Listed::Dynamic)),
+    ("raw_cohort_people", KnownTable::Cohorts(Listed::Dynamic)),
+    ("static_cohort_people", KnownTable::Cohorts(Listed::Static)),
     ("person_distinct_id_overrides", KnownTable::Empty(OVERRIDES)),
     ("raw_person_distinct_id_overrides", KnownTable::Empty(OVERRIDES)),
     ("session_replay_events", KnownTable::Empty(REPLAY)),
@@ -119,7 +121,7 @@ impl KnownTable {
             KnownTable::Groups => DerivedKind::Groups,
             KnownTable::Sessions => DerivedKind::Sessions,
             KnownTable::QueryLog => DerivedKind::Queries,
-            KnownTable::Events | KnownTable::Empty(_) => DerivedKind::Empty,
+            KnownTable::Events | KnownTable::Cohorts(_) | KnownTable::Empty(_) => DerivedKind::Empty,
         }
     }
 
@@ -180,6 +182,7 @@ impl KnownTable {
             KnownTable::Groups => vec!["index", "key", "created_at", "updated_at", "properties"],
             KnownTable::Sessions => SESSION_FIELDS.iter().map(|(name, _)| *name).collect(),
             KnownTable::QueryLog => LOG_FIELDS.iter().map(|(name, _)| *name).collect(),
+            KnownTable::Cohorts(_) => vec!["person_id", "cohort_id", "team_id"],
             KnownTable::Empty(fields) => fields.iter().map(|(name, _)| *name).collect(),
         }
     }

@@ -50,7 +50,7 @@ async fn until_a_definition_or_a_setting_of_the_project_changes() {
     let typed = || json!({"kind": "HogQLQuery", "query": "select properties.n from events"});
     assert_eq!(ask(&running, typed(), Tolerance::Exact).await.body["results"], json!([["5"]]));
     assert!(ask(&running, counts(), Tolerance::Exact).await.body["results"] == json!([[1]]));
-    running.types.0.lock().expect("not poisoned").insert("n".to_owned(), PropertyType::Numeric);
+    running.known.types.lock().expect("not poisoned").insert("n".to_owned(), PropertyType::Numeric);
     let changed = ask(&running, typed(), Tolerance::Exact).await;
     assert_eq!((changed.is_cached, &changed.body["results"]), (false, &json!([[5.0]])));
     assert!(ask(&running, counts(), Tolerance::Exact).await.is_cached, "it never asked for the type");

@@ -3,6 +3,8 @@
 mod answers_cases;
 mod answers_have_posthogs_shape;
 mod by_definition;
+mod cohorts_and_actions_are_asked_everywhere;
+mod cohorts_have_their_members;
 mod computes_equal_queries_once;
 mod funnel_oracle;
 mod funnels_agree_with_the_slow_way;

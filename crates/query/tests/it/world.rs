@@ -1,6 +1,6 @@
 //! A store with a few events, and an engine over it.
 
-use aqueduct_catalog::{PropertyParent, PropertyType};
+use aqueduct_catalog::{Action, Cohort, CohortMember, PropertyParent, PropertyType};
 use aqueduct_event::{JournalPosition, ManualClock, PartitionId, PersonId, ProjectId, PropertyValue, UnixMicros, person_id_of};
 use aqueduct_query::{Definitions, ProjectFacts, QueryConfig, QueryEngine, QueryError, QueryRequest};
 use aqueduct_store::{
@@ -34,13 +34,69 @@ pub(crate) const LAYOUTS: [Layout; 5] = [Layout::Memory, Layout::Scattered, Layo
 /// Segments that a compaction in a test reads.
 const FANOUT: usize = 2;
 
-/// Types of properties by key.
+/// What the project's people defined.
 #[derive(Debug, Default)]
-pub(crate) struct Types(pub(crate) Mutex<HashMap<String, PropertyType>>);
+pub(crate) struct Known {
+    pub(crate) types: Mutex<HashMap<String, PropertyType>>,
+    actions: Vec<Arc<Action>>,
+    cohorts: Vec<Arc<Cohort>>,
+    members: HashMap<i64, Arc<[CohortMember]>>,
+}
 
-impl Definitions for Types {
+impl Definitions for Known {
     fn property_type(&self, _: ProjectId, _: PropertyParent, _: Option<u8>, name: &str) -> Option<PropertyType> {
-        self.0.lock().expect("not poisoned").get(name).copied()
+        self.types.lock().expect("not poisoned").get(name).copied()
+    }
+
+    fn actions(&self, _: ProjectId) -> Vec<Arc<Action>> {
+        self.actions.clone()
+    }
+
+    fn cohorts(&self, _: ProjectId) -> Vec<Arc<Cohort>> {
+        self.cohorts.clone()
+    }
+
+    fn cohort_members(&self, cohort: i64) -> Arc<[CohortMember]> {
+        self.members.get(&cohort).map_or_else(|| Arc::from(Vec::new()), Arc::clone)
+    }
+}
+
+/// An action with nothing but steps.
+pub(crate) fn action(id: i64, name: &str, steps: Json) -> Action {
+    Action {
+        id,
+        project: ProjectId(1),
+        name: name.to_owned(),
+        description: String::new(),
+        tags: Vec::new(),
+        steps: serde_json::from_value(steps).expect("steps"),
+        post_to_slack: false,
+        slack_message_format: String::new(),
+        pinned_at: None,
+        deleted: false,
+        created_by: None,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+/// A dynamic cohort with nothing but criteria.
+pub(crate) fn cohort(id: i64, name: &str, criteria: &Json) -> Cohort {
+    Cohort {
+        id,
+        project: ProjectId(1),
+        name: name.to_owned(),
+        description: String::new(),
+        filters: json!({"properties": criteria}),
+        query: Json::Null,
+        is_static: false,
+        deleted: false,
+        count: None,
+        last_calculation: None,
+        errors_calculating: 0,
+        created_by: None,
+        created_at: NOW,
+        updated_at: NOW,
     }
 }
 
@@ -71,6 +127,10 @@ pub(crate) struct World {
     pub(crate) weeks_start_on_monday: bool,
     pub(crate) test_account_filters: Option<Json>,
     pub(crate) path_cleaning_filters: Option<Json>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) cohorts: Vec<Cohort>,
+    /// Members of static cohorts: cohort, who it was then, one of the distinct ids that it had.
+    pub(crate) members: Vec<(i64, String, String)>,
 }
 
 /// An engine over a store, alive as long as the store's folder is.
@@ -78,7 +138,7 @@ pub(crate) struct Running {
     pub(crate) engine: Arc<QueryEngine>,
     pub(crate) facts: ProjectFacts,
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) types: Arc<Types>,
+    pub(crate) known: Arc<Known>,
     feed: Arc<Feed>,
     _dir: Arc<tempfile::TempDir>,
 }
@@ -96,20 +156,20 @@ impl World {
         let settings =
             StoreConfig { dir: dir.path().join("store"), background: false, compaction_fanout: FANOUT, ..StoreConfig::default() };
         let store = Arc::new(EmbeddedStore::open(settings, Arc::clone(&clock) as _).expect("a store"));
-        let mut types = HashMap::new();
+        let mut known = Known::default();
         let feed = Arc::new(Feed { store: Arc::clone(&store), position: Mutex::default() });
         for (project, world) in worlds {
             world.fill(&feed, *project, layout);
-            types.extend(world.types.clone());
+            world.tell(*project, &mut known);
         }
-        let types = Arc::new(Types(Mutex::new(types)));
-        let engine = QueryEngine::new(config, store, Arc::clone(&types) as _, Arc::clone(&clock) as _).expect("an engine");
+        let known = Arc::new(known);
+        let engine = QueryEngine::new(config, store, Arc::clone(&known) as _, Arc::clone(&clock) as _).expect("an engine");
         let engine = Arc::new(engine);
         let running = |(project, world): &(ProjectId, &World)| Running {
             engine: Arc::clone(&engine),
             facts: world.facts(*project),
             clock: Arc::clone(&clock),
-            types: Arc::clone(&types),
+            known: Arc::clone(&known),
             feed: Arc::clone(&feed),
             _dir: Arc::clone(&dir),
         };
@@ -151,6 +211,19 @@ impl World {
             store.flush().expect("a flush");
             while store.work().expect("a compaction") {}
         }
+    }
+
+    /// Adds what the project's people defined.
+    fn tell(&self, project: ProjectId, known: &mut Known) {
+        known.types.get_mut().expect("not poisoned").extend(self.types.clone());
+        known.actions.extend(self.actions.iter().cloned().map(Arc::new));
+        known.cohorts.extend(self.cohorts.iter().cloned().map(Arc::new));
+        let mut members: HashMap<i64, Vec<CohortMember>> = HashMap::new();
+        for (cohort, person, distinct_id) in &self.members {
+            let member = CohortMember { person: self.person(project, person), distinct_id: distinct_id.as_str().into() };
+            members.entry(*cohort).or_default().push(member);
+        }
+        known.members.extend(members.into_iter().map(|(cohort, members)| (cohort, members.into())));
     }
 
     fn created(&self, name: &str) -> UnixMicros {

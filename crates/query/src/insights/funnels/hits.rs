@@ -10,6 +10,7 @@ use crate::hogql::ast::Expr;
 use crate::hogql::build::call;
 use crate::insights::InsightContext;
 use crate::insights::actors::Actor;
+use crate::insights::breakdowns::BreakdownCohort;
 use crate::insights::labels::Labels;
 use crate::scan::{RowProgram, RowProgramOnPart};
 use aqueduct_store::{EventColumn, Part, PersonRuns};
@@ -109,7 +110,7 @@ impl<'p> Reader<'p> {
         match &plan.breakdown {
             Breakdown::None => {}
             Breakdown::Values { exprs: values } => exprs.extend(values.iter().cloned()),
-            Breakdown::Cohorts(cohorts) => exprs.extend(cohorts.iter().map(|cohort| cohort.is_member.clone())),
+            Breakdown::Cohorts(cohorts) => exprs.extend(cohorts.iter().map(BreakdownCohort::is_member)),
         }
         let breakdown = begin..exprs.len();
         let looks_back = bits_where(&plan.conditions, |condition| condition.first != First::No);

@@ -2,12 +2,13 @@
 
 use super::engine::{Mask, Rules};
 use super::query::{AttributionType, FunnelsFilter, FunnelsQuery, Order, Step};
+use crate::actions;
 use crate::error::QueryError;
 use crate::hogql::ast::Expr;
 use crate::hogql::build::{and, call, eq, or};
 use crate::insights::InsightContext;
 use crate::insights::actors::Actor;
-use crate::insights::breakdowns::breakdown_expr;
+use crate::insights::breakdowns::{BreakdownCohort, breakdown_cohorts, breakdown_expr};
 use crate::insights::conditions::row_expr;
 use crate::insights::model::BreakdownFilter;
 use serde_json::Value;
@@ -58,17 +59,8 @@ pub(super) enum Breakdown {
     Values {
         exprs: Vec<Expr>,
     },
-    /// By membership: id, name, condition on a row.
-    Cohorts(Vec<Cohort>),
-}
-
-/// One cohort of a breakdown.
-#[derive(Clone, Debug)]
-pub(super) struct Cohort {
-    /// 0 for everybody.
-    pub(super) id: i64,
-    pub(super) name: String,
-    pub(super) is_member: Expr,
+    /// By membership.
+    Cohorts(Vec<BreakdownCohort>),
 }
 
 /// How breakdown values are shown.
@@ -97,6 +89,8 @@ pub(super) struct Plan {
     pub(super) rules: Rules,
     pub(super) order: Order,
     pub(super) conditions: Vec<Condition>,
+    /// For each step the name of its event or action; `None` for all events.
+    pub(super) names: Vec<Option<String>>,
     /// What every row must pass.
     pub(super) filter: Option<Expr>,
     pub(super) actor: Actor,
@@ -118,13 +112,14 @@ impl Plan {
             is_strict: filter.order() == Order::Strict,
         };
         let (breakdown, shape) = match &query.breakdown_filter {
-            Some(breakdown) => breakdowns(breakdown)?,
+            Some(breakdown) => breakdowns(breakdown, context)?,
             None => (Breakdown::None, Shape { is_list: false, limit: ROWS_DEFAULT, has_other: false }),
         };
         Ok(Self {
             rules,
             order: filter.order(),
             conditions,
+            names: query.series.iter().map(|step| name_of(step, context)).collect::<Result<_, _>>()?,
             filter: context.filters(&[&query.properties], query.filter_test_accounts)?,
             actor: actor(query, filter)?,
             breakdown,
@@ -170,10 +165,20 @@ fn conditions(query: &FunnelsQuery, filter: &FunnelsFilter, context: &InsightCon
     Ok(conditions)
 }
 
+/// What a step is called: by its event, its action, or as the client calls a group of events.
+fn name_of(step: &Step, context: &InsightContext<'_>) -> Result<Option<String>, QueryError> {
+    if step.is_action() {
+        return Ok(Some(actions::find(&step.series.id, context.query)?.name.clone()));
+    }
+    let given = step.name.as_ref().filter(|_| step.series.kind == "GroupNode");
+    Ok(step.series.event.as_ref().or(given).cloned())
+}
+
 /// What a step asks of a row. A kind of step more is one arm more here.
 fn condition(step: &Step, mask: Mask, context: &InsightContext<'_>) -> Result<Condition, QueryError> {
     let series = &step.series;
     let mut filter = context.filters(&[&series.properties, &series.fixed_properties], None)?;
+    let is_filtered = filter.is_some();
     let names = match series.kind.as_str() {
         "EventsNode" | "FunnelExclusionEventsNode" | "" => series.event.as_ref().map_or(Names::All, |name| Names::Only(vec![name.clone()])),
         "GroupNode" => {
@@ -181,7 +186,13 @@ fn condition(step: &Step, mask: Mask, context: &InsightContext<'_>) -> Result<Co
             filter = filter.into_iter().chain(any).reduce(|left, right| and(vec![left, right]));
             names
         }
-        "ActionsNode" | "FunnelExclusionActionsNode" => return Err(bad(format!("Action ID {} does not exist!", step.id))),
+        "ActionsNode" | "FunnelExclusionActionsNode" => {
+            let action = actions::find(&series.id, context.query)?;
+            // The names are looked at first; the steps of the action tell which name goes with what.
+            let steps = actions::condition(&action, context.query)?;
+            filter = Some(and(std::iter::once(steps).chain(filter).collect()));
+            actions::event_names(&action).map_or(Names::All, Names::Only)
+        }
         "DataWarehouseNode" | "FunnelsDataWarehouseNode" => {
             let detail = "Data warehouse tables are not supported in funnels just yet. For now, please try this funnel without the data \
                           warehouse-based step.";
@@ -191,6 +202,11 @@ fn condition(step: &Step, mask: Mask, context: &InsightContext<'_>) -> Result<Co
     };
     let first = match series.math.as_deref() {
         None | Some("total") => First::No,
+        // Which events are the action's is its steps' to say, not the names'.
+        Some("first_time_for_user") if step.is_action() && is_filtered => {
+            return Err(QueryError::unsupported("first_time_for_user of an action with property filters is not supported in funnels"));
+        }
+        Some("first_time_for_user") if step.is_action() => First::Matching,
         Some("first_time_for_user") => First::OfName,
         Some("first_time_for_user_with_filters") => First::Matching,
         Some(other) => {
@@ -225,9 +241,17 @@ fn group(step: &Step, context: &InsightContext<'_>) -> Result<(Names, Option<Exp
     Ok((if is_any_name { Names::All } else { Names::Only(names) }, Some(if is_and { and(tests) } else { or(tests) })))
 }
 
-fn breakdowns(filter: &BreakdownFilter) -> Result<(Breakdown, Shape), QueryError> {
+fn breakdowns(filter: &BreakdownFilter, context: &InsightContext<'_>) -> Result<(Breakdown, Shape), QueryError> {
     let kind = filter.breakdown_type.as_deref().unwrap_or("event");
     let limit = filter.breakdown_limit.filter(|limit| *limit > 0).unwrap_or(LIMIT_DEFAULT);
+    let plain = Shape { is_list: false, limit: ROWS_DEFAULT, has_other: false };
+    if let Some(cohorts) = breakdown_cohorts(filter, context.query)? {
+        if cohorts.len() > COHORTS_MAX {
+            let detail = format!("at most {COHORTS_MAX} cohorts, found {}", cohorts.len());
+            return Err(QueryError::Request { detail, attr: Some("breakdownFilter") });
+        }
+        return Ok((Breakdown::Cohorts(cohorts), plain));
+    }
     if let Some(list) = filter.breakdowns.as_ref().filter(|list| !list.is_empty()) {
         let value = |each: &crate::insights::model::Breakdown| {
             let normalize = each.normalize_url == Some(true);
@@ -241,12 +265,8 @@ fn breakdowns(filter: &BreakdownFilter) -> Result<(Breakdown, Shape), QueryError
         Value::Array(list) => list.clone(),
         one => vec![one.clone()],
     };
-    let plain = Shape { is_list: false, limit: ROWS_DEFAULT, has_other: false };
     if properties.is_empty() {
         return Ok((Breakdown::None, plain));
-    }
-    if kind == "cohort" {
-        return Ok((Breakdown::Cohorts(cohorts(&properties)?), plain));
     }
     let normalize = filter.breakdown_normalize_url == Some(true) && kind == "event";
     let value = |property: &Value| breakdown_value(kind, property, filter.breakdown_group_type_index, normalize);
@@ -274,29 +294,6 @@ fn breakdown_value(kind: &str, property: &Value, group_index: Option<u8>, normal
     let text = call("ifNull", vec![call("toString", vec![expr]), Expr::lit("")]);
     let stripped = call("replaceRegexpOne", vec![text, Expr::lit(STRIPPED_END), Expr::lit("")]);
     Ok(call("if", vec![call("empty", vec![stripped.clone()]), Expr::lit("/"), stripped]))
-}
-
-/// Cohorts by their ids. A membership condition is resolved like one of a user's query.
-fn cohorts(ids: &[Value]) -> Result<Vec<Cohort>, QueryError> {
-    if ids.len() > COHORTS_MAX {
-        let detail = format!("at most {COHORTS_MAX} cohorts, found {}", ids.len());
-        return Err(QueryError::Request { detail, attr: Some("breakdownFilter") });
-    }
-    ids.iter()
-        .map(|id| match (id, id.as_i64().or_else(|| id.as_str()?.parse().ok())) {
-            (Value::String(text), _) if text == "all" => Ok(Cohort { id: 0, name: "all users".to_owned(), is_member: Expr::lit(true) }),
-            (_, Some(0)) => Ok(Cohort { id: 0, name: "all users".to_owned(), is_member: Expr::lit(true) }),
-            (_, Some(id)) => {
-                let is_member =
-                    crate::hogql::build::compare(crate::hogql::ast::CompareOp::InCohort, Expr::field(["person_id"]), Expr::lit(id));
-                Ok(Cohort { id, name: id.to_string(), is_member })
-            }
-            _ => Err(QueryError::Request {
-                detail: format!("a cohort breakdown takes ids of cohorts or \"all\", found {id}"),
-                attr: Some("breakdownFilter"),
-            }),
-        })
-        .collect()
 }
 
 fn bad(detail: String) -> QueryError {

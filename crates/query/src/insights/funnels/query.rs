@@ -31,10 +31,7 @@ pub(crate) struct FunnelsQuery {
 pub(crate) struct Step {
     #[serde(flatten)]
     pub(crate) series: Series,
-    /// Id of the action of an `ActionsNode`.
-    #[serde(default)]
-    pub(crate) id: Value,
-    /// The name that clients give an action or a group of events.
+    /// The name that clients give a group of events.
     #[serde(default)]
     pub(crate) name: Option<String>,
     #[serde(default, rename = "optionalInFunnel")]
@@ -179,5 +176,9 @@ impl FunnelsFilter {
 impl Step {
     pub(crate) fn is_optional(&self) -> bool {
         self.optional == Some(true)
+    }
+
+    pub(crate) fn is_action(&self) -> bool {
+        matches!(self.series.kind.as_str(), "ActionsNode" | "FunnelExclusionActionsNode")
     }
 }

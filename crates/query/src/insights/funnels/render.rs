@@ -1,10 +1,11 @@
 //! Numbers as PostHog's result items.
 
-use super::plan::{Breakdown, Cohort, Plan};
+use super::plan::{Breakdown, Plan};
 use super::query::{FunnelsQuery, Order, Step};
 use super::steps::{Reached, StepResult};
 use super::trend::Entered;
 use crate::dates::QueryRange;
+use crate::insights::breakdowns::BreakdownCohort;
 use crate::insights::days;
 use serde_json::{Map, Value, json};
 
@@ -26,7 +27,7 @@ impl Plan {
         let texts = label.and_then(|label| texts.get(label as usize));
         match &self.breakdown {
             Breakdown::None => None,
-            Breakdown::Cohorts(cohorts) => label.and_then(|label| cohorts.get(label as usize)).map(Cohort::shown),
+            Breakdown::Cohorts(cohorts) => label.and_then(|label| cohorts.get(label as usize)).map(shown_cohort),
             Breakdown::Values { .. } => {
                 let texts = texts.map_or_else(|| vec![OTHER.to_owned()], Clone::clone);
                 let value = if self.shape.is_list { json!(texts) } else { json!(texts.first()) };
@@ -36,10 +37,8 @@ impl Plan {
     }
 }
 
-impl Cohort {
-    fn shown(&self) -> Shown {
-        Shown { name: json!(self.name), value: json!(self.id) }
-    }
+fn shown_cohort(cohort: &BreakdownCohort) -> Shown {
+    Shown { name: json!(cohort.name), value: json!(cohort.id) }
 }
 
 /// Steps, or with a breakdown one list of steps per value.
@@ -58,7 +57,7 @@ pub(super) fn steps(query: &FunnelsQuery, plan: &Plan, result: StepResult, texts
 fn step_items(query: &FunnelsQuery, plan: &Plan, reached: &mut Reached, shown: Option<&Shown>) -> Vec<Value> {
     let item = |(at, step): (usize, &Step)| {
         let (average, median) = reached.times(at);
-        let mut item = head(step, at, plan.order);
+        let mut item = head(step, at, plan);
         let count = reached.counts.get(at).copied().unwrap_or(0);
         let fields = [
             ("order", json!(at)),
@@ -80,15 +79,17 @@ fn step_items(query: &FunnelsQuery, plan: &Plan, reached: &mut Reached, shown: O
 }
 
 /// What a step is called. Without an order it is only the number of steps that has a name.
-fn head(step: &Step, at: usize, order: Order) -> Map<String, Value> {
-    let (id, name, custom_name) = if order == Order::Unordered {
+fn head(step: &Step, at: usize, plan: &Plan) -> Map<String, Value> {
+    let series = &step.series;
+    let (id, name, custom_name) = if plan.order == Order::Unordered {
         let plural = if at == 0 { "" } else { "s" };
         (Value::Null, json!(format!("Completed {} step{plural}", at + 1)), Value::Null)
     } else {
-        let name = step.series.event.as_ref().or(step.name.as_ref().filter(|_| step.series.kind == "GroupNode"));
-        (json!(step.series.event), json!(name), json!(step.series.custom_name))
+        let id = if step.is_action() { series.id.clone() } else { json!(series.event) };
+        (id, json!(plan.names.get(at)), json!(series.custom_name))
     };
-    let fields = [("action_id", id), ("name", name), ("custom_name", custom_name), ("type", json!("events"))];
+    let kind = if step.is_action() { "actions" } else { "events" };
+    let fields = [("action_id", id), ("name", name), ("custom_name", custom_name), ("type", json!(kind))];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

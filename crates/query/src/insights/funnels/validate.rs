@@ -103,7 +103,7 @@ fn check_attribution(filter: &FunnelsFilter, steps: usize) -> Result<(), QueryEr
 /// Whether every event of `part` is one of `whole`, as far as their filters tell.
 fn includes(whole: &Step, part: &Step) -> bool {
     let node = |step: &Step| step.series.kind.trim_start_matches("FunnelExclusion").to_owned();
-    let same = node(whole) == node(part) && whole.series.event == part.series.event && whole.id == part.id;
+    let same = node(whole) == node(part) && whole.series.event == part.series.event && whole.series.id == part.series.id;
     let is_subset = |some: &Value, all: &Value| {
         let mut all = filters_of(all);
         filters_of(some).iter().all(|filter| all.iter().position(|other| other == filter).map(|at| all.swap_remove(at)).is_some())

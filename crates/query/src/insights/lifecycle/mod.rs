@@ -10,6 +10,7 @@ mod operator;
 use super::actor_source::{FoundActors, InsightActors};
 use super::actors::Actor;
 use super::buckets::Buckets;
+use super::conditions::{ALL_EVENTS, Target};
 use super::days;
 use super::model::Series;
 use super::{InsightContext, InsightResult};
@@ -52,12 +53,18 @@ pub(super) fn run(query: &LifecycleQuery, context: &InsightContext<'_>) -> Resul
     let counts = operator(query, &intervals, context)?.run(context)?;
     let shown: Vec<usize> = (1..intervals.starts.len()).filter(|at| intervals.is_shown(*at, &range)).collect();
     let starts: Vec<Zoned> = shown.iter().map(|at| intervals.starts[*at].clone()).collect();
+    let (target, name) = (series.target()?, series.name(context)?);
+    let name = name.as_deref().unwrap_or(ALL_EVENTS);
     let item = |status: Status| {
         #[expect(clippy::cast_precision_loss, reason = "a count of actors")]
         let count = |at: &usize| counts.of(status, *at) as f64 * if status == Status::Dormant { -1.0 } else { 1.0 };
         // 0 has no sign.
         let data: Vec<f64> = shown.iter().map(|at| count(at) + 0.0).collect();
-        let mut action = json!({"id": series.event, "name": series.label(), "type": "events", "order": 0, "math": "total"});
+        let (id, kind) = match target {
+            Target::Action(id) => (json!(id.as_str().map_or_else(|| id.to_string(), str::to_owned)), "actions"),
+            Target::Event(_) | Target::Table => (json!(series.event), "events"),
+        };
+        let mut action = json!({"id": id, "name": name, "type": kind, "order": 0, "math": "total"});
         if let Some(name) = &series.custom_name {
             action["custom_name"] = json!(name);
         }
@@ -67,7 +74,7 @@ pub(super) fn run(query: &LifecycleQuery, context: &InsightContext<'_>) -> Resul
             "data": data,
             "labels": days::labels(&starts, &range),
             "days": days::days(&starts, range.interval),
-            "label": format!("{} - {}", series.label(), status.name()),
+            "label": format!("{name} - {}", status.name()),
             "status": status.name(),
         })
     };
@@ -140,7 +147,7 @@ fn operator(query: &LifecycleQuery, intervals: &Intervals, context: &InsightCont
     let has_profile = not_eq(call("toString", vec![Expr::field(["properties", "$process_person_profile"])]), Expr::lit("false"));
     let mut parts = vec![has_profile];
     for series in &query.series {
-        parts.push(series.target()?.condition()?);
+        parts.push(series.target()?.condition(context)?);
         parts.extend(context.filters(&[&series.properties, &series.fixed_properties], None)?);
     }
     parts.extend(context.filters(&[&query.properties], query.filter_test_accounts)?);

@@ -51,7 +51,7 @@ pub(super) fn actors(query: &RetentionQuery, asked: &InsightActors, context: &In
         Value::Array(values) => Some(values.iter().map(text_of).collect::<Vec<_>>().join("::")),
         one => Some(text_of(one)),
     };
-    let is_cohort = |slice: &Slice| matches!((slice, &breakdown), (Slice::Cohort(id), Some(asked)) if id.to_string() == *asked);
+    let is_cohort = |slice: &Slice| matches!((slice, &breakdown), (Slice::Cohort(cohort), Some(asked)) if cohort.id.to_string() == *asked);
     let slices = plan.slices();
     let Some(slice) = slices.iter().find(|slice| !matches!(slice, Slice::Cohort(_)) || is_cohort(slice)) else {
         return Err(plan::bad("the actors of a cohort breakdown are those of one of its cohorts"));

@@ -119,7 +119,7 @@ impl Entity {
     pub(super) fn target(&self) -> Result<Target<'_>, QueryError> {
         match self.kind.as_deref().unwrap_or("events") {
             "events" | "new_entity" => Ok(Target::Event(self.id.as_str())),
-            "actions" => Ok(Target::Action),
+            "actions" => Ok(Target::Action(&self.id)),
             "data_warehouse" => Ok(Target::Table),
             other => {
                 let detail = format!("an entity is of type events, actions or data_warehouse, found '{other}'");

@@ -5,11 +5,11 @@ use super::model::{Aggregation, Entity, Period, RetentionFilter, RetentionQuery,
 use super::operator::{Layout, Operator};
 use crate::dates::{Interval, QueryRange};
 use crate::error::QueryError;
-use crate::hogql::ast::{CompareOp, Expr};
-use crate::hogql::build::{and, call, compare};
+use crate::hogql::ast::Expr;
+use crate::hogql::build::{and, call};
 use crate::insights::InsightContext;
 use crate::insights::actors::Actor;
-use crate::insights::breakdowns::breakdown_expr;
+use crate::insights::breakdowns::{BreakdownCohort, breakdown_cohorts, breakdown_expr};
 use crate::insights::buckets::Buckets;
 use crate::insights::labels::SharedLabels;
 use crate::insights::model::BreakdownFilter;
@@ -41,8 +41,7 @@ pub(super) struct Plan<'q> {
 enum Breakdown {
     None,
     Property(Expr),
-    /// Ids of cohorts; 0 is everybody.
-    Cohorts(Vec<i64>),
+    Cohorts(Vec<BreakdownCohort>),
 }
 
 /// A part of the answer that is computed on its own.
@@ -50,8 +49,8 @@ enum Breakdown {
 pub(super) enum Slice {
     All,
     ByProperty(Expr),
-    /// Members of a cohort; 0 is everybody.
-    Cohort(i64),
+    /// Members of a cohort.
+    Cohort(BreakdownCohort),
 }
 
 impl<'q> Plan<'q> {
@@ -78,7 +77,7 @@ impl<'q> Plan<'q> {
         if starts.len().saturating_mul(columns.len()) > CELLS_MAX {
             return Err(bad(format!("{} intervals by {} are more than {CELLS_MAX} cells", starts.len(), columns.len())));
         }
-        let (breakdown, breakdown_limit) = breakdown(query.breakdown_filter.as_ref())?;
+        let (breakdown, breakdown_limit) = breakdown(query.breakdown_filter.as_ref(), context)?;
         Ok(Self { query, filter, period, range, starts, columns, breakdown, breakdown_limit })
     }
 
@@ -87,7 +86,7 @@ impl<'q> Plan<'q> {
         match &self.breakdown {
             Breakdown::None => vec![Slice::All],
             Breakdown::Property(expr) => vec![Slice::ByProperty(expr.clone())],
-            Breakdown::Cohorts(ids) => ids.iter().copied().map(Slice::Cohort).collect(),
+            Breakdown::Cohorts(cohorts) => cohorts.iter().cloned().map(Slice::Cohort).collect(),
         }
     }
 
@@ -109,14 +108,12 @@ impl<'q> Plan<'q> {
             (self.filter.target_entity.clone().unwrap_or_default(), self.filter.returning_entity.clone().unwrap_or_default());
         let mut common = Vec::new();
         common.extend(context.filters(&[&self.query.properties], self.query.filter_test_accounts)?);
-        if let Slice::Cohort(id) = slice
-            && *id != 0
-        {
-            common.push(compare(CompareOp::InCohort, Expr::field(["person_id"]), Expr::lit(*id)));
+        if let Slice::Cohort(cohort) = slice {
+            common.push(cohort.is_member());
         }
         let with = |more: Vec<Expr>| and(more.into_iter().chain(common.iter().cloned()).collect());
         let entity = |entity: &Entity| {
-            let parts = [Some(entity.target()?.condition()?), context.filters(&[&entity.properties], None)?];
+            let parts = [Some(entity.target()?.condition(context)?), context.filters(&[&entity.properties], None)?];
             Ok::<_, QueryError>(with(parts.into_iter().flatten().collect()))
         };
         let (begins, returns) = (entity(&target)?, entity(&returning)?);
@@ -124,7 +121,7 @@ impl<'q> Plan<'q> {
         let mut layout = Layout::default();
         if self.filter.retention_type == Some(RetentionType::FirstEver) {
             layout.named = Some(exprs.len());
-            exprs.push(with(vec![target.target()?.condition()?]));
+            exprs.push(with(vec![target.target()?.condition(context)?]));
         }
         if let Slice::ByProperty(expr) = slice {
             layout.breakdown = Some(exprs.len());
@@ -196,9 +193,12 @@ fn periods(query: &RetentionQuery, interval: Interval, total: u32, context: &Ins
     (range, starts)
 }
 
-fn breakdown(filter: Option<&BreakdownFilter>) -> Result<(Breakdown, usize), QueryError> {
+fn breakdown(filter: Option<&BreakdownFilter>, context: &InsightContext<'_>) -> Result<(Breakdown, usize), QueryError> {
     let Some(filter) = filter else { return Ok((Breakdown::None, BREAKDOWN_LIMIT_DEFAULT)) };
     let limit = filter.breakdown_limit.unwrap_or(BREAKDOWN_LIMIT_DEFAULT);
+    if let Some(cohorts) = breakdown_cohorts(filter, context.query)? {
+        return Ok((Breakdown::Cohorts(cohorts), limit));
+    }
     let list = filter.breakdowns.as_deref().unwrap_or_default();
     let (kind, property, group) = match list.first() {
         Some(first) => (first.kind.clone(), first.property.clone(), first.group_type_index),
@@ -208,29 +208,12 @@ fn breakdown(filter: Option<&BreakdownFilter>) -> Result<(Breakdown, usize), Que
         return Ok((Breakdown::None, limit));
     }
     let kind = kind.as_deref().unwrap_or("event");
-    if kind == "cohort" {
-        let of_list = list.iter().filter(|each| each.kind.as_deref() == Some("cohort")).map(|each| &each.property);
-        let ids = match &property {
-            _ if !list.is_empty() => of_list.map(cohort_id).collect::<Result<_, _>>()?,
-            Value::Array(ids) => ids.iter().map(cohort_id).collect::<Result<_, _>>()?,
-            one => vec![cohort_id(one)?],
-        };
-        return Ok((Breakdown::Cohorts(ids), limit));
-    }
     // Only one breakdown is offered; of a list it is the first.
     let property = match property {
         Value::Array(mut keys) if !keys.is_empty() => keys.swap_remove(0),
         one => one,
     };
     Ok((Breakdown::Property(breakdown_expr(kind, &property, group)?), limit))
-}
-
-fn cohort_id(value: &Value) -> Result<i64, QueryError> {
-    match value {
-        Value::String(text) if text == "all" => Ok(0),
-        Value::String(text) => text.parse().map_err(|_| bad(format!("a cohort is a number or 'all', found '{text}'"))),
-        other => other.as_i64().ok_or_else(|| bad(format!("a cohort is a number or 'all', found {other}"))),
-    }
 }
 
 /// The last moment before another.

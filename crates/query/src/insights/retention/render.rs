@@ -27,7 +27,7 @@ impl Lines {
             let value = match slice {
                 Slice::All => None,
                 Slice::ByProperty(_) => Some(operator.labels.texts(label).swap_remove(0)),
-                Slice::Cohort(id) => Some(id.to_string()),
+                Slice::Cohort(cohort) => Some(cohort.id.to_string()),
             };
             // No value is empty text here, unlike in trends.
             let value = value.map(|value| if value == NULL_LABEL { String::new() } else { value });

@@ -8,7 +8,7 @@ mod operator;
 
 use super::actors::Actor;
 use super::buckets::Buckets;
-use super::conditions::row_expr;
+use super::conditions::{ALL_EVENTS, row_expr};
 use super::model::{CompareFilter, Series};
 use super::{FoundActors, InsightActors, InsightContext, InsightResult};
 use crate::dates::{Interval, QueryRange, RangeRequest};
@@ -66,10 +66,11 @@ pub(super) fn run(query: &StickinessQuery, context: &InsightContext<'_>) -> Resu
     }
     let mut items = Vec::new();
     for (order, series) in query.series.iter().enumerate() {
+        let name = series.name(context)?;
         for (range, compare_label) in &periods {
             let operator = operator(query, series, range, context)?;
             let Counts(data) = operator.run(context)?;
-            items.push(item(query, series, order, range.interval, &data, *compare_label));
+            items.push(item(query, (series, name.as_deref()), order, range.interval, &data, *compare_label));
         }
     }
     Ok(InsightResult { results: Value::Array(items), range: Some(current), ..InsightResult::default() })
@@ -136,7 +137,7 @@ fn is_cumulative(query: &StickinessQuery) -> bool {
 }
 
 fn operator(query: &StickinessQuery, series: &Series, range: &QueryRange, context: &InsightContext<'_>) -> Result<Operator, QueryError> {
-    let mut parts = vec![series.target()?.condition()?];
+    let mut parts = vec![series.target()?.condition(context)?];
     parts.extend(context.filters(&[&series.properties, &series.fixed_properties, &query.properties], query.filter_test_accounts)?);
     let actor = match (series.math.as_deref(), &series.math_hogql) {
         (Some("hogql"), Some(text)) => Actor::Key { expr: row_expr(text)?, skips_empty: false },
@@ -174,7 +175,16 @@ fn counted_back(range: &QueryRange, count: u32, lower: &Zoned) -> Vec<Zoned> {
     starts
 }
 
-fn item(query: &StickinessQuery, series: &Series, order: usize, interval: Interval, data: &[u64], compare_label: Option<&str>) -> Value {
+/// The item of a series, given with its name.
+fn item(
+    query: &StickinessQuery,
+    (series, name): (&Series, Option<&str>),
+    order: usize,
+    interval: Interval,
+    data: &[u64],
+    compare_label: Option<&str>,
+) -> Value {
+    let label_of_series = name.unwrap_or(ALL_EVENTS);
     let count: u64 = data.iter().sum();
     let is_cumulative = is_cumulative(query);
     let data = if is_cumulative { (0..data.len()).map(|at| data[at..].iter().sum()).collect() } else { data.to_vec() };
@@ -187,9 +197,9 @@ fn item(query: &StickinessQuery, series: &Series, order: usize, interval: Interv
         "count": count,
         "data": data,
         "days": (1..=data.len()).collect::<Vec<_>>(),
-        "label": series.label(),
+        "label": label_of_series,
         "labels": (1..=data.len()).map(label).collect::<Vec<_>>(),
-        "action": {"order": order, "type": "events", "name": series.label(), "id": series.event, "custom_name": series.custom_name},
+        "action": {"order": order, "type": "events", "name": label_of_series, "id": name, "custom_name": series.custom_name},
     });
     if let Some(compare_label) = compare_label {
         item["compare"] = json!(true);

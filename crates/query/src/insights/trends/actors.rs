@@ -9,7 +9,7 @@ use crate::dates::{Interval, QueryRange, parse_moment};
 use crate::error::QueryError;
 use crate::hogql::ast::{CompareOp, Expr, GroupBy, SelectQuery};
 use crate::hogql::build::{and, call, compare, eq, from_query, not_eq, or, table};
-use crate::insights::breakdowns::{BreakdownExpr, Breakdowns};
+use crate::insights::breakdowns::{BreakdownCohort, BreakdownExpr, Breakdowns};
 use crate::insights::labels::{NULL_LABEL, OTHER_LABEL};
 use crate::insights::model::TrendsQuery;
 use crate::insights::{ActorSource, InsightActors, InsightContext};
@@ -38,7 +38,7 @@ pub(in crate::insights) fn actors(
     let filter = query.trends_filter.clone().unwrap_or_default();
     let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
     let display = Display::of(display_name)?;
-    let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count)?;
+    let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count, context)?;
     let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
     let request = query.date_range.clone().unwrap_or_default();
     let range = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
@@ -160,6 +160,16 @@ fn broken_down(breakdowns: &Breakdowns, asked: &Value) -> Result<Vec<Expr>, Quer
         Value::Array(values) => values.clone(),
         one => vec![one.clone()],
     };
+    if !breakdowns.cohorts.is_empty() {
+        let is_asked = |cohort: &&BreakdownCohort| match values.as_slice() {
+            [Value::String(text)] if text == "all" => cohort.id == 0,
+            [Value::String(text)] => cohort.id.to_string() == *text,
+            [id] => id.as_i64() == Some(cohort.id),
+            _ => false,
+        };
+        let cohort = breakdowns.cohorts.iter().find(is_asked);
+        return cohort.map(|cohort| vec![cohort.is_member()]).ok_or_else(|| bad(format!("{asked} is no cohort of the breakdown")));
+    }
     if values.len() != breakdowns.exprs.len() {
         return Err(bad(format!("{} breakdown values expected, {} found", breakdowns.exprs.len(), values.len())));
     }

@@ -37,6 +37,7 @@ use plan::SeriesPlan;
 use render::{Frame, Line};
 use rows::{Layout, NO_CELL, Rows};
 use serde_json::Value;
+use tally::Lines;
 
 /// How the result is shown decides what is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
     let filter = query.trends_filter.clone().unwrap_or_default();
     let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
     let display = Display::of(display_name)?;
-    let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count)?;
+    let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count, context)?;
     let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
     let request = query.date_range.clone().unwrap_or_default();
     let current = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
@@ -88,6 +89,7 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
             is_total: display == Display::Total,
             is_cumulative: display == Display::Cumulative,
             breakdown_is_list: breakdowns.is_list,
+            cohorts: &breakdowns.cohorts,
             many_series: plans.len() > 1,
             compare_label: *compare_label,
         };
@@ -102,22 +104,30 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
         }
         // Formulas take the place of their series.
         if formulas.is_empty() {
+            let mut of_series = Vec::with_capacity(plans.len());
             for (order, (plan, lines)) in plans.iter().zip(lines).enumerate() {
                 let (lines, more) = limited(lines, &breakdowns);
                 has_more |= more;
-                items.extend(lines.iter().map(|line| render::series_item(line, &plan.series, order, frame)));
+                of_series.push(lines.iter().map(|line| render::series_item(line, plan, order, frame)).collect::<Vec<_>>());
             }
+            items.extend(if breakdowns.cohorts.is_empty() { of_series.concat() } else { by_cohort(of_series) });
         }
     }
     items.extend(per_formula.into_iter().flatten());
     Ok(InsightResult { results: Value::Array(items), has_more, range: Some(current), ..InsightResult::default() })
 }
 
+/// Series of the first cohort, then those of the next; given are the cohorts of each series.
+fn by_cohort(of_series: Vec<Vec<Value>>) -> Vec<Value> {
+    let cohorts = of_series.iter().map(Vec::len).max().unwrap_or(0);
+    (0..cohorts).flat_map(|cohort| of_series.iter().filter_map(move |items| items.get(cohort).cloned())).collect()
+}
+
 /// A world map shows more values than a graph.
 const LIMIT_WORLD_MAP: usize = 300;
 
-fn breakdowns(query: &TrendsQuery, display: &str, bins: Option<u32>) -> Result<Breakdowns, QueryError> {
-    let mut breakdowns = Breakdowns::new(query.breakdown_filter.as_ref(), bins)?;
+fn breakdowns(query: &TrendsQuery, display: &str, bins: Option<u32>, context: &InsightContext<'_>) -> Result<Breakdowns, QueryError> {
+    let mut breakdowns = Breakdowns::new(query.breakdown_filter.as_ref(), bins, context.query)?;
     let is_limited = query.breakdown_filter.as_ref().is_some_and(|filter| filter.breakdown_limit.is_some());
     if display == "WorldMap" && !is_limited {
         breakdowns.limit = LIMIT_WORLD_MAP;
@@ -170,25 +180,43 @@ fn series_lines(
     smoothing: usize,
     context: &InsightContext<'_>,
 ) -> Result<Vec<Line>, QueryError> {
-    let lines = if plan.math == Math::Expression {
-        let starts = starts(range, display);
-        let buckets = Buckets::new(&starts, &range.lower_bound(), &range.to);
-        let bins = bins(plan, breakdowns, &buckets, context)?;
-        let grid = Grid { buckets: &buckets, interval: (display != Display::Total).then_some(range.interval) };
-        expression::lines(plan, breakdowns, &bins, grid, context)?
-    } else {
-        operator(plan, breakdowns, range, display, context)?.run(context)?
-    };
     let shape = |values: Vec<f64>| match display {
         Display::Total => values,
         Display::Cumulative => render::cumulated(&values),
         Display::Series => render::smooth(&values, smoothing),
     };
-    Ok(lines
+    // A person may be in several cohorts: each is a question of its own.
+    if !breakdowns.cohorts.is_empty() {
+        let mut all = Vec::with_capacity(breakdowns.cohorts.len());
+        for cohort in &breakdowns.cohorts {
+            let lines = values(&plan.within(cohort), breakdowns, range, display, context)?;
+            all.extend(lines.into_iter().map(|(_, values)| Line { texts: vec![cohort.id.to_string()], values: shape(values) }));
+        }
+        return Ok(all);
+    }
+    Ok(values(plan, breakdowns, range, display, context)?
         .into_iter()
         .filter(|(texts, _)| breakdowns.is_empty() == texts.is_empty())
         .map(|(texts, values)| Line { texts, values: shape(values) })
         .collect())
+}
+
+/// The values of each bucket for each combination of breakdown values.
+fn values(
+    plan: &SeriesPlan,
+    breakdowns: &Breakdowns,
+    range: &QueryRange,
+    display: Display,
+    context: &InsightContext<'_>,
+) -> Result<Lines, QueryError> {
+    if plan.math != Math::Expression {
+        return operator(plan, breakdowns, range, display, context)?.run(context);
+    }
+    let starts = starts(range, display);
+    let buckets = Buckets::new(&starts, &range.lower_bound(), &range.to);
+    let bins = bins(plan, breakdowns, &buckets, context)?;
+    let grid = Grid { buckets: &buckets, interval: (display != Display::Total).then_some(range.interval) };
+    expression::lines(plan, breakdowns, &bins, grid, context)
 }
 
 /// Beginnings of the buckets that are counted in.

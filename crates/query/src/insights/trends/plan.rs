@@ -5,12 +5,15 @@ use crate::error::QueryError;
 use crate::hogql::ast::Expr;
 use crate::hogql::build::and;
 use crate::insights::InsightContext;
+use crate::insights::breakdowns::BreakdownCohort;
 use crate::insights::model::{Series, TrendsQuery};
 
 /// A series made definite.
 #[derive(Debug)]
 pub(super) struct SeriesPlan {
     pub(super) series: Series,
+    /// The name of its event or action; `None` for all events.
+    pub(super) name: Option<String>,
     pub(super) math: Math,
     /// The event alone, without property filters: what "first ever" looks at.
     pub(super) event: Expr,
@@ -24,10 +27,24 @@ impl SeriesPlan {
     pub(super) fn new(series: &Series, query: &TrendsQuery, context: &InsightContext<'_>) -> Result<Self, QueryError> {
         let lists = [&series.properties, &series.fixed_properties, &query.properties];
         let filter = context.filters(&lists, query.filter_test_accounts)?;
-        let event = series.target()?.condition()?;
+        let event = series.target()?.condition(context)?;
         let math = Math::of(series)?;
         let operand = math.operand(series)?;
-        Ok(Self { series: series.clone(), math, event, filter, operand })
+        Ok(Self { series: series.clone(), name: series.name(context)?, math, event, filter, operand })
+    }
+
+    /// The same series for the members of a cohort.
+    pub(super) fn within(&self, cohort: &BreakdownCohort) -> Self {
+        let is_member = cohort.is_member();
+        let filter = Some(and(self.filter.iter().cloned().chain([is_member]).collect()));
+        Self {
+            series: self.series.clone(),
+            name: self.name.clone(),
+            math: self.math,
+            event: self.event.clone(),
+            filter,
+            operand: self.operand.clone(),
+        }
     }
 
     /// The whole condition of a row, but for time.

@@ -1,9 +1,11 @@
 //! Numbers as PostHog's result items.
 
+use super::plan::SeriesPlan;
 use crate::dates::QueryRange;
+use crate::insights::breakdowns::BreakdownCohort;
+use crate::insights::conditions::ALL_EVENTS;
 use crate::insights::days;
 use crate::insights::labels::{NULL_LABEL, OTHER_LABEL};
-use crate::insights::model::Series;
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
 
@@ -23,6 +25,8 @@ pub(super) struct Frame<'a> {
     pub(super) is_total: bool,
     pub(super) is_cumulative: bool,
     pub(super) breakdown_is_list: bool,
+    /// The cohorts that lines are about; then their texts are the numbers of cohorts.
+    pub(super) cohorts: &'a [BreakdownCohort],
     /// Several series: labels name them.
     pub(super) many_series: bool,
     pub(super) compare_label: Option<&'static str>,
@@ -80,9 +84,9 @@ pub(super) fn cumulated(values: &[f64]) -> Vec<f64> {
 }
 
 /// The item of a series.
-pub(super) fn series_item(line: &Line, series: &Series, order: usize, frame: Frame<'_>) -> Value {
-    let name = series.event.as_deref();
-    let label = name.unwrap_or("All events");
+pub(super) fn series_item(line: &Line, plan: &SeriesPlan, order: usize, frame: Frame<'_>) -> Value {
+    let SeriesPlan { series, name, .. } = plan;
+    let label = name.as_deref().unwrap_or(ALL_EVENTS);
     let action = json!({
         "days": day_starts(frame),
         "id": name,
@@ -120,14 +124,20 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
     }
     let mut label = label.to_owned();
     if !line.texts.is_empty() {
-        let shown = line.texts.join("::");
+        let cohort = frame.cohorts.iter().find(|cohort| line.texts.iter().eq([&cohort.id.to_string()]));
+        let shown = cohort.map_or_else(|| line.texts.join("::"), |cohort| cohort.name.clone());
         // A formula keeps its own name; a single series is named by its breakdown value alone.
         label = match (frame.many_series, action.is_null()) {
             (_, true) => label,
             (true, false) => format!("{label} - {shown}"),
             (false, false) => shown,
         };
-        let value = if frame.breakdown_is_list { json!(line.texts) } else { json!(line.texts[0]) };
+        let value = match cohort {
+            Some(BreakdownCohort { id: 0, .. }) => json!("all"),
+            Some(cohort) => json!(cohort.id),
+            None if frame.breakdown_is_list => json!(line.texts),
+            None => json!(line.texts[0]),
+        };
         item.insert("breakdown_value".to_owned(), value);
     }
     item.insert("label".to_owned(), json!(label));

@@ -38,7 +38,7 @@ pub(in crate::insights) struct WebQuery {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ConversionGoal {
-    action_id: Option<i64>,
+    action_id: Value,
     custom_event_name: Option<String>,
 }
 
@@ -69,11 +69,11 @@ pub(super) fn within(period: (i64, i64), time: i64) -> bool {
 
 impl ConversionGoal {
     /// The condition on an event; `None` when no goal is named.
-    fn condition(&self) -> Result<Option<Expr>, QueryError> {
-        match (&self.custom_event_name, self.action_id) {
-            (Some(name), _) => Target::Event(Some(name)).condition().map(Some),
-            (None, Some(_)) => Target::Action.condition().map(Some),
-            (None, None) => Ok(None),
+    fn condition(&self, context: &InsightContext<'_>) -> Result<Option<Expr>, QueryError> {
+        match (&self.custom_event_name, &self.action_id) {
+            (Some(name), _) => Target::Event(Some(name)).condition(context).map(Some),
+            (None, Value::Null) => Ok(None),
+            (None, id) => Target::Action(id).condition(context).map(Some),
         }
     }
 }
@@ -91,9 +91,9 @@ impl WebQuery {
         Periods { current: micros(range), previous }
     }
 
-    pub(super) fn goal(&self) -> Result<Option<Expr>, QueryError> {
+    pub(super) fn goal(&self, context: &InsightContext<'_>) -> Result<Option<Expr>, QueryError> {
         match &self.conversion_goal {
-            Some(goal) => goal.condition(),
+            Some(goal) => goal.condition(context),
             None => Ok(None),
         }
     }
@@ -122,7 +122,7 @@ impl WebQuery {
 
     /// Views of pages and screens, what the goal asks for, and the query's filters.
     pub(super) fn question(&self, context: &InsightContext<'_>) -> Result<Question, QueryError> {
-        let goal = self.goal()?;
+        let goal = self.goal(context)?;
         let mut events = vec![named(&VIEWS)];
         events.extend(goal.clone());
         let mut conditions = vec![if events.len() == 1 { named(&VIEWS) } else { or(events) }];
