@@ -97,6 +97,8 @@ impl Times {
 struct Outcome {
     /// By engine; `aqueduct` is the server.
     times: BTreeMap<&'static str, Times>,
+    /// Milliseconds of all threads together, per question; a mean.
+    cpu: BTreeMap<&'static str, f64>,
     /// For engines that gave another answer, or none: why.
     differs: BTreeMap<&'static str, String>,
     /// The server's median in other states.
@@ -138,7 +140,7 @@ fn compare(args: &QueriesArgs, root: &Path, data_dir: &Path) -> anyhow::Result<(
         .collect();
     let mut outcomes = vec![Outcome::default(); questions.len()];
     for (question, outcome) in questions.iter().zip(&mut outcomes) {
-        ask_all(question, outcome, &target, &mut engines, args.runs, &runtime)?;
+        ask_all(question, outcome, (&target, server.pid()), &mut engines, args.runs, &runtime)?;
     }
     let memory = process::Usage::of(server.pid())?;
     server.stop()?;
@@ -237,7 +239,7 @@ async fn ask(target: &Target, connection: &mut Connection, query: &Value) -> any
 fn ask_all(
     question: &Question,
     outcome: &mut Outcome,
-    target: &Target,
+    (target, pid): (&Target, u32),
     engines: &mut [Engine],
     runs: usize,
     runtime: &Runtime,
@@ -246,23 +248,31 @@ fn ask_all(
     let mut connection = runtime.block_on(Connection::open(&target.address))?;
     let mut ours = Rows::new();
     for round in 0..=runs {
+        let before = process::Usage::of(pid)?.cpu_seconds;
         let (ms, answer) = runtime.block_on(ask(target, &mut connection, &question.query)).with_context(|| question.name)?;
+        let cpu_ms = (process::Usage::of(pid)?.cpu_seconds - before) * 1000.0;
         match round {
             0 => ours = question.shape.rows(&answer)?,
-            _ => outcome.times.entry(OURS).or_default().0.push(ms),
+            _ => {
+                outcome.times.entry(OURS).or_default().0.push(ms);
+                *outcome.cpu.entry(OURS).or_default() += cpu_ms / runs as f64;
+            }
         }
         for engine in &mut *engines {
             let sql = if engine.kind == "chdb" { Some(&question.clickhouse) } else { question.duckdb.as_ref() };
             // Who could not answer is not asked again.
             let Some(sql) = sql.filter(|_| round == 0 || outcome.times.contains_key(engine.kind)) else { continue };
             match engine.ask(sql) {
-                Ok((_, rows)) if round == 0 => {
+                Ok((_, _, rows)) if round == 0 => {
                     if let Err(difference) = answer::agree(&ours, &answer::theirs(&rows), question.check) {
                         outcome.differs.insert(engine.kind, format!("{difference:#}"));
                     }
                     outcome.times.entry(engine.kind).or_default();
                 }
-                Ok((ms, _)) => outcome.times.entry(engine.kind).or_default().0.push(ms),
+                Ok((ms, cpu_ms, _)) => {
+                    outcome.times.entry(engine.kind).or_default().0.push(ms);
+                    *outcome.cpu.entry(engine.kind).or_default() += cpu_ms / runs as f64;
+                }
                 Err(error) => {
                     outcome.differs.insert(engine.kind, format!("{error:#}"));
                 }

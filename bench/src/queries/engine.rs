@@ -59,11 +59,12 @@ impl Engine {
         self.call(&json!({"open": true})).map(drop)
     }
 
-    /// Milliseconds that a question took, and its rows.
-    pub(super) fn ask(&mut self, sql: &str) -> anyhow::Result<(f64, Vec<Value>)> {
+    /// Milliseconds that a question took, on the clock and of all threads together, and its rows.
+    pub(super) fn ask(&mut self, sql: &str) -> anyhow::Result<(f64, f64, Vec<Value>)> {
         let reply = self.call(&json!({ "ask": sql }))?;
         let rows = reply["rows"].as_array().cloned().context("rows expected")?;
-        Ok((reply["ms"].as_f64().context("milliseconds expected")?, rows))
+        let number = |name: &str| reply[name].as_f64().context("milliseconds expected");
+        Ok((number("ms")?, number("cpu_ms")?, rows))
     }
 
     /// Bytes on the disk.

@@ -192,9 +192,9 @@ fn retention() -> Question {
     });
     let weeks = "timestamp >= '2026-01-05' AND timestamp < '2026-03-30'";
     let clickhouse = format!(
-        "SELECT concat(toString(a), '|', toString(b - a)), sum(n) FROM (SELECT m, n, arrayJoin(range(12)) AS a, arrayJoin(range(0, 12)) AS b FROM (
+        "SELECT concat(toString(a), '|', toString(b - a)), sum(n) FROM (SELECT m, n, a, arrayJoin(range(12)) AS b FROM (
             SELECT m, count() AS n FROM (SELECT groupBitOr(bitShiftLeft(toUInt32(1), intDiv(dateDiff('day', toDate('2026-01-05'), toDate(timestamp)), 7))) AS m
-            FROM events WHERE team_id = 1 AND event = '$pageview' AND {weeks} GROUP BY person_id) GROUP BY m))
+            FROM events WHERE team_id = 1 AND event = '$pageview' AND {weeks} GROUP BY person_id) GROUP BY m) ARRAY JOIN range(12) AS a)
         WHERE b >= a AND bitTest(m, a) AND bitTest(m, b) GROUP BY a, b"
     );
     let duckdb = format!(

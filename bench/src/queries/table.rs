@@ -10,11 +10,15 @@ pub(super) fn table(loaded: &Loaded, questions: &[Question], outcomes: &[Outcome
     let mut out = String::new();
     // INVARIANT: writing to a string cannot fail.
     let _ = writeln!(out, "{} events; medians in ms; the server over HTTP, the others in process\n", loaded.events);
-    let _ = writeln!(out, "| | asks | aqueduct | chdb | duckdb | chdb / ours | target | duckdb / ours | first | load | untidy |");
-    let _ = writeln!(out, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    let _ = writeln!(
+        out,
+        "| | asks | aqueduct | chdb | duckdb | chdb / ours | target | duckdb / ours | CPU ms: ours, chdb, duckdb | CPU: chdb / ours | first | load | untidy |"
+    );
+    let _ = writeln!(out, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for (question, outcome) in questions.iter().zip(outcomes) {
         let median = |engine: &str| outcome.times.get(engine).and_then(super::Times::median);
         let ours = median(OURS);
+        let cpu = |engine: &str| outcome.cpu.get(engine).copied();
         let ratio = |engine: &str| Some(median(engine)? / ours?);
         let number = |value: Option<f64>, digits: usize| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"));
         let theirs = |engine: &str| {
@@ -24,7 +28,7 @@ pub(super) fn table(loaded: &Loaded, questions: &[Question], outcomes: &[Outcome
         let state = |name: &str| number(outcome.states.get(name).copied(), 1);
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {}, {}, {} | {} | {} | {} | {} |",
             question.name,
             question.asks,
             number(ours, 1),
@@ -33,6 +37,10 @@ pub(super) fn table(loaded: &Loaded, questions: &[Question], outcomes: &[Outcome
             number(ratio("chdb"), 1),
             number(question.target, 0),
             number(ratio("duckdb"), 1),
+            number(cpu(OURS), 0),
+            number(cpu("chdb"), 0),
+            number(cpu("duckdb"), 0),
+            number(cpu("chdb").zip(cpu(OURS)).map(|(theirs, ours)| theirs / ours.max(1.0)), 1),
             state("first"),
             state("load"),
             state("untidy"),

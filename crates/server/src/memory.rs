@@ -17,6 +17,8 @@ const BASE_BYTES: u64 = 64 * MIB;
 const OVERHEAD_PERCENT: u64 = 125;
 /// Part of the machine's memory that is the ceiling unless set, in hundredths. The rest is for the page cache and the kernel.
 const AUTO_PERCENT: u64 = 75;
+/// Part of the ceiling that decoded columns may take unless set, in hundredths.
+const CACHE_PERCENT: u64 = 25;
 /// Below this nothing works.
 const CEILING_BYTES_MIN: u64 = 256 * MIB;
 /// A request needs this much at least, so a budget for requests is never smaller.
@@ -38,6 +40,7 @@ pub(crate) fn fit(config: &mut Config) -> Result<u64, Fatal> {
         let found = if config.memory_max == 0 { format!("{ceiling} ({AUTO_PERCENT} % of what there is)") } else { ceiling.to_string() };
         return Err(Fatal::Usage(format!("memory_max: found {found}, expected at least {CEILING_BYTES_MIN} bytes")));
     }
+    config.store.cache_bytes.get_or_insert(ceiling / 100 * CACHE_PERCENT);
     let wanted = wanted_bytes(config);
     if wanted > ceiling {
         shrink(config, ceiling);
@@ -97,6 +100,16 @@ impl Bytes for u64 {
 
     fn set(&mut self, bytes: u64) {
         *self = bytes;
+    }
+}
+
+impl Bytes for Option<u64> {
+    fn get(&self) -> u64 {
+        self.unwrap_or_default()
+    }
+
+    fn set(&mut self, bytes: u64) {
+        *self = Some(bytes);
     }
 }
 
@@ -174,6 +187,11 @@ mod tests {
         let mut roomy = Config { memory_max: 64 * 1024 * MIB, ..Config::default() };
         fit(&mut roomy).expect("fits");
         assert_eq!(roomy.capture, Config::default().capture);
+        assert_eq!(roomy.store.cache_bytes.map(|bytes| bytes / MIB), Some(16 * 1024 - 1), "decoded columns grow with the machine");
+        let mut told = Config { memory_max: 64 * 1024 * MIB, ..Config::default() };
+        told.store.cache_bytes = Some(MIB);
+        fit(&mut told).expect("fits");
+        assert_eq!(told.store.cache_bytes, Some(MIB));
         let mut tiny = Config { memory_max: 100 * MIB, ..Config::default() };
         assert!(matches!(fit(&mut tiny), Err(Fatal::Usage(text)) if text.contains("memory_max: found 104857600, expected at least")));
     }

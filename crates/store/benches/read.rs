@@ -20,7 +20,7 @@ fn read(c: &mut Criterion<CpuTime>) {
         .filter_map(|entry| Some(entry.metadata().ok()?.len()))
         .sum();
     println!("bytes per event in a flushed segment: {:.1}", bytes as f64 / all.len() as f64);
-    let uncached = events::open(&dir.path().join("uncached"), StoreConfig { cache_bytes: 0, ..StoreConfig::default() });
+    let uncached = events::open(&dir.path().join("uncached"), StoreConfig { cache_bytes: Some(0), ..StoreConfig::default() });
     events::commit_all(&uncached, &all, 4_000);
     uncached.flush().expect("flushes");
     let memory = events::open(&dir.path().join("memory"), StoreConfig::default());

@@ -71,6 +71,11 @@ impl ColumnCache {
         self.0.try_get_with((segment, what), load).map_err(|error| ReadError::of_shared(&error))
     }
 
+    /// What is kept under the key, if anything is.
+    pub(crate) fn peek(&self, segment: u64, what: What) -> Option<Kept> {
+        self.0.get(&(segment, what))
+    }
+
     /// Bytes kept, about.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.weighted_size() * 1024

@@ -24,8 +24,9 @@ pub struct StoreConfig {
     /// Whether threads call `work` in the background. If not (one-threaded simulation), a `commit` at the ceiling flushes by itself instead of
     /// waiting. Default: `true`.
     pub background: bool,
-    /// Decoded columns kept for queries, in bytes. Default: `268435456` (256 MiB).
-    pub cache_bytes: u64,
+    /// Decoded columns kept for queries, in bytes: 12 for each event and 4 more for each property that is often asked for keep a query from reading
+    /// files. Default: a quarter of `memory_max`.
+    pub cache_bytes: Option<u64>,
     /// Page cache of the manifest database, in bytes. Default: `33554432` (32 MiB).
     pub manifest_cache_bytes: usize,
     /// Property keys that get columns of their own in a segment, the most frequent first; the others share one column. Default: `512`.
@@ -60,6 +61,17 @@ pub struct StoreConfig {
     pub dead_letters_bytes_max: u64,
 }
 
+impl StoreConfig {
+    /// [`StoreConfig::cache_bytes`], where nobody said anything.
+    const CACHE_BYTES: u64 = 256 << 20;
+
+    /// Bytes of decoded columns that are kept.
+    #[must_use]
+    pub fn cache_bytes(&self) -> u64 {
+        self.cache_bytes.unwrap_or(Self::CACHE_BYTES)
+    }
+}
+
 impl Default for StoreConfig {
     fn default() -> Self {
         Self {
@@ -70,7 +82,7 @@ impl Default for StoreConfig {
             flush_age_ms: 30_000,
             memory_bytes_max: 512 << 20,
             background: true,
-            cache_bytes: 256 << 20,
+            cache_bytes: None,
             manifest_cache_bytes: 32 << 20,
             property_columns_max: 512,
             compaction_fanout: 8,

@@ -91,7 +91,7 @@ impl Plan {
             flush_age_ms: [500, 30_000][rng.random_range(0..2)],
             memory_bytes_max: [10_000, 60_000, 1 << 30][rng.random_range(0..3)],
             background: false,
-            cache_bytes: [0, 32 << 20, 32 << 20][rng.random_range(0..3)],
+            cache_bytes: Some([0, 32 << 20, 32 << 20][rng.random_range(0..3)]),
             manifest_cache_bytes: MIB,
             property_columns_max: [1, 3, 512][rng.random_range(0..3)],
             compaction_fanout: rng.random_range(2..5),
@@ -166,7 +166,7 @@ impl fmt::Display for Plan {
             store.flush_rows,
             store.flush_age_ms,
             store.memory_bytes_max,
-            store.cache_bytes,
+            store.cache_bytes(),
             store.property_columns_max,
             store.compaction_fanout
         )?;

@@ -15,6 +15,9 @@ pub(crate) const NULL_LABEL: &str = "$$_posthog_breakdown_null_$$";
 /// The text that stands for "all remaining values".
 pub(crate) const OTHER_LABEL: &str = "$$_posthog_breakdown_other_$$";
 
+/// Not numbered yet.
+const NO_CODE: u32 = u32::MAX;
+
 /// One value per breakdown.
 pub(crate) type Label = SmallVec<[u32; 3]>;
 
@@ -96,11 +99,15 @@ impl Labels {
             per_column.push(self.texts_of(column, bins.as_ref())?);
         }
         if let [only] = per_column.as_slice() {
-            let mut known: HashMap<u32, u32> = HashMap::new();
-            return Ok(only
-                .iter()
-                .map(|text| *known.entry(*text).or_insert_with(|| self.combination(SmallVec::from_slice(&[*text]))))
-                .collect());
+            let mut known: Vec<u32> = vec![NO_CODE; self.names.len()];
+            let mut code = |text: u32| {
+                let known = &mut known[text as usize];
+                if *known == NO_CODE {
+                    *known = self.combination(SmallVec::from_slice(&[text]));
+                }
+                *known
+            };
+            return Ok(only.iter().map(|text| code(*text)).collect());
         }
         Ok((0..rows).map(|row| self.combination(per_column.iter().map(|texts| texts[row]).collect())).collect())
     }
@@ -133,9 +140,18 @@ impl Labels {
         let null = self.text(NULL_LABEL);
         if let Some(dictionary) = column.as_dictionary_opt::<Int32Type>() {
             let values = cast(dictionary.values(), &DataType::Utf8)?;
-            let codes: Vec<u32> = values.as_string::<i32>().iter().map(|text| self.text(some_text(text))).collect();
-            let of = |key: Option<i32>| key.and_then(|key| usize::try_from(key).ok()).and_then(|key| codes.get(key)).copied();
-            return Ok(dictionary.keys().iter().map(|key| of(key).unwrap_or(null)).collect());
+            let values = values.as_string::<i32>();
+            // Only texts that rows have get a number: a dictionary may hold far more.
+            let mut codes: Vec<u32> = vec![NO_CODE; values.len()];
+            let mut code = |key: usize| {
+                let code = &mut codes[key];
+                if *code == NO_CODE {
+                    *code = self.text(some_text(values.is_valid(key).then(|| values.value(key))));
+                }
+                *code
+            };
+            let of = |key: Option<i32>| key.and_then(|key| usize::try_from(key).ok()).map_or(null, &mut code);
+            return Ok(dictionary.keys().iter().map(of).collect());
         }
         Ok(match column.data_type() {
             DataType::Boolean => {
@@ -165,15 +181,25 @@ impl SharedLabels {
     ///
     /// # Errors
     /// What reading the values as text answers.
-    pub(crate) fn codes(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<u32>, QueryError> {
+    pub(crate) fn codes(&self, columns: &[ArrayRef], bins: &[Option<Bins>], rows: usize) -> Result<Vec<u32>, QueryError> {
         // Rows are numbered without the lock, then the few distinct values with it.
         let mut own = Labels::default();
-        let mut codes = own.codes(columns, &vec![None; columns.len()], rows)?;
+        let mut codes = own.codes(columns, bins, rows)?;
         let mut shared = self.0.lock();
         let to: Vec<u32> = (0_u32..).take(own.len()).map(|code| shared.intern(&own.texts(code))).collect();
         drop(shared);
         codes.iter_mut().for_each(|code| *code = to[*code as usize]);
         Ok(codes)
+    }
+
+    /// Number of combinations so far.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Memory that they hold, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.lock().bytes()
     }
 
     /// The texts of a combination.

@@ -6,7 +6,7 @@
 //! - Filters, breakdowns and math are HogQL expressions, resolved like any user's: nothing here reads a property on its own.
 //! - An answer never depends on how rows are spread over parts, nor on merges being squashed or not.
 //!
-//! Read next: `model.rs` (what is asked), `people.rs` (a person's rows together), `actors.rs` (anybody's rows together), `trends/`.
+//! Read next: `model.rs` (what is asked), `../scan/people.rs` (a person's rows together), `actors.rs` (anybody's rows together), `trends/`.
 
 mod actor_source;
 mod actors;
@@ -18,9 +18,7 @@ mod funnels;
 mod labels;
 mod lifecycle;
 mod model;
-mod parallel;
 mod paths;
-mod people;
 mod performed;
 mod retention;
 mod statistic;
@@ -36,12 +34,10 @@ use crate::error::QueryError;
 use crate::hogql::ast::{Expr, Query};
 use crate::hogql::build::or;
 use crate::resolve::{QueryContext, compile_rows};
-use crate::scan::{Held, RowProgram};
+use crate::scan::{EVER, Held, RowProgram, side_by_side};
 use aqueduct_catalog::{PropertyParent, PropertyType};
-use aqueduct_store::{EventColumn, Part, ProjectView};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::buffer::ScalarBuffer;
-use arrow::datatypes::TimestampMicrosecondType;
+use aqueduct_store::{Part, ProjectView};
+use arrow::array::RecordBatch;
 use jiff::Timestamp;
 use jiff::civil::Weekday;
 use model::Series;
@@ -129,14 +125,14 @@ impl<'a> InsightContext<'a> {
         }
         let events = series.into_iter().map(|series| series.target()?.condition(self)).collect::<Result<Vec<_>, _>>()?;
         let program = self.compile(&[or(events)])?;
-        let earliest = self.over_shards(|parts| {
+        let earliest = self.over_shards(EVER, |parts| {
             let mut earliest: Option<i64> = None;
             // Parts that begin later than what was found need no look.
             for part in parts {
                 if earliest.is_none_or(|earliest| part.time_range().0 < earliest) {
-                    let (passes, times) = (truth(&program.evaluate(part)?[0])?, times_of(part)?);
-                    let first = times.iter().zip(passes).filter_map(|(time, passes)| passes.then_some(*time)).min();
-                    earliest = earliest.into_iter().chain(first).min();
+                    let mut program = program.on(part);
+                    let rows = program.select(0, EVER)?;
+                    earliest = earliest.into_iter().chain(program.times(&rows)?).min();
                 }
             }
             Ok(earliest)
@@ -153,17 +149,14 @@ impl<'a> InsightContext<'a> {
         Ok(compile_rows(self.query, exprs)?.0)
     }
 
-    /// Runs `work` on the parts of each shard, shards side by side, until somebody stops the query.
-    fn over_shards<T: Send>(&self, work: impl Fn(&[Arc<dyn Part>]) -> Result<T, QueryError> + Sync) -> Result<Vec<T>, QueryError> {
-        let usage = self.query.scan.usage();
-        let rows = |parts: &[Arc<dyn Part>]| parts.iter().map(|part| part.rows()).sum();
-        self.view().shards().iter().for_each(|parts| usage.will_read(rows(parts)));
-        parallel::over(self.view().shards(), |parts| {
-            self.check()?;
-            let done = usage.at_work(|| work(parts));
-            usage.read(rows(parts));
-            done
-        })
+    /// Runs `work` on the parts of each shard that hold times within `span` (µs, both ends included), shards side by side, until somebody stops
+    /// the query.
+    fn over_shards<T: Send>(
+        &self,
+        span: (i64, i64),
+        work: impl Fn(&[&Arc<dyn Part>]) -> Result<T, QueryError> + Sync,
+    ) -> Result<Vec<T>, QueryError> {
+        side_by_side(&self.query.scan, span, |parts| self.check().and_then(|()| work(parts)))
     }
 
     /// A share of the query's memory, empty yet.
@@ -186,20 +179,4 @@ impl<'a> InsightContext<'a> {
         };
         self.query.definitions.property_type(self.query.project.id, parent, group, key)
     }
-}
-
-/// A condition over rows as flags; NULL is false.
-fn truth(array: &ArrayRef) -> Result<Vec<bool>, QueryError> {
-    let Some(mask) = array.as_boolean_opt() else {
-        return Err(QueryError::resolve(format!("Illegal type {} of a filter, expected a boolean", array.data_type())));
-    };
-    if mask.null_count() == 0 {
-        return Ok(mask.values().iter().collect());
-    }
-    Ok(mask.iter().map(|value| value == Some(true)).collect())
-}
-
-/// The times of a part's rows, µs.
-fn times_of(part: &Arc<dyn Part>) -> Result<ScalarBuffer<i64>, QueryError> {
-    Ok(part.column(EventColumn::Timestamp)?.as_primitive::<TimestampMicrosecondType>().values().clone())
 }

@@ -2,9 +2,9 @@
 //!
 //! In: a series and a range. Out: persons, merges applied, in no order. One pass over the rows that can matter.
 
-use super::actors::{Absorb, Actor, ActorId, ActorRows, PartRows};
+use super::actors::{Absorb, Actor, ActorId, ActorRows, Kept, PartRows, pick};
 use super::model::Series;
-use super::{InsightContext, parsed, times_of, truth};
+use super::{InsightContext, parsed};
 use crate::dates::{Interval, QueryRange, RangeRequest};
 use crate::error::QueryError;
 use crate::hogql::build::and;
@@ -12,7 +12,6 @@ use crate::resolve::QueryContext;
 use crate::scan::RowProgram;
 use aqueduct_event::PersonId;
 use aqueduct_store::Part;
-use arrow::buffer::ScalarBuffer;
 use jiff::Zoned;
 use serde_json::Value;
 use std::sync::Arc;
@@ -66,13 +65,14 @@ pub(crate) fn performers(asked: &Performed, context: &QueryContext) -> Result<Ve
     };
     let is_first = matches!(asked.how_often, HowOften::FirstTime);
     let program = context.compile(&if is_first { vec![passes, event] } else { vec![passes] })?;
-    let wants = |part: &dyn Part| part.time_range().0 <= to && (is_first || part.time_range().1 >= from);
+    // What comes first is known from all that was before.
+    let span = (if is_first { i64::MIN } else { from }, to);
     let found = context.over_actors(
         &Actor::Person,
-        wants,
+        span,
         Performers::default,
-        |part| Rows::of(part, &program),
-        |found, actor, rows| {
+        |part| Rows::of(part, &program, is_first, span),
+        |found, (): &mut (), actor, rows| {
             let ActorId::Person(person) = actor else { return Ok(()) };
             if asked.how_often.is_met(rows, from, to) {
                 found.0.push(person);
@@ -92,44 +92,38 @@ impl Absorb for Performers {
     }
 }
 
-/// What is kept of a part's rows.
+/// What is kept of the rows of the event.
 struct Rows {
-    times: ScalarBuffer<i64>,
-    passes: Vec<bool>,
-    /// Whether it is the event, whatever the filters say; only where the first one is asked for.
-    is_event: Option<Vec<bool>>,
+    times: Vec<i64>,
+    /// Whether they pass the filters; only where the first event is asked for, else all do.
+    passes: Option<Vec<bool>>,
 }
 
 impl Rows {
-    fn of(part: &Arc<dyn Part>, program: &RowProgram) -> Result<Self, QueryError> {
-        let results = program.evaluate(part)?;
-        Ok(Self { times: times_of(part)?, passes: truth(&results[0])?, is_event: results.get(1).map(truth).transpose()? })
+    fn of(part: &Arc<dyn Part>, program: &RowProgram, is_first: bool, span: (i64, i64)) -> Result<Kept<Self>, QueryError> {
+        let mut program = program.on(part);
+        let rows = program.select(usize::from(is_first), span)?;
+        let times = program.times(&rows)?;
+        let passes = if is_first { Some(program.flags(0, &rows)?) } else { None };
+        let bytes = times.len() * (size_of::<i64>() + size_of::<u32>() + 1);
+        Ok(Kept { rows, of: Self { times, passes }, bytes })
     }
 
-    fn is_event(&self, row: usize) -> bool {
-        self.is_event.as_ref().map_or(self.passes[row], |is_event| is_event[row])
+    fn passes(&self, row: usize) -> bool {
+        self.passes.as_ref().is_none_or(|passes| passes[row])
     }
 }
 
 impl PartRows for Rows {
-    fn matters(&self, row: usize) -> bool {
-        self.is_event(row)
-    }
-
     fn pick(&self, rows: &[u32]) -> Self {
-        let of = |all: &[bool]| rows.iter().map(|row| all[*row as usize]).collect();
-        Self {
-            times: rows.iter().map(|row| self.times[*row as usize]).collect(),
-            passes: of(&self.passes),
-            is_event: self.is_event.as_deref().map(of),
-        }
+        Self { times: pick(&self.times, rows), passes: self.passes.as_deref().map(|passes| pick(passes, rows)) }
     }
 }
 
 impl HowOften {
     fn is_met(self, rows: ActorRows<'_, Rows>, from: i64, to: i64) -> bool {
         let in_range = |time: i64| (from..=to).contains(&time);
-        let mut counted = rows.iter().filter(|(rows, row)| rows.passes[*row] && in_range(rows.times[*row]));
+        let mut counted = rows.iter().filter(|(rows, row)| rows.passes(*row) && in_range(rows.times[*row]));
         match self {
             HowOften::Ever => counted.next().is_some(),
             HowOften::Times { count, holds } => {
@@ -137,10 +131,10 @@ impl HowOften {
                 times > 0 && holds(&times, &count)
             }
             HowOften::FirstTime => {
-                let events = || rows.iter().filter(|(rows, row)| rows.is_event(*row));
+                let events = || rows.iter();
                 let Some(first) = events().map(|(rows, row)| rows.times[row]).min().filter(|first| in_range(*first)) else { return false };
                 // Of events at the same moment any may be the first.
-                events().any(|(rows, row)| rows.times[row] == first && rows.passes[row])
+                events().any(|(rows, row)| rows.times[row] == first && rows.passes(row))
             }
         }
     }

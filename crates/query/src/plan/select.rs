@@ -1,6 +1,7 @@
 //! One SELECT, clause by clause in the order of evaluation.
 
 use super::Nesting;
+use super::counts::plan_counts;
 use super::expand::{ItemSource, expand};
 use super::from::{JoinTree, resolve_from};
 use super::membership;
@@ -30,6 +31,8 @@ struct Resolved {
     group: Option<Group>,
     having: Option<Expr>,
     qualify: Option<Expr>,
+    /// Rows are not those of the tables: ARRAY JOIN or `arrayJoin` makes others of them.
+    is_joined: bool,
     keys: Vec<Key>,
     per_key: Option<PerKey>,
     distinct: bool,
@@ -66,12 +69,12 @@ pub(super) fn plan_select(
         plan = unnest.apply(plan)?;
     }
     plan = resolved.unnest_calls(plan, |filter, unnest| filter.is_some_and(|filter| unnest.is_mentioned(filter)))?;
-    if let Some(filter) = resolved.filter.take() {
+    if let Some(filter) = resolved.filter.clone() {
         plan = filtered(plan, filter, context)?;
     }
     plan = resolved.unnest_calls(plan, |_, unnest| !unnest.columns.iter().any(|(_, expr)| has_aggregate(expr)))?;
     plan = resolved.mark_grouped(plan, context)?;
-    plan = resolved.aggregate(plan, context)?;
+    plan = resolved.aggregate(plan, &scope)?;
     plan = resolved.mark(plan, context)?;
     plan = resolved.unnest_calls(plan, |_, _| true)?;
     plan = resolved.windows(plan)?;
@@ -133,11 +136,13 @@ fn resolve(scope: &mut Scope<'_>, select: &SelectQuery, nesting: Nesting) -> Res
     let keys = keys(scope, &select.order_by, &items)?;
     let per_key = resolve_per_key(scope, select, &items)?;
     let bounds = bounds(scope, select, nesting)?;
-    let calls = scope.take_array_joins().into_iter().map(|(name, expr)| Unnest { columns: vec![(name, expr)], keep_empty: false });
+    let calls: Vec<_> =
+        scope.take_array_joins().into_iter().map(|(name, expr)| Unnest { columns: vec![(name, expr)], keep_empty: false }).collect();
     Ok(Resolved {
         tree,
+        is_joined: array_join.is_some() || !calls.is_empty(),
         array_join: array_join.into_iter().collect(),
-        calls: calls.collect(),
+        calls,
         names: listed.into_iter().map(|item| item.name).collect(),
         types: values.into_iter().map(|value| value.ty).collect(),
         items,
@@ -291,15 +296,21 @@ impl Resolved {
         membership::mark(plan, membership::found(&late)?, self.late(), context)
     }
 
-    fn aggregate(&mut self, plan: LogicalPlan, context: &QueryContext) -> Result<LogicalPlan, QueryError> {
+    fn aggregate(&mut self, plan: LogicalPlan, scope: &Scope<'_>) -> Result<LogicalPlan, QueryError> {
         let late: Vec<Expr> = self.late().into_iter().map(|expr| expr.clone()).collect();
         let aggregates = find_aggregate_exprs(&late);
         if aggregates.is_empty() && self.group.is_none() {
             return match self.having.take() {
-                Some(having) => filtered(plan, having, context),
+                Some(having) => filtered(plan, having, scope.context),
                 None => Ok(plan),
             };
         }
+        let counted = match &self.group {
+            _ if self.is_joined => None,
+            None => plan_counts(scope, self.filter.as_ref(), &[], &aggregates)?,
+            Some(Group::Exprs(keys)) => plan_counts(scope, self.filter.as_ref(), keys, &aggregates)?,
+            Some(Group::Sets(_)) => None,
+        };
         let mut computed = Computed::default();
         let group = match self.group.take() {
             None => Vec::new(),
@@ -330,13 +341,16 @@ impl Resolved {
             computed.add(aggregate.clone(), Column::new_unqualified(name.as_str()));
             aliased.push(aggregate.alias(name));
         }
-        let mut plan = LogicalPlanBuilder::new(plan).aggregate(group, aliased)?.build()?;
+        let mut plan = match counted {
+            Some(counted) => counted,
+            None => LogicalPlanBuilder::new(plan).aggregate(group, aliased)?.build()?,
+        };
         for expr in self.late() {
             *expr = computed.rebase(std::mem::take(expr))?;
         }
         self.check_grouped(&plan)?;
         if let Some(having) = self.having.take() {
-            plan = filtered(plan, having, context)?;
+            plan = filtered(plan, having, scope.context)?;
         }
         Ok(plan)
     }

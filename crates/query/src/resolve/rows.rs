@@ -25,16 +25,22 @@ pub(crate) fn compile_rows(context: &QueryContext, exprs: &[ast::Expr]) -> Resul
     let mut scope = Scope::new(context, CteEnv::default());
     scope.relations.push(Relation::new(Some("events".to_owned()), Source::Events(Vec::new()), context));
     let values = exprs.iter().map(|expr| scope.expr(expr)).collect::<Result<Vec<Value>, _>>()?;
-    let Source::Events(columns) = &scope.relations[0].source else {
+    let (exprs, types): (Vec<Expr>, Vec<Type>) = values.into_iter().map(|value| (value.expr, value.ty)).unzip();
+    Ok((row_program(&scope, exprs)?, types))
+}
+
+/// Expressions that were resolved in a scope whose only relation is `events`, ready for evaluation part by part.
+///
+/// # Errors
+/// [`QueryError`] when the relation is another, or an expression holds an aggregate or a subquery.
+pub(crate) fn row_program(scope: &Scope<'_>, exprs: Vec<Expr>) -> Result<RowProgram, QueryError> {
+    let [Relation { source: Source::Events(columns), .. }] = scope.relations.as_slice() else {
         return Err(QueryError::Internal("the relation of a row program is events".to_owned()));
     };
     let schema = scope.schema()?;
-    let compiled = values
-        .iter()
-        .map(|value| Compiled::new(&physical(value.expr.clone(), &schema)?, columns))
-        .collect::<Result<Vec<_>, QueryError>>()?;
-    let types = values.into_iter().map(|value| value.ty).collect();
-    Ok((RowProgram::new(Arc::clone(&context.scan), compiled), types))
+    let compiled =
+        exprs.into_iter().map(|expr| Compiled::new(&physical(expr, &schema)?, columns)).collect::<Result<Vec<_>, QueryError>>()?;
+    RowProgram::new(Arc::clone(&scope.context.scan), compiled)
 }
 
 /// Coerced, simplified, ready to run.

@@ -1,7 +1,8 @@
 //! `events` as a DataFusion table whose columns are the virtual columns of one query.
 
 use super::compact::compact;
-use super::program::{Compiled, RowFilter};
+use super::people::is_within;
+use super::program::{Compiled, EVER, RowFilter};
 use super::{PartColumns, ScanContext, VirtualColumn};
 use crate::error::QueryError;
 use aqueduct_store::{EventColumn, Part};
@@ -83,7 +84,7 @@ impl TableProvider for EventsTable {
         };
         let schema = schema_of(&columns);
         let range = time_range(filters);
-        let parts = self.context.view().shards().iter().flatten().filter(|part| overlaps(part.time_range(), range)).cloned();
+        let parts = self.context.view().shards().iter().flatten().filter(|part| is_within(part.as_ref(), range)).cloned();
         let parts: Vec<_> = parts.collect();
         self.context.usage().will_read(parts.iter().map(|part| part.rows()).sum());
         let shares = share(parts, state.config().target_partitions());
@@ -105,7 +106,7 @@ impl TableProvider for EventsTable {
 use TableProviderFilterPushDown::Exact;
 
 /// Everything but subqueries and what differs from call to call.
-fn can_run_here(filter: &Expr) -> bool {
+pub(crate) fn can_run_here(filter: &Expr) -> bool {
     use datafusion::common::tree_node::TreeNode;
     let foreign = filter.exists(|expr| {
         Ok(matches!(
@@ -139,10 +140,6 @@ fn time_range(filters: &[Expr]) -> (i64, i64) {
         }
     }
     range
-}
-
-fn overlaps(part: (i64, i64), range: (i64, i64)) -> bool {
-    part.0 <= range.1 && part.1 >= range.0
 }
 
 /// Parts dealt out so that each share has about the same number of rows; at least one share.
@@ -248,7 +245,7 @@ impl Batches {
             return Ok(None);
         }
         let mut columns = PartColumns::new(&self.context, part);
-        let mut rows = self.filter.rows(&mut columns)?;
+        let mut rows = self.filter.rows(&mut columns, EVER)?.map(UInt32Array::from);
         if let Some(best) = &mut self.best {
             let times = columns.get(&VirtualColumn::Base(EventColumn::Timestamp))?;
             rows = best.pick(times.as_primitive::<TimestampMicrosecondType>().values(), rows);

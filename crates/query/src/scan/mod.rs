@@ -13,10 +13,13 @@
 mod column;
 mod compact;
 mod context;
+mod counts;
 mod elements;
 mod events;
 mod held;
+pub(crate) mod parallel;
 mod part;
+mod people;
 mod persons;
 mod program;
 mod property;
@@ -27,11 +30,15 @@ mod usage;
 
 pub(crate) use column::{GroupField, PersonField, PropertyKind, VirtualColumn};
 pub(crate) use context::{ScanContext, Watch};
-pub(crate) use events::{EventsTable, Top};
+pub(crate) use counts::{Count, CountsTable};
+pub(crate) use events::{EventsTable, Top, can_run_here};
 pub(crate) use held::Held;
 pub(crate) use part::PartColumns;
+pub(crate) use people::{
+    Absorb, ActorRows, Kept, Merged, Owned, Pace, Piece, over_persons, runs_among, side_by_side, walk_merged, walk_shard,
+};
 pub(crate) use persons::uuids;
-pub(crate) use program::{Compiled, RowProgram, RowProgramOnPart};
+pub(crate) use program::{Compiled, EVER, RowProgram, RowProgramOnPart, choose};
 pub(crate) use queries::{LOG_FIELDS, LogField, log_field};
 pub(crate) use sessions::{SESSION_FIELDS, SessionField};
 pub(crate) use tables::{DerivedKind, DerivedTable, EmptyType, NumbersTable, TableColumn};

@@ -35,6 +35,11 @@ impl PartColumns {
         self.part.rows()
     }
 
+    /// Earliest and latest time, µs.
+    pub(super) fn time_range(&self) -> (i64, i64) {
+        self.part.time_range()
+    }
+
     /// A column over all rows of the part.
     pub(crate) fn get(&mut self, column: &VirtualColumn) -> Result<ArrayRef, QueryError> {
         if let Some(array) = self.made.get(column) {
@@ -50,6 +55,13 @@ impl PartColumns {
     pub(crate) fn get_rows(&mut self, column: &VirtualColumn, rows: &UInt32Array) -> Result<ArrayRef, QueryError> {
         if column.is_late() && !self.made.contains_key(column) {
             return Ok(self.part.properties_json(Some(rows.values()))?);
+        }
+        if let VirtualColumn::Person(field) = column
+            && !self.made.contains_key(column)
+        {
+            let persons = self.context.persons()?;
+            let places = take(&self.person_places()?, rows, None)?;
+            return gather(&person_column(&persons, field, &self.context)?, places.as_primitive());
         }
         let array = self.get(column)?;
         Ok(take(array.as_ref(), rows, None)?)

@@ -9,7 +9,7 @@ use aqueduct_event::PersonId;
 use aqueduct_store::{EventColumn, GroupsTable, Part, PersonRuns, PersonsTable};
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int32Array, Int32Builder, PrimitiveArray,
-    StringArray, UInt32Array,
+    StringArray,
 };
 use arrow::buffer::Buffer;
 use arrow::compute::take;
@@ -38,14 +38,32 @@ pub(super) fn person_places(part: &dyn Part, context: &ScanContext, persons: &Pe
     let overrides = context.overrides();
     let runs = part.person_runs()?;
     let mut places = Int32Builder::with_capacity(part.rows());
+    // Runs are in order of id, like the table: each is looked for after the one before it.
+    let mut from = 0;
     for (person, length) in lengths(&runs) {
-        let person = overrides.get(person).unwrap_or(person);
-        match persons.ids.binary_search(person).ok().and_then(|place| i32::try_from(place).ok()) {
+        let place = match overrides.get(person).filter(|_| !overrides.is_empty()) {
+            Some(present) => persons.ids.binary_search(present).ok(),
+            None => {
+                from += gallop(&persons.ids[from..], person);
+                (persons.ids.get(from) == Some(person)).then_some(from)
+            }
+        };
+        match place.and_then(|place| i32::try_from(place).ok()) {
             Some(place) => places.append_value_n(place, length),
             None => places.append_nulls(length),
         }
     }
     Ok(places.finish())
+}
+
+/// How many of the ascending ids are less than `id`; quick when they are few.
+fn gallop(ids: &[PersonId], id: &PersonId) -> usize {
+    let mut reach = 1;
+    while reach < ids.len() && ids[reach] < *id {
+        reach *= 2;
+    }
+    let start = reach / 2;
+    start + ids[start.min(ids.len())..ids.len().min(reach + 1)].partition_point(|other| other < id)
 }
 
 fn lengths(runs: &PersonRuns) -> impl Iterator<Item = (&PersonId, usize)> {
@@ -118,7 +136,19 @@ pub(crate) fn uuids(ids: &[PersonId]) -> Result<ArrayRef, QueryError> {
     Ok(Arc::new(builder.finish()))
 }
 
-/// Indices of the rows that a mask keeps.
-pub(super) fn kept_rows(mask: &arrow::array::BooleanArray) -> UInt32Array {
-    mask.values().set_indices().filter_map(|row| u32::try_from(row).ok()).collect::<Vec<_>>().into()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn galloping_finds_what_a_search_finds() {
+        let ids: Vec<PersonId> = (0..50).map(|id| Uuid::from_u128(id * 2)).collect();
+        for id in 0..102 {
+            let id = Uuid::from_u128(id);
+            for from in [0, 1, 7, 49, 50] {
+                assert_eq!(gallop(&ids[from..], &id), ids[from..].partition_point(|other| *other < id), "{id} from {from}");
+            }
+        }
+    }
 }

@@ -4,15 +4,15 @@
 //! costs a dozen calls per part, not a million. Filters are applied cheapest first, and what is expensive sees only the rows that are left.
 
 use super::column::VirtualColumn;
-use super::persons::kept_rows;
 use super::{PartColumns, ScanContext};
 use crate::error::QueryError;
 use aqueduct_store::{EventColumn, Part};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::buffer::BooleanBuffer;
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::compute::{prep_null_mask_filter, take};
-use arrow::datatypes::{DataType, Int32Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Int32Type, Schema, SchemaRef, TimestampMicrosecondType};
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::split_conjunction;
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::PhysicalExpr;
@@ -54,20 +54,6 @@ impl Compiled {
         }
     }
 
-    /// As [`Compiled::evaluate`], but text stays a dictionary where it comes from one.
-    pub(crate) fn evaluate_encoded(&self, part: &mut PartColumns) -> Result<ArrayRef, QueryError> {
-        if self.is_column {
-            return part.get(&self.columns[0]);
-        }
-        match self.by_dictionary(part)? {
-            Some((keys, results)) if results.data_type() == &DataType::Utf8 => {
-                Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, results)?))
-            }
-            Some((keys, results)) => Ok(take(results.as_ref(), &keys, None)?),
-            None => self.on_batch(&part.batch(&self.columns, &self.schema)?),
-        }
-    }
-
     fn on_batch(&self, batch: &RecordBatch) -> Result<ArrayRef, QueryError> {
         Ok(self.expr.evaluate(batch)?.into_array(batch.num_rows())?)
     }
@@ -90,7 +76,13 @@ impl Compiled {
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), vec![Arc::new(distinct)])?;
         let results = self.on_batch(&batch)?;
         let keys = array.keys();
-        let keys = if keys.null_count() == 0 { keys.clone() } else { keys.iter().map(|key| Some(key.unwrap_or(null))).collect() };
+        let keys = match keys.nulls().filter(|nulls| nulls.null_count() > 0) {
+            None => keys.clone(),
+            Some(nulls) => {
+                let known = keys.values().iter().zip(nulls.iter()).map(|(key, is_valid)| if is_valid { *key } else { null });
+                Int32Array::from_iter_values(known)
+            }
+        };
         Ok(Some((keys, results)))
     }
 
@@ -135,33 +127,133 @@ pub(crate) struct RowFilter {
     conditions: Vec<Compiled>,
 }
 
+/// All times.
+pub(crate) const EVER: (i64, i64) = (i64::MIN, i64::MAX);
+
 impl RowFilter {
     pub(crate) fn new(mut conditions: Vec<Compiled>) -> Self {
         conditions.sort_by_key(Compiled::cost);
         Self { conditions }
     }
 
-    /// The rows that pass; `None` when all do.
-    pub(crate) fn rows(&self, part: &mut PartColumns) -> Result<Option<UInt32Array>, QueryError> {
-        let mut mask: Option<BooleanBuffer> = None;
-        for condition in &self.conditions {
-            let kept = mask.as_ref().map_or(part.rows(), BooleanBuffer::count_set_bits);
-            if kept == 0 {
+    /// The parts of one condition, each on its own.
+    fn of(condition: &Compiled) -> Result<Self, QueryError> {
+        let parts = split_conjunction(&condition.expr).into_iter().map(|part| Compiled::new(part, &condition.columns));
+        Ok(Self::new(parts.collect::<Result<_, _>>()?))
+    }
+
+    /// The rows that pass, ascending, of those whose time lies within `span` (µs, both ends included); `None` when all rows of the part do.
+    pub(crate) fn rows(&self, part: &mut PartColumns, span: (i64, i64)) -> Result<Option<Vec<u32>>, QueryError> {
+        let (earliest, latest) = part.time_range();
+        let mut conditions = self.conditions.iter();
+        let mut rows = None;
+        if earliest < span.0 || latest > span.1 {
+            let times = part.times()?;
+            let within = |time: i64| (time >= span.0) & (time <= span.1);
+            let by_name = self.conditions.first().map(|first| first.verdicts(part)).transpose()?.flatten();
+            rows = Some(match by_name {
+                // Names and times are read in one go.
+                Some((keys, verdicts)) => {
+                    conditions.next();
+                    choose(keys.values().iter().zip(times.iter()), |(key, time)| verdicts.pass(*key) & within(*time))
+                }
+                None => choose(times.iter(), |time| within(*time)),
+            });
+        }
+        for condition in conditions {
+            if rows.as_ref().is_some_and(Vec::is_empty) {
                 break;
             }
-            let late = condition.columns.iter().any(VirtualColumn::is_late);
-            let next = match &mask {
-                Some(mask) if late || (kept * 8 < part.rows() && !condition.on_dictionary) => {
-                    let rows = kept_rows(&BooleanArray::new(mask.clone(), None));
-                    let passed = to_mask(&condition.evaluate_rows(part, &rows)?)?;
-                    scatter(&rows, &passed, part.rows())
-                }
-                Some(mask) => mask & &to_mask(&condition.evaluate(part)?)?,
-                None => to_mask(&condition.evaluate(part)?)?,
-            };
-            mask = Some(next);
+            rows = condition.narrow(part, rows)?;
         }
-        Ok(mask.filter(|mask| mask.count_set_bits() < part.rows()).map(|mask| kept_rows(&BooleanArray::new(mask, None))))
+        Ok(rows)
+    }
+}
+
+/// For each value of a dictionary whether it passes.
+struct Verdicts(Vec<bool>);
+
+impl Verdicts {
+    #[inline]
+    fn pass(&self, key: i32) -> bool {
+        usize::try_from(key).ok().and_then(|key| self.0.get(key)).copied().unwrap_or(false)
+    }
+}
+
+/// The places of the items that pass. A place is written in any case and kept by a sum: a branch would be mispredicted for every other row.
+pub(crate) fn choose<T>(items: impl ExactSizeIterator<Item = T>, pass: impl Fn(T) -> bool) -> Vec<u32> {
+    // Small pieces first, so that memory is touched for what is kept alone.
+    let mut piece = [0_u32; CHOSEN_AT_ONCE];
+    let mut rows = Vec::with_capacity(items.len() / 2);
+    let (mut kept, mut next) = (0, CHOSEN_AT_ONCE);
+    for (row, item) in items.enumerate() {
+        if row == next {
+            rows.extend_from_slice(&piece[..kept]);
+            (kept, next) = (0, row + CHOSEN_AT_ONCE);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "rows of a part are counted in 32 bits")]
+        let place = row as u32;
+        piece[kept] = place;
+        kept += usize::from(pass(item));
+    }
+    rows.extend_from_slice(&piece[..kept]);
+    rows
+}
+
+/// Rows that are chosen before they are written down.
+const CHOSEN_AT_ONCE: usize = 4096;
+
+/// Keeps of `rows` those that pass.
+fn keep(mut rows: Vec<u32>, pass: impl Fn(usize) -> bool) -> Vec<u32> {
+    let mut kept = 0;
+    for at in 0..rows.len() {
+        let row = rows[at];
+        rows[kept] = row;
+        kept += usize::from(pass(row as usize));
+    }
+    rows.truncate(kept);
+    rows
+}
+
+impl Compiled {
+    /// For a condition that depends on one dictionary: the rows' keys and what each key comes to.
+    fn verdicts(&self, part: &mut PartColumns) -> Result<Option<(Int32Array, Verdicts)>, QueryError> {
+        let Some((keys, results)) = self.by_dictionary(part)? else { return Ok(None) };
+        Ok(Some((keys, Verdicts(to_mask(&results)?.iter().collect()))))
+    }
+
+    /// Of `rows` (of all rows, when there is no list) those at which the condition holds; `None` when it holds at all rows of the part.
+    fn narrow(&self, part: &mut PartColumns, rows: Option<Vec<u32>>) -> Result<Option<Vec<u32>>, QueryError> {
+        if let Some((keys, verdicts)) = self.verdicts(part)? {
+            if verdicts.0.iter().all(|pass| *pass) {
+                return Ok(rows);
+            }
+            if !verdicts.0.contains(&true) {
+                return Ok(Some(Vec::new()));
+            }
+            let keys = keys.values();
+            return Ok(Some(match rows {
+                None => choose(keys.iter(), |key| verdicts.pass(*key)),
+                Some(rows) => keep(rows, |row| verdicts.pass(keys[row])),
+            }));
+        }
+        let late = self.columns.iter().any(VirtualColumn::is_late);
+        match rows {
+            Some(rows) if late || rows.len() * 8 < part.rows() => {
+                let rows = UInt32Array::from(rows);
+                let passed = to_mask(&self.evaluate_rows(part, &rows)?)?;
+                Ok(Some(passed.set_indices().map(|at| rows.value(at)).collect()))
+            }
+            Some(rows) => {
+                let mask = to_mask(&self.evaluate(part)?)?;
+                Ok(Some(keep(rows, |row| mask.value(row))))
+            }
+            None => {
+                let mask = to_mask(&self.evaluate(part)?)?;
+                let all = mask.count_set_bits() == part.rows();
+                Ok(if all { None } else { Some(mask.set_indices().filter_map(|row| u32::try_from(row).ok()).collect()) })
+            }
+        }
     }
 }
 
@@ -173,15 +265,6 @@ fn to_mask(array: &ArrayRef) -> Result<BooleanBuffer, QueryError> {
     Ok(if mask.null_count() == 0 { mask.values().clone() } else { prep_null_mask_filter(mask).values().clone() })
 }
 
-fn scatter(rows: &UInt32Array, passed: &BooleanBuffer, length: usize) -> BooleanBuffer {
-    let mut mask = arrow::array::BooleanBufferBuilder::new(length);
-    mask.append_n(length, false);
-    for at in passed.set_indices() {
-        mask.set_bit(rows.value(at) as usize, true);
-    }
-    mask.finish()
-}
-
 /// HogQL expressions over the rows of a part, for the insight operators: filters, breakdowns, math.
 ///
 /// Made by [`crate::resolve::compile_rows`].
@@ -189,17 +272,19 @@ fn scatter(rows: &UInt32Array, passed: &BooleanBuffer, length: usize) -> Boolean
 pub(crate) struct RowProgram {
     context: Arc<ScanContext>,
     exprs: Vec<Compiled>,
+    /// For each expression its parts, to choose rows by it.
+    conditions: Vec<RowFilter>,
 }
 
 impl RowProgram {
-    pub(crate) fn new(context: Arc<ScanContext>, exprs: Vec<Compiled>) -> Self {
-        Self { context, exprs }
+    pub(crate) fn new(context: Arc<ScanContext>, exprs: Vec<Compiled>) -> Result<Self, QueryError> {
+        let conditions = exprs.iter().map(RowFilter::of).collect::<Result<_, _>>()?;
+        Ok(Self { context, exprs, conditions })
     }
 
-    /// The value of each expression for every row of the part. Text may come as a dictionary.
-    pub(crate) fn evaluate(&self, part: &Arc<dyn Part>) -> Result<Vec<ArrayRef>, QueryError> {
-        let mut columns = PartColumns::new(&self.context, part);
-        self.exprs.iter().map(|expr| expr.evaluate_encoded(&mut columns)).collect()
+    /// The program over one part.
+    pub(crate) fn on(&self, part: &Arc<dyn Part>) -> RowProgramOnPart<'_> {
+        RowProgramOnPart { program: self, columns: PartColumns::new(&self.context, part) }
     }
 }
 
@@ -210,16 +295,34 @@ pub(crate) struct RowProgramOnPart<'p> {
     columns: PartColumns,
 }
 
-impl RowProgram {
-    /// The program over one part.
-    pub(crate) fn on(&self, part: &Arc<dyn Part>) -> RowProgramOnPart<'_> {
-        RowProgramOnPart { program: self, columns: PartColumns::new(&self.context, part) }
-    }
-}
-
 impl RowProgramOnPart<'_> {
+    /// The rows at which expression number `condition` holds, ascending, of those whose time lies within `span` (µs, both ends included).
+    pub(crate) fn select(&mut self, condition: usize, span: (i64, i64)) -> Result<UInt32Array, QueryError> {
+        let rows = self.program.conditions[condition].rows(&mut self.columns, span)?;
+        Ok(rows.unwrap_or_else(|| (0..u32::try_from(self.columns.rows()).unwrap_or(u32::MAX)).collect()).into())
+    }
+
     /// The value of expression number `expr` for these rows. Text may come as a dictionary.
     pub(crate) fn evaluate(&mut self, expr: usize, rows: &UInt32Array) -> Result<ArrayRef, QueryError> {
         self.program.exprs[expr].evaluate_rows_encoded(&mut self.columns, rows)
+    }
+
+    /// Whether expression number `expr` holds at these rows; NULL does not.
+    pub(crate) fn flags(&mut self, expr: usize, rows: &UInt32Array) -> Result<Vec<bool>, QueryError> {
+        Ok(to_mask(&self.evaluate(expr, rows)?)?.iter().collect())
+    }
+
+    /// The times of these rows, µs.
+    pub(crate) fn times(&mut self, rows: &UInt32Array) -> Result<Vec<i64>, QueryError> {
+        let times = self.columns.times()?;
+        Ok(rows.values().iter().map(|row| times[*row as usize]).collect())
+    }
+}
+
+impl PartColumns {
+    /// The times of all rows, µs.
+    fn times(&mut self) -> Result<ScalarBuffer<i64>, QueryError> {
+        let times = self.get(&VirtualColumn::Base(EventColumn::Timestamp))?;
+        Ok(times.as_primitive::<TimestampMicrosecondType>().values().clone())
     }
 }

@@ -100,8 +100,8 @@ impl EmbeddedStore {
         let state = State { base, frozen: None, active, overrides, group_types, withdrawn, seq, letter_bytes };
         let config = StoreConfig { memory_bytes_max: config.memory_bytes_max.min(MEMORY_BYTES_MAX), ..config };
         let store = Self {
-            cache: Arc::new(ColumnCache::new(config.cache_bytes)),
-            tables: Arc::new(Tables::new(usize::try_from(config.cache_bytes).unwrap_or(usize::MAX))),
+            cache: Arc::new(ColumnCache::new(config.cache_bytes())),
+            tables: Arc::new(Tables::new(usize::try_from(config.cache_bytes()).unwrap_or(usize::MAX))),
             seen,
             config,
             clock,

@@ -104,8 +104,14 @@ impl SegmentPart {
         Ok(any.then_some(found))
     }
 
+    /// The ids themselves are not kept for this: they take more than all other columns of a query, and runs are all that most queries want of them.
     fn runs(&self) -> Result<PersonRuns, ReadError> {
-        let ids = ids_of(&self.column(EventColumn::PersonId)?);
+        let place = fixed_place(EventColumn::PersonId);
+        let ids = match self.cache.peek(self.id(), What::Column(place, self.span.groups.clone())) {
+            Some(Kept::Array(ids)) => ids,
+            _ => self.segment.decode(&*self.meta()?, place, &self.span)?,
+        };
+        let ids = ids_of(&self.cut(&ids));
         let mut starts = run_starts(&ids, &(0..self.rows.len()));
         let persons = starts.iter().map(|start| Uuid::from_u128(id_at(&ids, *start as usize))).collect();
         starts.push(self.rows.len() as u32);

@@ -12,9 +12,9 @@ use crate::insights::InsightContext;
 use crate::insights::actors::Actor;
 use crate::insights::breakdowns::BreakdownCohort;
 use crate::insights::labels::Labels;
-use crate::scan::{RowProgram, RowProgramOnPart};
+use crate::scan::{RowProgram, RowProgramOnPart, choose, runs_among};
 use aqueduct_store::{EventColumn, Part, PersonRuns};
-use arrow::array::{ArrayRef, AsArray, UInt32Array};
+use arrow::array::{AsArray, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, TimestampMicrosecondType};
 use hashbrown::HashMap;
@@ -117,15 +117,16 @@ impl<'p> Reader<'p> {
         Ok(Self { plan, range, program: context.compile(&exprs)?, filter, filters, breakdown, key, looks_back })
     }
 
+    /// The times that can tell. What was first is known from all that was before.
+    pub(super) fn span(&self) -> (i64, i64) {
+        (if self.looks_back == 0 { self.range.0 } else { i64::MIN }, self.range.1)
+    }
+
     /// What of a part matters; `None` when nothing does.
     ///
     /// # Errors
     /// [`QueryError`] when the part cannot be read or an expression fails.
     pub(super) fn read(&self, part: &Arc<dyn Part>, labels: &mut Labels, keys: &mut Keys) -> Result<Option<Hits>, QueryError> {
-        let (earliest, latest) = part.time_range();
-        if earliest > self.range.1 || (latest < self.range.0 && self.looks_back == 0) {
-            return Ok(None);
-        }
         let Some(Named { rows, mut bits }) = self.by_name(part)? else { return Ok(None) };
         let times = part.column(EventColumn::Timestamp)?;
         let times = times.as_primitive::<TimestampMicrosecondType>().values();
@@ -139,7 +140,7 @@ impl<'p> Reader<'p> {
             self.find_keys(&mut hits, key, &mut program, keys)?;
         }
         self.find_labels(&mut hits, &mut program, labels)?;
-        hits.runs = Arc::new(runs_among(part.person_runs()?.as_ref(), &hits.rows));
+        hits.runs = runs_among(&part.person_runs()?, &hits.rows);
         Ok(if hits.rows.is_empty() { None } else { Some(hits) })
     }
 
@@ -160,20 +161,16 @@ impl<'p> Reader<'p> {
         let times = part.column(EventColumn::Timestamp)?;
         let times = times.as_primitive::<TimestampMicrosecondType>().values();
         let (from, to) = self.range;
-        let (mut rows, mut kept_bits) = (vec![0_u32; times.len()], vec![0_u64; times.len()]);
-        let mut kept = 0;
-        for (row, (key, time)) in (0_u32..).zip(names.keys().values().iter().zip(times)) {
-            let bits = usize::try_from(*key).ok().and_then(|key| table.get(key)).copied().unwrap_or(0);
+        let keys = names.keys().values();
+        let bits_of = |key: i32| usize::try_from(key).ok().and_then(|key| table.get(key)).copied().unwrap_or(0);
+        let rows = choose(keys.iter().zip(times), |(key, time)| {
+            let bits = bits_of(*key);
             let is_live = ((bits != 0) | all) & (*time >= from);
             let is_past = bits & self.looks_back != 0;
-            // Written in any case and kept by a sum: a branch here would be mispredicted for every other row.
-            (rows[kept], kept_bits[kept]) = (row, bits);
-            kept += usize::from((is_live | is_past) & (*time <= to));
-        }
-        rows.truncate(kept);
-        rows.shrink_to_fit();
-        kept_bits.truncate(kept);
-        Ok(if kept == 0 { None } else { Some(Named { rows, bits: kept_bits }) })
+            (is_live | is_past) & (*time <= to)
+        });
+        let bits = rows.iter().map(|row| bits_of(keys[*row as usize])).collect();
+        Ok(if rows.is_empty() { None } else { Some(Named { rows, bits }) })
     }
 
     /// Turns conditions into masks, after the property filters.
@@ -192,7 +189,7 @@ impl<'p> Reader<'p> {
             hits.candidates = bits.iter().map(|bits| Candidate { steps: of_name(*bits), is_live: false }).collect();
         }
         if let Some(filter) = self.filter {
-            let passes = flags(program.evaluate(filter, &UInt32Array::from(hits.rows.clone()))?)?;
+            let passes = program.flags(filter, &UInt32Array::from(hits.rows.clone()))?;
             for (live, passes) in is_live.iter_mut().zip(passes) {
                 *live &= passes;
             }
@@ -203,7 +200,7 @@ impl<'p> Reader<'p> {
                 continue;
             }
             let rows: UInt32Array = asked.iter().map(|at| hits.rows[*at]).collect::<Vec<_>>().into();
-            for (at, passes) in asked.into_iter().zip(flags(program.evaluate(filter, &rows)?)?) {
+            for (at, passes) in asked.into_iter().zip(program.flags(filter, &rows)?) {
                 bits[at] &= !(u64::from(!passes) << condition);
             }
         }
@@ -253,14 +250,16 @@ impl<'p> Reader<'p> {
             return Ok(());
         }
         let rows = UInt32Array::from(hits.rows.clone());
-        let columns = self.breakdown.clone().map(|expr| program.evaluate(expr, &rows)).collect::<Result<Vec<_>, _>>()?;
         match &self.plan.breakdown {
             Breakdown::None => {}
-            Breakdown::Values { .. } => hits.labels = labels.codes(&columns, &vec![None; columns.len()], hits.rows.len())?,
+            Breakdown::Values { .. } => {
+                let columns = self.breakdown.clone().map(|expr| program.evaluate(expr, &rows)).collect::<Result<Vec<_>, _>>()?;
+                hits.labels = labels.codes(&columns, &vec![None; columns.len()], hits.rows.len())?;
+            }
             Breakdown::Cohorts(_) => {
                 hits.labels = vec![0; hits.rows.len()];
-                for (cohort, column) in columns.into_iter().enumerate() {
-                    for (set, is_member) in hits.labels.iter_mut().zip(flags(column)?) {
+                for (cohort, expr) in self.breakdown.clone().enumerate() {
+                    for (set, is_member) in hits.labels.iter_mut().zip(program.flags(expr, &rows)?) {
                         *set |= u32::from(is_member) << cohort;
                     }
                 }
@@ -277,6 +276,15 @@ impl<'p> Reader<'p> {
 }
 
 impl Hits {
+    /// What they take of memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let each = size_of::<u32>() + size_of::<i64>() + size_of::<Mask>();
+        self.rows.len() * each
+            + self.candidates.len() * size_of::<Candidate>()
+            + (self.labels.len() + self.keys.len()) * size_of::<u32>()
+            + self.runs.persons.len() * size_of::<(u128, u32)>()
+    }
+
     fn is_candidate(&self, at: usize) -> bool {
         self.candidates.get(at).is_some_and(|candidate| candidate.steps != 0)
     }
@@ -309,42 +317,4 @@ fn bits_where(conditions: &[Condition], test: impl Fn(&Condition) -> bool) -> u6
     conditions.iter().enumerate().fold(0, |bits, (at, condition)| bits | u64::from(test(condition)) << at)
 }
 
-/// A condition's result; NULL does not pass.
-fn flags(array: ArrayRef) -> Result<Vec<bool>, QueryError> {
-    crate::insights::truth(&array)
-}
-
-/// The runs of persons over some rows of a part.
-fn runs_among(runs: &PersonRuns, rows: &[u32]) -> PersonRuns {
-    let mut among = PersonRuns::default();
-    let mut at = 0;
-    for (person, end) in runs.persons.iter().zip(runs.starts.iter().skip(1)) {
-        let start = at;
-        while at < rows.len() && rows[at] < *end {
-            at += 1;
-        }
-        if at > start {
-            among.persons.push(*person);
-            among.starts.push(u32::try_from(start).unwrap_or(u32::MAX));
-        }
-    }
-    among.starts.push(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-    among
-}
-
 const _: () = assert!(STEPS_MAX <= 32, "steps and cohorts are bits of 32");
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use uuid::Uuid;
-
-    #[test]
-    fn runs_of_what_is_left() {
-        let person = Uuid::from_u128;
-        let runs = PersonRuns { persons: vec![person(1), person(2), person(3)], starts: vec![0, 2, 5, 9] };
-        let among = runs_among(&runs, &[0, 1, 6, 8]);
-        assert_eq!(among, PersonRuns { persons: vec![person(1), person(3)], starts: vec![0, 2, 4] });
-        assert_eq!(runs_among(&runs, &[]), PersonRuns { persons: vec![], starts: vec![0] });
-    }
-}

@@ -16,8 +16,8 @@ use crate::error::QueryError;
 use crate::insights::InsightContext;
 use crate::insights::actors::{Actor, ActorId};
 use crate::insights::labels::{Labels, NULL_LABEL};
-use crate::insights::parallel;
-use crate::insights::people::{Merged, Piece, walk_merged, walk_shard};
+use crate::scan::parallel;
+use crate::scan::{Held, Merged, Owned, Piece, walk_merged, walk_shard};
 use aqueduct_store::{Part, PersonRuns};
 use std::ops::Range;
 use std::sync::Arc;
@@ -69,10 +69,14 @@ struct Half<S> {
     study: S,
     labels: Labels,
     keys: Keys,
-    /// Rows of persons whom merges involve.
+    /// Rows among which are those of persons whom merges involve.
     kept: Vec<Hits>,
+    /// Which of these rows are theirs.
+    left_out: Vec<Owned>,
     keyed: Vec<Row>,
     parts: Vec<Arc<dyn Part>>,
+    /// What these rows take of the query's memory.
+    memory: Held,
 }
 
 impl<'p> Operator<'p> {
@@ -98,15 +102,18 @@ impl<'p> Operator<'p> {
         make: impl Fn() -> S + Sync,
     ) -> Result<(S, Vec<Vec<String>>), QueryError> {
         let merged = Merged::of(context.view().as_ref());
-        let halves = context.over_shards(|parts| self.shard(parts, &merged, context, make()))?;
+        let halves = context.over_shards(self.reader.span(), |parts| self.shard(parts, &merged, context, make()))?;
         let (mut labels, mut keys) = (self.labels(), Keys::default());
         let mut study = make();
-        let (mut kept, mut keyed, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut kept, mut left_out, mut keyed, mut parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut held = Vec::new();
         for half in halves {
+            held.push(half.memory);
             let to: Vec<u32> =
                 (0..half.labels.len()).map(|code| labels.intern(&half.labels.texts(u32::try_from(code).unwrap_or(u32::MAX)))).collect();
             let to_key: Vec<u32> = half.keys.names.iter().map(|name| keys.code(name)).collect();
             study.absorb(half.study, &to);
+            left_out.extend(half.left_out.into_iter().map(|owned| owned.after(kept.len())));
             kept.extend(half.kept.into_iter().map(|hits| self.translated(hits, &to, &to_key)));
             let first_part = u32::try_from(parts.len()).unwrap_or(u32::MAX);
             keyed.extend(half.keyed.into_iter().map(|row| Row {
@@ -122,8 +129,7 @@ impl<'p> Operator<'p> {
             parts.extend(kept.iter().map(|hits| Arc::clone(&hits.part)));
             let ground = Ground { labels: &labels, hits: &kept, parts: &parts, first_part };
             let mut walk = Walk::new(self, context, ground, &mut study, &mut keyed);
-            let runs: Vec<_> = kept.iter().map(|hits| Arc::clone(&hits.runs)).collect();
-            walk_merged(&runs, &merged, |person, pieces| walk.person(ActorId::Person(person), pieces))?;
+            walk_merged(left_out, &merged, |person, pieces| walk.person(ActorId::Person(person), pieces))?;
         }
         let ground = Ground { labels: &labels, hits: &[], parts: &parts, first_part: 0 };
         self.keyed(context, ground, &keys, keyed, &mut study, &make)?;
@@ -168,27 +174,32 @@ impl<'p> Operator<'p> {
 
     fn shard<S: Study>(
         &self,
-        parts: &[Arc<dyn Part>],
+        parts: &[&Arc<dyn Part>],
         merged: &Merged,
         context: &InsightContext<'_>,
         mut study: S,
     ) -> Result<Half<S>, QueryError> {
         let (mut labels, mut keys) = (self.labels(), Keys::default());
-        let mut hits = Vec::new();
+        let mut hits: Vec<Hits> = Vec::new();
+        let (mut memory, mut bytes) = (context.held(), 0);
         for part in parts {
             context.check()?;
-            hits.extend(self.reader.read(part, &mut labels, &mut keys)?);
+            if let Some(read) = self.reader.read(part, &mut labels, &mut keys)? {
+                bytes += read.bytes();
+                memory.is(bytes)?;
+                hits.push(read);
+            }
         }
         let mut keyed = Vec::new();
         let parts: Vec<Arc<dyn Part>> = hits.iter().map(|hits| Arc::clone(&hits.part)).collect();
         let runs: Vec<Arc<PersonRuns>> = hits.iter().map(|hits| Arc::clone(&hits.runs)).collect();
         let ground = Ground { labels: &labels, hits: &hits, parts: &parts, first_part: 0 };
         let mut walk = Walk::new(self, context, ground, &mut study, &mut keyed);
-        walk_shard(&runs, merged, |person, pieces| walk.person(ActorId::Person(person), pieces))?;
-        let kept = hits.into_iter().filter(|hits| merged.touches(&hits.runs)).collect();
+        let left_out = walk_shard(&runs, merged, |person, pieces| walk.person(ActorId::Person(person), pieces))?;
+        let kept = if left_out.is_empty() { Vec::new() } else { hits };
         // Places of keyed rows are the only ones that outlive the walk.
         let parts = if keyed.is_empty() { Vec::new() } else { parts };
-        Ok(Half { study, labels, keys, kept, keyed, parts })
+        Ok(Half { study, labels, keys, kept, left_out, keyed, parts, memory })
     }
 
     /// Actors that are not persons: their rows, collected from everywhere, side by side.

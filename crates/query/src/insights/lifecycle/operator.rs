@@ -1,9 +1,9 @@
 //! The lifecycle operator: the intervals in which each actor was active tell what it was in each of them, and in those after.
 
 use crate::error::QueryError;
-use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, PartRows};
+use crate::insights::InsightContext;
+use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, Kept, PartRows, pick};
 use crate::insights::buckets::{Buckets, NO_BUCKET};
-use crate::insights::{InsightContext, times_of, truth};
 use crate::scan::RowProgram;
 use aqueduct_store::Part;
 use arrow::array::{Array, AsArray};
@@ -48,20 +48,15 @@ pub(super) struct Operator {
     pub(super) buckets: Buckets,
 }
 
-/// For each row of a part its interval, and the interval in which its actor came to be.
+/// For each row that counts its interval, and the interval in which its actor came to be.
 struct Rows {
     active: Vec<u32>,
     created: Vec<u32>,
 }
 
 impl PartRows for Rows {
-    fn matters(&self, row: usize) -> bool {
-        self.active[row] != NO_BUCKET
-    }
-
     fn pick(&self, rows: &[u32]) -> Self {
-        let of = |all: &[u32]| rows.iter().map(|row| all[*row as usize]).collect();
-        Self { active: of(&self.active), created: of(&self.created) }
+        Self { active: pick(&self.active, rows), created: pick(&self.created, rows) }
     }
 }
 
@@ -106,43 +101,40 @@ impl Operator {
         make: impl Fn() -> T + Sync,
         note: impl Fn(&mut T, ActorId<'_>, Status, usize) + Sync,
     ) -> Result<T, QueryError> {
-        let (from, to) = self.buckets.range();
-        let wants = |part: &dyn Part| part.time_range().0 <= to && part.time_range().1 >= from;
         context.over_actors(
             &self.actor,
-            wants,
+            self.buckets.range(),
             make,
             |part| self.read(part),
-            |result, actor, rows| {
-                self.statuses(rows, |status, interval| note(result, actor, status, interval));
+            |result, active, actor, rows| {
+                self.statuses(rows, active, |status, interval| note(result, actor, status, interval));
                 Ok(())
             },
         )
     }
 
-    fn read(&self, part: &Arc<dyn Part>) -> Result<Rows, QueryError> {
-        let results = self.program.evaluate(part)?;
-        let passes = truth(&results[0])?;
-        let created = cast(&results[1], &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))?;
+    fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
+        let mut program = self.program.on(part);
+        let rows = program.select(0, self.buckets.range())?;
+        let active = program.times(&rows)?.into_iter().map(|time| self.buckets.of(time)).collect();
+        let created = cast(&program.evaluate(1, &rows)?, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))?;
         let created = created.as_primitive::<TimestampMicrosecondType>();
-        let bucket = |(time, passes): (&i64, bool)| if passes { self.buckets.of(*time) } else { NO_BUCKET };
-        let active: Vec<u32> = times_of(part)?.iter().zip(passes).map(bucket).collect();
-        let came = |(row, active): (usize, &u32)| {
-            let counts = *active != NO_BUCKET && created.is_valid(row);
-            if counts { self.buckets.of(created.value(row)) } else { NO_BUCKET }
-        };
-        let created = active.iter().enumerate().map(came).collect();
-        Ok(Rows { active, created })
+        let came = |row: usize| if created.is_valid(row) { self.buckets.of(created.value(row)) } else { NO_BUCKET };
+        let created = (0..rows.len()).map(came).collect();
+        let bytes = rows.len() * 3 * size_of::<u32>();
+        Ok(Kept { rows, of: Rows { active, created }, bytes })
     }
 
-    fn statuses(&self, rows: ActorRows<'_, Rows>, mut note: impl FnMut(Status, usize)) {
+    /// `active` is memory for the actor's intervals.
+    fn statuses(&self, rows: ActorRows<'_, Rows>, active: &mut Vec<u32>, mut note: impl FnMut(Status, usize)) {
         let mut created = NO_BUCKET;
-        let mut active: Vec<u32> = Vec::new();
-        for (part, row) in rows.iter() {
-            let bucket = part.active[row];
-            if bucket != NO_BUCKET && active.last() != Some(&bucket) {
-                active.push(bucket);
-                created = part.created[row];
+        active.clear();
+        for (part, range) in rows.ranges() {
+            for (bucket, came) in part.active[range.clone()].iter().zip(&part.created[range]) {
+                if *bucket != NO_BUCKET && active.last() != Some(bucket) {
+                    active.push(*bucket);
+                    created = *came;
+                }
             }
         }
         if rows.pieces() > 1 {

@@ -2,10 +2,11 @@
 //!
 //! In: the query's JSON and a project. Out: PostHog's edges, the most used first.
 //! The way: [`plan`] says which rows count and what their nodes are, [`nodes`] numbers nodes, [`operator`] walks persons, [`session`] cuts a
-//! person's steps into paths, [`render`] writes the edges.
+//! person's steps into paths, [`edges`] counts, [`render`] writes the edges.
 //!
 //! Source of the rules: query reference, section 10.
 
+mod edges;
 mod funnel;
 mod model;
 mod nodes;
@@ -30,7 +31,7 @@ use serde_json::Value;
 pub(super) fn run(query: &PathsQuery, context: &InsightContext<'_>) -> Result<InsightResult, QueryError> {
     let (operator, range) = plan::operator(query, context)?;
     let edges = operator.run(context)?;
-    let items = render::items(query.paths_filter.as_ref(), &edges, &operator.nodes);
+    let items = render::items(query.paths_filter.as_ref(), edges, &operator.nodes)?;
     Ok(InsightResult { results: Value::Array(items), range: Some(range), ..InsightResult::default() })
 }
 

@@ -1,7 +1,7 @@
 //! Nodes as small numbers: the text of an item is grouped, tested and numbered once per distinct value, not once per row.
 
 use crate::error::QueryError;
-use arrow::array::{ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 use hashbrown::HashMap;
@@ -68,22 +68,28 @@ impl Nodes {
         self.known.lock().names[number as usize].clone()
     }
 
-    /// For each row its node by the text of its item; NULL is empty text.
+    /// For each row its node by the text of its item; NULL is empty text. `trims`: a last `/` does not count, but where it is all.
     ///
     /// # Errors
     /// What reading the items as text answers.
-    pub(super) fn of(&self, items: &ArrayRef) -> Result<Vec<u32>, QueryError> {
+    pub(super) fn of(&self, items: &ArrayRef, trims: bool) -> Result<Vec<u32>, QueryError> {
+        let node = |text: &str| self.node(if trims { trimmed(text) } else { text });
         if let Some(dictionary) = items.as_dictionary_opt::<Int32Type>() {
             let values = cast(dictionary.values(), &DataType::Utf8)?;
-            let nodes: Vec<u32> = values.as_string::<i32>().iter().map(|text| self.node(text.unwrap_or_default())).collect();
+            let values = values.as_string::<i32>();
             let empty = self.node("");
-            let of = |key: Option<i32>| key.and_then(|key| usize::try_from(key).ok()).and_then(|key| nodes.get(key)).copied();
-            return Ok(dictionary.keys().iter().map(|key| of(key).unwrap_or(empty)).collect());
+            let mut nodes: Vec<Option<u32>> = vec![None; values.len()];
+            let mut of = |key: usize| {
+                let known = &mut nodes[key];
+                *known.get_or_insert_with(|| if values.is_valid(key) { node(values.value(key)) } else { empty })
+            };
+            let nodes = dictionary.keys().iter().map(|key| key.and_then(|key| usize::try_from(key).ok()).map_or(empty, &mut of));
+            return Ok(nodes.collect());
         }
         let texts = cast(items, &DataType::Utf8)?;
         let texts = texts.as_string::<i32>();
         let mut seen: FxHashMap<&str, u32> = FxHashMap::default();
-        Ok(texts.iter().map(|text| *seen.entry(text.unwrap_or_default()).or_insert_with_key(|text| self.node(text))).collect())
+        Ok(texts.iter().map(|text| *seen.entry(text.unwrap_or_default()).or_insert_with_key(|text| node(text))).collect())
     }
 
     fn node(&self, text: &str) -> u32 {
@@ -94,9 +100,19 @@ impl Nodes {
     }
 }
 
+/// The text without a last `/`, if anything but the end of a line is before it.
+fn trimmed(text: &str) -> &str {
+    text.strip_suffix('/').filter(|rest| !rest.is_empty() && !rest.ends_with('\n')).unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_last_sign_is_trimmed() {
+        assert_eq!(["/a/", "/a", "/", "", "//", "x\n/"].map(trimmed), ["/a", "/a", "/", "", "/", "x\n/"]);
+    }
 
     #[test]
     fn groupings_take_the_place_of_what_they_match() {

@@ -1,16 +1,15 @@
 //! The paths operator: one pass over rows, persons one after the other, their steps in order of time.
 
+use super::edges::Edges;
 use super::funnel::Around;
 use super::nodes::{NO_NODE, Nodes};
 use super::session::{Cut, Step};
 use crate::error::QueryError;
-use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, PartRows};
-use crate::insights::{InsightContext, times_of, truth};
+use crate::insights::InsightContext;
+use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, Kept, PartRows, pick};
 use crate::scan::RowProgram;
 use aqueduct_store::{EventColumn, Part};
 use arrow::array::AsArray;
-use arrow::buffer::ScalarBuffer;
-use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// A query, ready to run.
@@ -19,34 +18,31 @@ pub(super) struct Operator {
     /// Whether a row counts; whether it is a page, whether it is a screen; the items of pages, of screens, of others.
     pub(super) program: RowProgram,
     /// Earliest and latest time that counts, µs.
-    pub(super) from: i64,
-    pub(super) to: i64,
+    pub(super) span: (i64, i64),
     pub(super) nodes: Nodes,
+    /// The sign that ends the address of a page does not count.
+    pub(super) trims_pages: bool,
     pub(super) cut: Cut,
     /// Only what persons did around a funnel counts.
     pub(super) around: Option<Around>,
 }
 
-/// For each row of a part its node.
+/// For each row that counts its time and node.
 struct Rows {
     part: Arc<dyn Part>,
-    /// The rows of the part that these are; empty when they are all of them.
+    /// The rows of the part that these are.
     origin: Vec<u32>,
-    times: ScalarBuffer<i64>,
+    times: Vec<i64>,
     nodes: Vec<u32>,
 }
 
 impl PartRows for Rows {
-    fn matters(&self, row: usize) -> bool {
-        self.nodes[row] != NO_NODE
-    }
-
     fn pick(&self, rows: &[u32]) -> Self {
         Self {
             part: Arc::clone(&self.part),
-            origin: rows.iter().map(|row| self.origin.get(*row as usize).copied().unwrap_or(*row)).collect(),
-            times: rows.iter().map(|row| self.times[*row as usize]).collect::<Vec<_>>().into(),
-            nodes: rows.iter().map(|row| self.nodes[*row as usize]).collect(),
+            origin: pick(&self.origin, rows),
+            times: pick(&self.times, rows),
+            nodes: pick(&self.nodes, rows),
         }
     }
 }
@@ -54,71 +50,17 @@ impl PartRows for Rows {
 impl Rows {
     /// The id of a row's event.
     fn uuid(&self, row: usize) -> Result<u128, QueryError> {
-        let row = self.origin.get(row).map_or(row, |row| *row as usize);
         let ids = self.part.column(EventColumn::Uuid)?;
-        let id: [u8; 16] = ids.as_fixed_size_binary().value(row).try_into().unwrap_or_default();
+        let id: [u8; 16] = ids.as_fixed_size_binary().value(self.origin[row] as usize).try_into().unwrap_or_default();
         Ok(u128::from_be_bytes(id))
     }
 }
 
-/// A way from the node at a place (from 1) of a path to the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Edge {
-    pub(super) place: u32,
-    pub(super) source: u32,
-    pub(super) target: u32,
-}
-
-/// How often an edge was gone, and how long that took in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Traffic {
-    pub(super) count: u64,
-    pub(super) micros: i128,
-}
-
-/// The traffic of all edges.
+/// Memory for the steps of the person at hand, and for one of its paths.
 #[derive(Debug, Default)]
-pub(super) struct Edges(pub(super) FxHashMap<Edge, Traffic>);
-
-impl Edges {
-    fn add(&mut self, path: &[Step]) {
-        for (place, pair) in (1..).zip(path.windows(2)) {
-            let traffic = self.0.entry(Edge { place, source: pair[0].node, target: pair[1].node }).or_default();
-            traffic.count += 1;
-            traffic.micros += i128::from(pair[1].time - pair[0].time);
-        }
-    }
-}
-
-impl Absorb for Edges {
-    fn absorb(&mut self, other: Self) {
-        for (edge, traffic) in other.0 {
-            let own = self.0.entry(edge).or_default();
-            own.count += traffic.count;
-            own.micros += traffic.micros;
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        self.0.capacity() * size_of::<(Edge, Traffic)>()
-    }
-}
-
-/// A result, and room for the steps of the person at hand.
-struct Walk<T> {
-    result: T,
+struct Scratch {
     steps: Vec<Step>,
     path: Vec<Step>,
-}
-
-impl<T: Absorb> Absorb for Walk<T> {
-    fn absorb(&mut self, other: Self) {
-        self.result.absorb(other.result);
-    }
-
-    fn bytes(&self) -> usize {
-        self.result.bytes()
-    }
 }
 
 impl Operator {
@@ -140,55 +82,58 @@ impl Operator {
         make: impl Fn() -> T + Sync,
         note: impl Fn(&mut T, ActorId<'_>, &[Step]) + Sync,
     ) -> Result<T, QueryError> {
-        let wants = |part: &dyn Part| part.time_range().0 <= self.to && part.time_range().1 >= self.from;
-        let make = || Walk { result: make(), steps: Vec::new(), path: Vec::new() };
-        let walk = context.over_actors(
+        context.over_actors(
             &Actor::Person,
-            wants,
+            self.span,
             make,
             |part| self.read(part),
-            |walk, actor, rows| {
-                collect(rows, &mut walk.steps)?;
+            |result, Scratch { steps, path }, actor, rows| {
+                collect(rows, steps)?;
                 if let Some(around) = &self.around {
-                    around.keep(actor, &mut walk.steps);
+                    around.keep(actor, steps);
                 }
-                let result = &mut walk.result;
-                self.cut.paths(&walk.steps, &mut walk.path, |path| note(result, actor, path));
+                self.cut.paths(steps, path, |path| note(result, actor, path));
                 Ok(())
             },
-        )?;
-        Ok(walk.result)
+        )
     }
 
-    fn read(&self, part: &Arc<dyn Part>) -> Result<Rows, QueryError> {
-        let results = self.program.evaluate(part)?;
-        let times = times_of(part)?;
-        let (passes, pages, screens) = (truth(&results[0])?, truth(&results[1])?, truth(&results[2])?);
-        let [of_pages, of_screens, of_others] = [3, 4, 5].map(|at| self.nodes.of(&results[at]));
-        let (of_pages, of_screens, of_others) = (of_pages?, of_screens?, of_others?);
-        let node = |row: usize| {
-            let counts = passes[row] && times[row] >= self.from && times[row] <= self.to;
-            match (counts, screens[row], pages[row]) {
-                (false, ..) => NO_NODE,
-                (_, true, _) => of_screens[row],
-                (_, _, true) => of_pages[row],
-                _ => of_others[row],
+    fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
+        let mut program = self.program.on(part);
+        let rows = program.select(0, self.span)?;
+        let (pages, screens) = (program.flags(1, &rows)?, program.flags(2, &rows)?);
+        let is_other = |at: usize| !screens[at] & !pages[at];
+        // Most queries know one kind of row; the items of the others are not asked for.
+        let mut nodes = vec![NO_NODE; rows.len()];
+        let mut name = |expr: usize, is_of: &dyn Fn(usize) -> bool| -> Result<(), QueryError> {
+            if (0..rows.len()).any(is_of) {
+                let of_items = self.nodes.of(&program.evaluate(expr, &rows)?, expr == 3 && self.trims_pages)?;
+                nodes.iter_mut().zip(of_items).enumerate().filter(|(at, _)| is_of(*at)).for_each(|(_, (node, of_item))| *node = of_item);
             }
+            Ok(())
         };
-        Ok(Rows { part: Arc::clone(part), origin: Vec::new(), nodes: (0..times.len()).map(node).collect(), times })
+        name(3, &|at| pages[at] & !screens[at])?;
+        name(4, &|at| screens[at])?;
+        name(5, &is_other)?;
+        let of = Rows { part: Arc::clone(part), origin: rows.values().to_vec(), times: program.times(&rows)?, nodes };
+        let bytes = rows.len() * (size_of::<i64>() + 3 * size_of::<u32>());
+        Ok(Kept { rows, of, bytes })
     }
 }
 
 /// The steps of a person in order of time, at the same time in order of id.
 fn collect(rows: ActorRows<'_, Rows>, steps: &mut Vec<Step>) -> Result<(), QueryError> {
     steps.clear();
-    let taken = || rows.iter().filter(|(part, row)| part.nodes[*row] != NO_NODE);
-    let step = |part: &Rows, row: usize| Step { time: part.times[row], node: part.nodes[row] };
     if rows.pieces() == 1 {
-        steps.extend(taken().map(|(part, row)| step(part, row)));
+        for (part, range) in rows.ranges() {
+            let each = part.times[range.clone()].iter().zip(&part.nodes[range]);
+            steps.extend(each.filter(|(_, node)| **node != NO_NODE).map(|(time, node)| Step { time: *time, node: *node }));
+        }
         return Ok(());
     }
-    let mut all: Vec<(Step, &Rows, usize)> = taken().map(|(part, row)| (step(part, row), part, row)).collect();
+    let step = |part: &Rows, row: usize| Step { time: part.times[row], node: part.nodes[row] };
+    let taken = rows.iter().filter(|(part, row)| part.nodes[*row] != NO_NODE);
+    let mut all: Vec<(Step, &Rows, usize)> = taken.map(|(part, row)| (step(part, row), part, row)).collect();
     all.sort_by_key(|(step, ..)| step.time);
     for same in all.chunk_by_mut(|(a, ..), (b, ..)| a.time == b.time) {
         // Ids are read only where the order of nodes hangs on them.

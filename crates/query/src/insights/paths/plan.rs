@@ -32,7 +32,9 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
     let rules = rules(&filter, context)?;
     let cleaned = |item: Expr| rules.iter().fold(item, |item, (regex, alias)| replaced(item, regex, alias));
     let event = || Expr::field(["event"]);
-    let url = call("ifNull", vec![text(Expr::field(["properties", "$current_url"])), Expr::lit("")]);
+    // The sign that ends the address of a page does not count. Without rules of cleaning that is left to the nodes, which see each address once.
+    let url = text(Expr::field(["properties", "$current_url"]));
+    let page = if rules.is_empty() { url } else { cleaned(replaced(call("ifNull", vec![url, Expr::lit("")]), "(.)/$", "\\1")) };
     let other = match said(filter.hogql.as_ref()).filter(|_| filter.includes("hogql")) {
         Some(expr) => text(row_expr(expr)?),
         None => event(),
@@ -41,7 +43,7 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
         and(conditions),
         if filter.includes(PAGEVIEW) { eq(event(), Expr::lit(PAGEVIEW)) } else { Expr::lit(false) },
         if filter.includes(SCREEN) { eq(event(), Expr::lit(SCREEN)) } else { Expr::lit(false) },
-        cleaned(replaced(url, "(.)/$", "\\1")),
+        page,
         cleaned(call("ifNull", vec![text(Expr::field(["properties", "$screen_name"])), Expr::lit("")])),
         cleaned(call("ifNull", vec![other, Expr::lit("")])),
     ];
@@ -51,9 +53,9 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
     let limit = filter.step_limit.filter(|limit| *limit > 0).unwrap_or(STEP_LIMIT_DEFAULT);
     let operator = Operator {
         program: context.compile(&exprs)?,
-        from: from.timestamp().as_microsecond(),
-        to: range.to.timestamp().as_microsecond(),
+        span: (from.timestamp().as_microsecond(), range.to.timestamp().as_microsecond()),
         nodes,
+        trims_pages: rules.is_empty(),
         // Around a funnel, what lies within its window is one session.
         cut: Cut { pause: around.as_ref().map_or(PAUSE_MICROS, |around| around.window), limit, ends },
         around,

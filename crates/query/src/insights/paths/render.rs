@@ -1,8 +1,9 @@
 //! Edges as PostHog's result items.
 
+use super::edges::{Edges, Traffic};
 use super::model::PathsFilter;
 use super::nodes::Nodes;
-use super::operator::{Edges, Traffic};
+use crate::error::QueryError;
 use hashbrown::HashSet;
 use serde_json::{Value, json};
 
@@ -15,14 +16,17 @@ struct Item {
 }
 
 /// The edges in order of use, as many as asked for; those that no path from a beginning leads to are left out then.
-pub(super) fn items(filter: Option<&PathsFilter>, edges: &Edges, nodes: &Nodes) -> Vec<Value> {
+///
+/// # Errors
+/// What counting answers.
+pub(super) fn items(filter: Option<&PathsFilter>, edges: Edges, nodes: &Nodes) -> Result<Vec<Value>, QueryError> {
     let weight = |of: fn(&PathsFilter) -> Option<u64>| filter.and_then(of).filter(|weight| *weight > 0);
     let (min, max) = (weight(|filter| filter.min_edge_weight), weight(|filter| filter.max_edge_weight));
     let fits = |count: u64| min.is_none_or(|min| count >= min) && max.is_none_or(|max| count <= max);
+    let limit = filter.and_then(|filter| filter.edge_limit).filter(|limit| *limit > 0).unwrap_or(EDGE_LIMIT_DEFAULT);
     let mut items: Vec<Item> = edges
-        .0
+        .most_used(limit, fits)?
         .iter()
-        .filter(|(_, traffic)| fits(traffic.count))
         .map(|(edge, traffic)| Item {
             source: format!("{}_{}", edge.place, nodes.name(edge.source)),
             target: format!("{}_{}", edge.place + 1, nodes.name(edge.target)),
@@ -30,9 +34,9 @@ pub(super) fn items(filter: Option<&PathsFilter>, edges: &Edges, nodes: &Nodes) 
         })
         .collect();
     items.sort_by(|a, b| b.traffic.count.cmp(&a.traffic.count).then_with(|| a.source.cmp(&b.source)).then_with(|| a.target.cmp(&b.target)));
-    items.truncate(filter.and_then(|filter| filter.edge_limit).filter(|limit| *limit > 0).unwrap_or(EDGE_LIMIT_DEFAULT));
+    items.truncate(limit);
     let reached = reached(&items);
-    items.iter().filter(|item| reached.contains(item.source.as_str())).map(shown).collect()
+    Ok(items.iter().filter(|item| reached.contains(item.source.as_str())).map(shown).collect())
 }
 
 /// The nodes that are first of a path, and those that edges lead to from them.

@@ -84,6 +84,7 @@ pub(super) struct Rules {
     pub(super) minimum_occurrences: usize,
     pub(super) is_cumulative: bool,
     pub(super) is_aggregated: bool,
+    pub(super) is_broken_down: bool,
     /// Target and returning are the same.
     pub(super) is_same_entity: bool,
     pub(super) period: Period,
@@ -121,6 +122,36 @@ impl Rules {
                 WindowMode::Calendar => self.calendar(group, sink),
                 WindowMode::Rolling => self.rolling(group, anchor, sink),
             }
+        }
+    }
+
+    /// Whether all that counts of an actor without breakdown is in which periods it began and returned, fewer than 63 of them.
+    pub(super) fn are_plain(&self) -> bool {
+        self.kind == RetentionType::Recurring
+            && self.mode == WindowMode::Calendar
+            && matches!(self.columns, Columns::Periods(_))
+            && self.minimum_occurrences == 1
+            && !self.is_cumulative
+            && !self.is_aggregated
+            && !self.is_broken_down
+            && self.rows < 63
+    }
+
+    /// As [`Rules::actor`] when the rules are plain: bit `i` says that the actor began in, or returned in, period `i`. Bit 63 says nothing.
+    pub(super) fn plain(&self, begins: u64, returns: u64, sink: &mut impl Sink) {
+        let periods = (1_u64 << self.rows) - 1;
+        let mut columns = [0_u32; 64];
+        let mut starts = begins & periods;
+        while starts != 0 {
+            let start = starts.trailing_zeros();
+            starts &= starts - 1;
+            let (mut count, mut after) = (1, (returns & periods) >> start & !1);
+            while after != 0 {
+                columns[count] = after.trailing_zeros();
+                count += usize::from((columns[count] as usize) < self.columns.len());
+                after &= after - 1;
+            }
+            sink.cohort(0, start, &columns[..count]);
         }
     }
 

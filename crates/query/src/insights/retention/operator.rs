@@ -3,14 +3,13 @@
 use super::cohort::{BEGINS, Mark, NAMED, RETURNS, Rules, Sink};
 use super::model::RetentionType;
 use crate::error::QueryError;
-use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, PartRows};
+use crate::insights::InsightContext;
+use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, Kept, PartRows, pick};
 use crate::insights::buckets::{Buckets, NO_BUCKET};
 use crate::insights::labels::SharedLabels;
-use crate::insights::{InsightContext, times_of, truth};
-use crate::scan::RowProgram;
+use crate::scan::{RowProgram, RowProgramOnPart};
 use aqueduct_store::Part;
-use arrow::array::AsArray;
-use arrow::buffer::ScalarBuffer;
+use arrow::array::{AsArray, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use hashbrown::HashMap;
@@ -36,28 +35,23 @@ pub(super) struct Operator {
     pub(super) rules: Rules,
 }
 
-/// What is kept of a part's rows.
+/// What is kept of rows that begin or return.
 struct Rows {
-    times: ScalarBuffer<i64>,
+    times: Vec<i64>,
+    buckets: Vec<u32>,
     flags: Vec<u8>,
     labels: Vec<u32>,
     values: Vec<f64>,
 }
 
 impl PartRows for Rows {
-    fn matters(&self, row: usize) -> bool {
-        self.flags[row] != 0
-    }
-
     fn pick(&self, rows: &[u32]) -> Self {
-        fn of<T: Copy>(all: &[T], rows: &[u32]) -> Vec<T> {
-            if all.is_empty() { Vec::new() } else { rows.iter().map(|row| all[*row as usize]).collect() }
-        }
         Self {
-            times: of(&self.times, rows).into(),
-            flags: of(&self.flags, rows),
-            labels: of(&self.labels, rows),
-            values: of(&self.values, rows),
+            times: pick(&self.times, rows),
+            buckets: pick(&self.buckets, rows),
+            flags: pick(&self.flags, rows),
+            labels: pick(&self.labels, rows),
+            values: pick(&self.values, rows),
         }
     }
 }
@@ -122,29 +116,39 @@ impl Absorb for Grids {
     }
 }
 
-/// A result, and room for the marks of the actor at hand.
-struct Walk<T> {
-    result: T,
-    marks: Vec<Mark>,
-}
-
-impl<T: Absorb> Absorb for Walk<T> {
-    fn absorb(&mut self, other: Self) {
-        self.result.absorb(other.result);
-    }
-
-    fn bytes(&self) -> usize {
-        self.result.bytes()
-    }
-}
-
 impl Operator {
     /// The grids of actors.
     ///
     /// # Errors
     /// What reading and evaluating answers.
     pub(super) fn run(&self, context: &InsightContext<'_>) -> Result<Grids, QueryError> {
+        if self.rules.are_plain() {
+            return self.run_plain(context);
+        }
         self.each(context, || Grids::new(&self.rules), |grids, _, marks, first| self.rules.actor(marks, first, grids))
+    }
+
+    /// As [`Operator::run`], where all that counts of an actor is in which periods it began and returned: two words of bits.
+    fn run_plain(&self, context: &InsightContext<'_>) -> Result<Grids, QueryError> {
+        context.over_actors(
+            &self.actor,
+            self.span(),
+            || Grids::new(&self.rules),
+            |part| self.read(part),
+            |grids, (): &mut (), _, rows| {
+                let (mut begins, mut returns) = (0_u64, 0_u64);
+                for (part, range) in rows.ranges() {
+                    for (bucket, flags) in part.buckets[range.clone()].iter().zip(&part.flags[range]) {
+                        // No bucket is a shift by 63, which is none of the periods.
+                        let bit = 1_u64 << (*bucket & 63);
+                        begins |= bit & 0_u64.wrapping_sub(u64::from(flags & BEGINS != 0));
+                        returns |= bit & 0_u64.wrapping_sub(u64::from(flags & RETURNS != 0));
+                    }
+                }
+                self.rules.plain(begins, returns, grids);
+                Ok(())
+            },
+        )
     }
 
     /// Gives each actor's marks, in order of time, to `note`.
@@ -157,63 +161,75 @@ impl Operator {
         make: impl Fn() -> T + Sync,
         note: impl Fn(&mut T, ActorId<'_>, &mut [Mark], &dyn Fn(&[u32]) -> u32) + Sync,
     ) -> Result<T, QueryError> {
-        let (from, to) = self.buckets.range();
-        let (is_recurring, is_rolling) = (self.rules.kind == RetentionType::Recurring, self.rules.is_rolling());
-        // Who comes for the first time is known from all that was before.
-        let wants = |part: &dyn Part| {
-            let (first, last) = part.time_range();
-            (first <= to || (is_rolling && !is_recurring)) && (last >= from || !is_recurring)
-        };
         let first_label = |labels: &[u32]| labels.iter().copied().min_by_key(|label| self.labels.texts(*label)).unwrap_or(0);
-        let make = || Walk { result: make(), marks: Vec::new() };
-        let walk = context.over_actors(
+        context.over_actors(
             &self.actor,
-            wants,
+            self.span(),
             make,
             |part| self.read(part),
-            |walk, actor, rows| {
-                self.collect(rows, &mut walk.marks);
-                if !walk.marks.is_empty() {
-                    note(&mut walk.result, actor, &mut walk.marks, &first_label);
+            |result, marks, actor, rows| {
+                self.collect(rows, marks);
+                if !marks.is_empty() {
+                    note(result, actor, marks, &first_label);
                 }
                 Ok(())
             },
-        )?;
-        Ok(walk.result)
+        )
     }
 
-    fn read(&self, part: &Arc<dyn Part>) -> Result<Rows, QueryError> {
-        let results = self.program.evaluate(part)?;
-        let times = times_of(part)?;
-        let mut flags = vec![0; times.len()];
-        for (at, flag) in [(Some(0), BEGINS), (Some(1), RETURNS), (self.layout.named, NAMED)] {
-            let Some(at) = at else { continue };
-            flags.iter_mut().zip(truth(&results[at])?).for_each(|(flags, holds)| *flags |= u8::from(holds) * flag);
+    /// The times that can tell. Who comes for the first time is known from all that was before.
+    fn span(&self) -> (i64, i64) {
+        let (from, to) = self.buckets.range();
+        if self.rules.kind == RetentionType::Recurring {
+            return (from, to);
         }
+        (i64::MIN, if self.rules.is_rolling() { i64::MAX } else { to })
+    }
+
+    fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
+        let mut program = self.program.on(part);
+        let (rows, flags) = self.marked(part.rows(), &mut program)?;
+        let times = program.times(&rows)?;
+        let buckets = times.iter().map(|time| self.buckets.of(*time)).collect();
         let labels = match self.layout.breakdown {
-            Some(at) => self.labels.codes(&results[at..=at], times.len())?,
+            Some(at) => self.labels.codes(&[program.evaluate(at, &rows)?], &[None], rows.len())?,
             None => Vec::new(),
         };
         let values = match self.layout.value {
             Some(at) => {
-                let numbers = cast(&results[at], &DataType::Float64)?;
+                let numbers = cast(&program.evaluate(at, &rows)?, &DataType::Float64)?;
                 numbers.as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(0.0)).collect()
             }
             None => Vec::new(),
         };
-        Ok(Rows { times, flags, labels, values })
+        let bytes =
+            rows.len() * (size_of::<i64>() + 2 * size_of::<u32>() + 1) + labels.len() * size_of::<u32>() + values.len() * size_of::<f64>();
+        Ok(Kept { rows, of: Rows { times, buckets, flags, labels, values }, bytes })
+    }
+
+    /// The rows that begin, return, or are named like the target, and which of these they do.
+    fn marked(&self, rows_of_part: usize, program: &mut RowProgramOnPart<'_>) -> Result<(UInt32Array, Vec<u8>), QueryError> {
+        if self.rules.is_same_entity && self.layout.named.is_none() {
+            let rows = program.select(0, self.span())?;
+            let flags = vec![BEGINS | RETURNS; rows.len()];
+            return Ok((rows, flags));
+        }
+        let mut flags = vec![0; rows_of_part];
+        for (at, flag) in [(Some(0), BEGINS), (Some(1), RETURNS), (self.layout.named, NAMED)] {
+            let Some(at) = at else { continue };
+            program.select(at, self.span())?.values().iter().for_each(|row| flags[*row as usize] |= flag);
+        }
+        let rows: UInt32Array = (0_u32..).zip(&flags).filter(|(_, flags)| **flags != 0).map(|(row, _)| row).collect::<Vec<_>>().into();
+        flags.retain(|flags| *flags != 0);
+        Ok((rows, flags))
     }
 
     fn collect(&self, rows: ActorRows<'_, Rows>, marks: &mut Vec<Mark>) {
         marks.clear();
         for (part, row) in rows.iter() {
-            let flags = part.flags[row];
-            if flags != 0 {
-                let time = part.times[row];
-                let label = part.labels.get(row).copied().unwrap_or(0);
-                let value = part.values.get(row).copied().unwrap_or(0.0);
-                marks.push(Mark { time, bucket: self.buckets.of(time), label, flags, value });
-            }
+            let label = part.labels.get(row).copied().unwrap_or(0);
+            let value = part.values.get(row).copied().unwrap_or(0.0);
+            marks.push(Mark { time: part.times[row], bucket: part.buckets[row], label, flags: part.flags[row], value });
         }
         if rows.pieces() > 1 {
             marks.sort_by_key(|mark| mark.time);

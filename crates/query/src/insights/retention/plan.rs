@@ -139,6 +139,7 @@ impl<'q> Plan<'q> {
             minimum_occurrences: usize::try_from(self.filter.minimum_occurrences.unwrap_or(1)).unwrap_or(1).max(1),
             is_cumulative: self.filter.cumulative == Some(true),
             is_aggregated: self.aggregation().is_some(),
+            is_broken_down: layout.breakdown.is_some(),
             is_same_entity: target.is_same(&returning),
             period: self.period,
             from: self.range.from.clone(),

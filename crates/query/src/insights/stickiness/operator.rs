@@ -1,9 +1,9 @@
 //! The stickiness operator: for each actor the number of intervals in which it was active.
 
 use crate::error::QueryError;
-use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, PartRows};
+use crate::insights::InsightContext;
+use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, Kept, PartRows, pick};
 use crate::insights::buckets::{Buckets, NO_BUCKET};
-use crate::insights::{InsightContext, times_of, truth};
 use crate::scan::RowProgram;
 use aqueduct_store::Part;
 use serde::Deserialize;
@@ -60,18 +60,14 @@ impl Criteria {
     }
 }
 
-/// For each row of a part its interval.
+/// For each row that counts its interval.
 struct Rows {
     buckets: Vec<u32>,
 }
 
 impl PartRows for Rows {
-    fn matters(&self, row: usize) -> bool {
-        self.buckets[row] != NO_BUCKET
-    }
-
     fn pick(&self, rows: &[u32]) -> Self {
-        Self { buckets: rows.iter().map(|row| self.buckets[*row as usize]).collect() }
+        Self { buckets: pick(&self.buckets, rows) }
     }
 }
 
@@ -111,15 +107,13 @@ impl Operator {
         make: impl Fn() -> T + Sync,
         note: impl Fn(&mut T, ActorId<'_>, usize) + Sync,
     ) -> Result<T, QueryError> {
-        let (from, to) = self.buckets.range();
-        let wants = |part: &dyn Part| part.time_range().0 <= to && part.time_range().1 >= from;
         context.over_actors(
             &self.actor,
-            wants,
+            self.buckets.range(),
             make,
             |part| self.read(part),
-            |result, actor, rows| {
-                let intervals = self.intervals(rows);
+            |result, scratch, actor, rows| {
+                let intervals = self.intervals(rows, scratch);
                 if intervals > 0 {
                     note(result, actor, intervals);
                 }
@@ -128,23 +122,25 @@ impl Operator {
         )
     }
 
-    fn read(&self, part: &Arc<dyn Part>) -> Result<Rows, QueryError> {
-        let passes = truth(&self.program.evaluate(part)?[0])?;
-        let times = times_of(part)?;
-        let bucket = |(time, passes): (&i64, bool)| if passes { self.buckets.of(*time) } else { NO_BUCKET };
-        Ok(Rows { buckets: times.iter().zip(passes).map(bucket).collect() })
+    fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
+        let mut program = self.program.on(part);
+        let rows = program.select(0, self.buckets.range())?;
+        let buckets = program.times(&rows)?.into_iter().map(|time| self.buckets.of(time)).collect();
+        let bytes = rows.len() * 2 * size_of::<u32>();
+        Ok(Kept { rows, of: Rows { buckets }, bytes })
     }
 
     /// In how many intervals the actor was active.
-    fn intervals(&self, rows: ActorRows<'_, Rows>) -> usize {
-        let buckets = rows.iter().map(|(rows, row)| rows.buckets[row]).filter(|bucket| *bucket != NO_BUCKET);
+    fn intervals(&self, rows: ActorRows<'_, Rows>, scratch: &mut Vec<u32>) -> usize {
+        let buckets = rows.ranges().flat_map(|(rows, range)| rows.buckets[range].iter().copied()).filter(|bucket| *bucket != NO_BUCKET);
         if rows.pieces() == 1 {
             // Rows of a piece are in order of time.
             return self.runs(buckets);
         }
-        let mut all: Vec<u32> = buckets.collect();
-        all.sort_unstable();
-        self.runs(all.into_iter())
+        scratch.clear();
+        scratch.extend(buckets);
+        scratch.sort_unstable();
+        self.runs(scratch.iter().copied())
     }
 
     fn runs(&self, buckets: impl Iterator<Item = u32>) -> usize {

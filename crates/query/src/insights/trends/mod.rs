@@ -19,7 +19,7 @@ pub(super) use actors::actors;
 
 use super::breakdowns::Breakdowns;
 use super::buckets::Buckets;
-use super::labels::{Bins, Labels};
+use super::labels::{Bins, SharedLabels};
 use super::model::{FormulaNode, TrendsQuery};
 use super::{InsightContext, InsightResult};
 use crate::dates::{Interval, QueryRange};
@@ -35,7 +35,7 @@ use math::Math;
 use operator::Operator;
 use plan::SeriesPlan;
 use render::{Frame, Line};
-use rows::{Layout, NO_CELL, Rows};
+use rows::Layout;
 use serde_json::Value;
 use tally::Lines;
 
@@ -260,10 +260,11 @@ fn operator(
     if let Some(operand) = &plan.operand {
         exprs.push(operand.clone());
     }
-    let layout = Layout { conditions, breakdowns: breakdowns.exprs.len() };
+    let layout = Layout { conditions, breakdowns: breakdowns.exprs.len(), exprs: exprs.len() };
     let bins = bins(plan, breakdowns, &buckets, context)?;
     let first_bucket_only = display == Display::Cumulative && matches!(math, Math::Persons | Math::Keys);
-    Ok(Operator { math, program: context.compile(&exprs)?, layout, buckets, bins, first_bucket_only, windows })
+    let labels = SharedLabels::default();
+    Ok(Operator { math, program: context.compile(&exprs)?, layout, buckets, bins, labels, first_bucket_only, windows })
 }
 
 /// So many calendar days before a moment.
@@ -293,18 +294,16 @@ fn bins(
             continue;
         };
         let program = context.compile(&[plan.condition(), call("toFloat", vec![each.expr.clone()])])?;
-        let layout = Layout { conditions: 1, breakdowns: 0 };
-        let ends = context.over_shards(|parts| {
+        let span = buckets.range();
+        let ends = context.over_shards(span, |parts| {
             let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
             for part in parts {
-                let rows = Rows::of(part, &program, layout, buckets, &[], &mut Labels::default())?;
-                let values = cast(&rows.operands[0], &DataType::Float64)?;
-                let values = values.as_primitive::<Float64Type>();
-                for (cell, value) in rows.cells.iter().zip(values) {
-                    if let Some(value) = value.filter(|_| *cell != NO_CELL) {
-                        min = min.min(value);
-                        max = max.max(value);
-                    }
+                let mut program = program.on(part);
+                let rows = program.select(0, span)?;
+                let values = cast(&program.evaluate(1, &rows)?, &DataType::Float64)?;
+                for value in values.as_primitive::<Float64Type>().iter().flatten() {
+                    min = min.min(value);
+                    max = max.max(value);
                 }
             }
             Ok((min, max))

@@ -1,19 +1,18 @@
-//! One part's rows as the operator wants them: for each row its cell (breakdown × bucket), and what its math computes with.
+//! The rows of a part that matter as the operator wants them: for each row its cell (breakdown × bucket), and what its math computes with.
 
+use super::math::Math;
+use super::operator::Operator;
 use crate::error::QueryError;
-use crate::insights::buckets::{Buckets, NO_BUCKET};
-use crate::insights::labels::{Bins, Labels};
-use crate::insights::{times_of, truth};
-use crate::scan::RowProgram;
+use crate::insights::actors::{Kept, PartRows, pick};
+use crate::insights::buckets::NO_BUCKET;
 use aqueduct_store::Part;
-use arrow::array::{ArrayRef, AsArray};
-use arrow::buffer::ScalarBuffer;
-use arrow::compute::cast;
+use arrow::array::{ArrayRef, AsArray, UInt32Array};
+use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Float64Type};
 use std::sync::Arc;
 
 /// No cell: the row does not count.
-pub(super) const NO_CELL: u32 = u32::MAX;
+pub(super) const NO_CELL: u32 = NO_BUCKET;
 
 /// Where the results of the program of a series stand.
 #[derive(Clone, Copy, Debug)]
@@ -22,67 +21,77 @@ pub(super) struct Layout {
     pub(super) conditions: usize,
     /// Then the breakdowns, and last the operands.
     pub(super) breakdowns: usize,
+    /// How many there are in all.
+    pub(super) exprs: usize,
 }
 
-/// What the operator reads of a part.
+/// What the operator reads of rows that matter.
 #[derive(Debug)]
 pub(super) struct Rows {
     /// Times, µs.
-    pub(super) times: ScalarBuffer<i64>,
+    pub(super) times: Vec<i64>,
     /// For each row its label times the number of buckets plus its bucket, or [`NO_CELL`].
     pub(super) cells: Vec<u32>,
     /// For each row its label; empty without breakdowns.
     pub(super) labels: Vec<u32>,
-    /// The first condition, when two are kept apart.
-    pub(super) is_event: Option<Vec<bool>>,
-    /// The last condition.
-    pub(super) passes: Vec<bool>,
+    /// No cell is as large.
+    pub(super) cells_end: usize,
     /// Operands as they were computed.
     pub(super) operands: Vec<ArrayRef>,
 }
 
-impl Rows {
+impl Operator {
     /// Evaluates the program over a part.
-    pub(super) fn of(
-        part: &Arc<dyn Part>,
-        program: &RowProgram,
-        layout: Layout,
-        buckets: &Buckets,
-        bins: &[Option<Bins>],
-        labels: &mut Labels,
-    ) -> Result<Self, QueryError> {
-        let mut results = program.evaluate(part)?;
-        let operands = results.split_off(layout.conditions + layout.breakdowns);
-        let columns = results.split_off(layout.conditions);
-        let times = times_of(part)?;
-        let row_labels = if layout.breakdowns == 0 { Vec::new() } else { labels.codes(&columns, bins, times.len())? };
-        let passes = truth(&results[layout.conditions - 1])?;
-        let is_event = if layout.conditions > 1 { Some(truth(&results[0])?) } else { None };
-        let width = u32::try_from(buckets.len()).unwrap_or(u32::MAX);
-        let mut cells = Vec::with_capacity(times.len());
-        for (row, time) in times.iter().enumerate() {
-            let bucket = buckets.of(*time);
-            let label = row_labels.get(row).copied().unwrap_or(0);
-            // One branch that the compiler turns into a select: a test of the condition would be mispredicted half the time.
-            let counts = passes[row] & (bucket != NO_BUCKET);
-            cells.push(if counts { label.wrapping_mul(width).wrapping_add(bucket) } else { NO_CELL });
+    ///
+    /// # Errors
+    /// What reading and evaluating answers.
+    pub(super) fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
+        let mut program = self.program.on(part);
+        // Of two conditions the first is the event alone: it says which row is the first, the other whether that one counts.
+        let tests = self.layout.conditions > 1 && !matches!(self.math, Math::First { matching: true });
+        let rows = program.select(if tests { 0 } else { self.layout.conditions - 1 }, self.span())?;
+        let after = self.layout.conditions + self.layout.breakdowns;
+        let columns = (self.layout.conditions..after).map(|at| program.evaluate(at, &rows)).collect::<Result<Vec<_>, _>>()?;
+        let operands = (after..self.layout.exprs).map(|at| program.evaluate(at, &rows)).collect::<Result<Vec<_>, _>>()?;
+        let labels = if columns.is_empty() { Vec::new() } else { self.labels.codes(&columns, &self.bins, rows.len())? };
+        let times = program.times(&rows)?;
+        let width = u32::try_from(self.buckets.len()).unwrap_or(u32::MAX);
+        let cell = |bucket: u32, label: u32| {
+            // A select, not a branch.
+            if bucket == NO_BUCKET { NO_CELL } else { label.wrapping_mul(width).wrapping_add(bucket) }
+        };
+        let mut cells: Vec<u32> = if labels.is_empty() {
+            times.iter().map(|time| self.buckets.of(*time)).collect()
+        } else {
+            times.iter().zip(&labels).map(|(time, label)| cell(self.buckets.of(*time), *label)).collect()
+        };
+        if tests {
+            let passes = program.flags(1, &rows)?;
+            cells.iter_mut().zip(passes).filter(|(_, passes)| !passes).for_each(|(cell, _)| *cell = NO_CELL);
         }
-        Ok(Self { times, cells, labels: row_labels, is_event, passes, operands })
+        let cells_end = self.labels.len().max(1) * self.buckets.len();
+        let of_operands: usize = operands.iter().map(|operand| operand.get_array_memory_size()).sum();
+        let bytes = rows.len() * (size_of::<i64>() + 2 * size_of::<u32>()) + labels.len() * size_of::<u32>() + of_operands;
+        Ok(Kept { rows, of: Rows { times, cells, labels, cells_end, operands }, bytes })
     }
+}
 
-    /// Moves cells and labels to other numbers of labels.
-    pub(super) fn relabel(&mut self, to: &[u32], width: u32) {
-        if self.labels.is_empty() {
-            return;
-        }
-        for label in &mut self.labels {
-            *label = to[*label as usize];
-        }
-        for cell in self.cells.iter_mut().filter(|cell| **cell != NO_CELL) {
-            *cell = to[(*cell / width) as usize] * width + *cell % width;
+impl PartRows for Rows {
+    fn pick(&self, rows: &[u32]) -> Self {
+        let picked = UInt32Array::from(rows.to_vec());
+        // INVARIANT: rows are places in the operands.
+        let operands = self.operands.iter().filter_map(|operand| take(operand, &picked, None).ok()).collect();
+        Self {
+            times: pick(&self.times, rows),
+            cells: pick(&self.cells, rows),
+            labels: pick(&self.labels, rows),
+            cells_end: self.cells_end,
+            operands,
         }
     }
+}
 
+impl Rows {
     /// Label of a row.
     pub(super) fn label(&self, row: usize) -> u32 {
         self.labels.get(row).copied().unwrap_or(0)

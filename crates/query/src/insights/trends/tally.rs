@@ -2,7 +2,7 @@
 
 use super::math::Math;
 use super::rows::{NO_CELL, Rows};
-use crate::insights::labels::Labels;
+use crate::insights::labels::SharedLabels;
 use crate::insights::statistic::Statistic;
 use hashbrown::HashMap;
 use rustc_hash::FxHashSet;
@@ -64,48 +64,49 @@ impl Numbers {
 /// Results of some rows of a series. Cells are numbered as in [`super::rows::Rows`].
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    pub(super) labels: Labels,
-    counts: Vec<f64>,
+    counts: Vec<u64>,
     numbers: Vec<Numbers>,
     keys: HashMap<String, u32>,
     key_names: Vec<String>,
     /// What each key measures: how long a session lasts. Unknown: NaN.
     key_values: Vec<f64>,
     keyed: FxHashSet<(u32, u32)>,
+    /// For each cell the last actor that was counted there.
     stamps: Vec<u32>,
+    /// Number of the actor at hand.
+    actor: u32,
     /// Labels of rows that count.
     seen: Vec<bool>,
 }
 
 impl Tally {
-    /// Makes room for all cells of the labels seen so far.
-    pub(super) fn grow(&mut self, width: usize, math: Math) {
-        let cells = self.labels.len().max(1) * width;
-        self.counts.resize(cells.max(self.counts.len()), 0.0);
-        if matches!(math, Math::Values(_) | Math::PerPerson(_) | Math::SessionDuration(_)) {
-            self.numbers.resize(cells.max(self.numbers.len()), Numbers::default());
+    /// Makes room for so many cells.
+    #[inline]
+    pub(super) fn grow(&mut self, cells: usize, math: Math) {
+        if cells <= self.counts.len() {
+            return;
         }
-        self.stamps.resize(cells.max(self.stamps.len()), u32::MAX);
+        self.counts.resize(cells, 0);
+        self.stamps.resize(cells, u32::MAX);
+        if matches!(math, Math::Values(_) | Math::PerPerson(_) | Math::SessionDuration(_)) {
+            self.numbers.resize(cells, Numbers::default());
+        }
     }
 
-    /// Memory that it holds, or will hold when it has grown to its labels, about.
-    pub(super) fn bytes(&self, width: usize, math: Math) -> usize {
+    /// Memory that it holds, about.
+    pub(super) fn bytes(&self, math: Math) -> usize {
         let of_numbers =
             if matches!(math, Math::Values(_) | Math::PerPerson(_) | Math::SessionDuration(_)) { size_of::<Numbers>() } else { 0 };
-        let cells = (self.labels.len().max(1) * width).max(self.counts.len());
+        let cells = self.counts.len();
         let kept: usize = self.numbers.iter().map(|numbers| numbers.all.capacity() * size_of::<f64>()).sum();
         let keys: usize = self.key_names.iter().map(|name| 2 * (name.len() + size_of::<String>())).sum();
-        cells * (size_of::<f64>() + size_of::<u32>() + of_numbers)
-            + kept
-            + keys
-            + self.keyed.capacity() * size_of::<(u32, u32)>()
-            + self.labels.bytes()
+        cells * (size_of::<f64>() + size_of::<u32>() + of_numbers) + kept + keys + self.keyed.capacity() * size_of::<(u32, u32)>()
     }
 
     /// Notes which labels have rows that count.
     pub(super) fn see(&mut self, rows: &Rows, width: usize) {
-        self.seen.resize(self.labels.len(), false);
         if !rows.labels.is_empty() {
+            self.seen.resize((rows.cells_end / width).max(self.seen.len()), false);
             for cell in rows.cells.iter().filter(|cell| **cell != NO_CELL) {
                 self.seen[*cell as usize / width] = true;
             }
@@ -114,17 +115,41 @@ impl Tally {
 
     #[inline]
     pub(super) fn count(&mut self, cell: u32) {
-        self.counts[cell as usize] += 1.0;
+        self.counts[cell as usize] += 1;
     }
 
-    /// Counts a cell once for the actor number `actor`; an actor's rows come together.
-    #[inline]
-    pub(super) fn count_once(&mut self, cell: u32, actor: u32) {
-        let stamp = &mut self.stamps[cell as usize];
-        if *stamp != actor {
-            *stamp = actor;
-            self.counts[cell as usize] += 1.0;
+    /// Counts every row that has a cell.
+    pub(super) fn count_all(&mut self, cells: &[u32]) {
+        // Two tables by turns: a row mostly has the cell of the one before it, and would wait for that count to be written. The last place of each
+        // takes what does not count.
+        let none = self.counts.len();
+        let mut lanes = [vec![0_u64; none + 1], vec![0_u64; none + 1]];
+        let [even, odd] = &mut lanes;
+        let mut pairs = cells.chunks_exact(2);
+        for pair in &mut pairs {
+            even[(pair[0] as usize).min(none)] += 1;
+            odd[(pair[1] as usize).min(none)] += 1;
         }
+        for cell in pairs.remainder() {
+            even[(*cell as usize).min(none)] += 1;
+        }
+        for lane in &lanes {
+            self.counts.iter_mut().zip(lane).for_each(|(sum, count)| *sum += count);
+        }
+    }
+
+    /// Begins with the next actor; its rows come together.
+    #[inline]
+    pub(super) fn next_actor(&mut self) {
+        self.actor = self.actor.wrapping_add(1);
+    }
+
+    /// Counts a cell once for the actor at hand.
+    #[inline]
+    pub(super) fn count_once(&mut self, cell: u32) {
+        let stamp = &mut self.stamps[cell as usize];
+        self.counts[cell as usize] += u64::from(*stamp != self.actor);
+        *stamp = self.actor;
     }
 
     pub(super) fn number(&mut self, cell: u32, value: f64, statistic: Statistic) {
@@ -156,31 +181,20 @@ impl Tally {
         code
     }
 
-    /// Adds another tally, whose labels are renumbered; answers their new numbers.
-    pub(super) fn absorb(&mut self, other: Tally, width: usize, math: Math) -> Vec<u32> {
-        let to: Vec<u32> =
-            (0..other.labels.len()).map(|code| self.labels.intern(&other.labels.texts(u32::try_from(code).unwrap_or(u32::MAX)))).collect();
-        self.grow(width, math);
-        self.seen.resize(self.labels.len(), false);
-        for (label, seen) in to.iter().zip(&other.seen) {
-            self.seen[*label as usize] |= seen;
-        }
-        let place = |cell: usize| to.get(cell / width).map_or(cell, |label| *label as usize * width + cell % width);
-        // A key that both halves have seen in a cell counts once.
+    /// Adds another tally.
+    pub(super) fn add(&mut self, other: Tally, math: Math) {
+        self.grow(other.counts.len(), math);
+        self.seen.resize(other.seen.len().max(self.seen.len()), false);
+        self.seen.iter_mut().zip(other.seen).for_each(|(own, seen)| *own |= seen);
+        // A key that both have seen in a cell counts once.
         for (cell, key) in other.keyed {
-            let cell = u32::try_from(place(cell as usize)).unwrap_or(u32::MAX);
             match (&other.key_names[key as usize], other.key_values[key as usize]) {
                 (name, value) if value.is_nan() => self.key(cell, name),
                 (name, value) => self.key_of(cell, name, value),
             }
         }
-        for (cell, count) in other.counts.into_iter().enumerate().filter(|(_, count)| *count != 0.0) {
-            self.counts[place(cell)] += count;
-        }
-        for (cell, numbers) in other.numbers.into_iter().enumerate() {
-            self.numbers[place(cell)].absorb(numbers);
-        }
-        to
+        self.counts.iter_mut().zip(other.counts).for_each(|(sum, count)| *sum += count);
+        self.numbers.iter_mut().zip(other.numbers).for_each(|(own, numbers)| own.absorb(numbers));
     }
 
     /// Keeps each key in its first bucket of each label alone.
@@ -194,11 +208,12 @@ impl Tally {
         self.keyed = first.into_iter().map(|((_, key), cell)| (cell, key)).collect();
     }
 
-    /// The value of each bucket of each label that has rows that count, in order of appearance. Without breakdowns there is one, without texts.
-    pub(super) fn finish(mut self, width: usize, math: Math) -> Lines {
+    /// The value of each bucket of each label that has rows that count, in order of number. Without breakdowns there is one, without texts.
+    pub(super) fn finish(mut self, labels: &SharedLabels, width: usize, math: Math) -> Lines {
+        self.grow(labels.len().max(1) * width, math);
         if matches!(math, Math::Keys | Math::Sessions | Math::ActiveKeys { .. }) {
             for (cell, _) in &self.keyed {
-                self.counts[*cell as usize] += 1.0;
+                self.counts[*cell as usize] += 1;
             }
         }
         if let Math::SessionDuration(statistic) = math {
@@ -214,18 +229,20 @@ impl Tally {
                 Math::Values(statistic) | Math::PerPerson(statistic) | Math::SessionDuration(statistic) => {
                     numbers[cells].iter_mut().map(|numbers| numbers.value(statistic)).collect()
                 }
-                _ => counts[cells].to_vec(),
+                #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+                _ => counts[cells].iter().map(|count| *count as f64).collect(),
             }
         };
-        if self.labels.len() == 0 {
+        if labels.len() == 0 {
             return vec![(Vec::new(), values(0))];
         }
-        // Of these, a row may pass without being the one that counts.
-        let by_value = matches!(math, Math::First { .. } | Math::Active { .. } | Math::ActiveKeys { .. });
-        (0..self.labels.len())
+        // Whether a row passes and whether it is the one that counts are two things, but where all rows that pass count.
+        let by_row = matches!(math, Math::Count | Math::Keys | Math::Sessions | Math::Values(_) | Math::SessionDuration(_));
+        let is_seen = |label: usize| self.seen.get(label).copied().unwrap_or(false);
+        (0..labels.len())
             .map(|label| (label, values(label)))
-            .filter(|(label, values)| if by_value { values.iter().any(|value| *value != 0.0) } else { self.seen[*label] })
-            .map(|(label, values)| (self.labels.texts(u32::try_from(label).unwrap_or(u32::MAX)), values))
+            .filter(|(label, values)| if by_row { is_seen(*label) } else { values.iter().any(|value| *value != 0.0) })
+            .map(|(label, values)| (labels.texts(u32::try_from(label).unwrap_or(u32::MAX)), values))
             .collect()
     }
 }

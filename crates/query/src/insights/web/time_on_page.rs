@@ -5,8 +5,9 @@ use super::visits::{Key, key_of};
 use crate::error::QueryError;
 use crate::hogql::ast::Expr;
 use crate::hogql::build::{and, call};
+use crate::insights::InsightContext;
 use crate::insights::statistic::Statistic;
-use crate::insights::{InsightContext, times_of, truth};
+use crate::scan::EVER;
 use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
@@ -34,21 +35,22 @@ impl TimeOnPage {
         conditions.push(call("isNotNull", vec![seconds.clone()]));
         conditions.extend(query.changed_filters(context, super::stats::about_page_left)?);
         let program = context.compile(&[and(conditions), page.clone(), seconds])?;
-        let shards = context.over_shards(|parts| {
+        let shards = context.over_shards(EVER, |parts| {
             let mut found = TimeOnPage::default();
             for part in parts.iter().filter(|part| periods.touch(part.time_range())) {
-                let times = times_of(part)?;
-                let columns = program.evaluate(part)?;
-                let passes = truth(&columns[0])?;
-                let seconds = cast(&columns[2], &DataType::Float64)?;
+                let mut program = program.on(part);
+                let rows = program.select(0, EVER)?;
+                let times = program.times(&rows)?;
+                let pages = [program.evaluate(1, &rows)?];
+                let seconds = cast(&program.evaluate(2, &rows)?, &DataType::Float64)?;
                 let seconds = seconds.as_primitive::<Float64Type>();
-                for row in (0..times.len()).filter(|row| passes[*row] && !seconds.is_null(*row)) {
+                for row in (0..times.len()).filter(|row| !seconds.is_null(*row)) {
                     let period = match periods.previous {
                         _ if within(periods.current, times[row]) => 0,
                         Some(previous) if within(previous, times[row]) => 1,
                         _ => continue,
                     };
-                    let key = key_of(&columns[1..2], row);
+                    let key = key_of(&pages, row);
                     found.0.entry(key).or_default()[period].push(seconds.value(row).min(SECONDS_MAX));
                 }
             }

@@ -8,8 +8,8 @@ use crate::error::QueryError;
 use crate::functions::datum::{Datum, read};
 use crate::hogql::ast::Expr;
 use crate::hogql::build::{and, call, or};
-use crate::insights::{InsightContext, times_of, truth};
-use crate::scan::{RowProgram, RowProgramOnPart};
+use crate::insights::InsightContext;
+use crate::scan::{EVER, RowProgram, RowProgramOnPart};
 use aqueduct_event::PersonId;
 use aqueduct_store::Part;
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
@@ -157,7 +157,7 @@ impl Question {
         exprs.extend(self.breakdown.iter().cloned());
         exprs.extend(self.measures.iter().map(|measure| call("toFloat", vec![measure.clone()])));
         let program = context.compile(&exprs)?;
-        let shards = context.over_shards(|parts| {
+        let shards = context.over_shards(EVER, |parts| {
             let mut visits = Visits::default();
             for part in parts.iter().filter(|part| periods.touch(part.time_range())) {
                 context.check()?;
@@ -169,23 +169,18 @@ impl Question {
     }
 
     fn read(&self, part: &Arc<dyn Part>, program: &RowProgram, periods: &Periods, visits: &mut Visits) -> Result<(), QueryError> {
-        let times = times_of(part)?;
-        let in_time = times.iter().enumerate().filter(|(_, time)| periods.contain(**time));
-        let in_time: UInt32Array = in_time.filter_map(|(row, _)| u32::try_from(row).ok()).collect::<Vec<_>>().into();
-        if in_time.is_empty() {
-            return Ok(());
-        }
         let mut part = program.on(part);
-        let passes = truth(&part.evaluate(CONDITION, &in_time)?)?;
-        let rows: Vec<u32> = in_time.values().iter().zip(passes).filter(|(_, passes)| *passes).map(|(row, _)| *row).collect();
+        let passing = part.select(CONDITION, EVER)?;
+        let times = part.times(&passing)?;
+        let in_time = passing.values().iter().copied().zip(times).filter(|(_, time)| periods.contain(*time));
+        let (rows, times): (Vec<u32>, Vec<i64>) = in_time.unzip();
         if rows.is_empty() {
             return Ok(());
         }
         let rows = UInt32Array::from(rows);
         let columns = Columns::of(&mut part, &rows, self, visits)?;
-        for (at, row) in rows.values().iter().enumerate() {
-            let visit = columns.visit(at, times[*row as usize]);
-            visits.add(columns.keys[at], visit);
+        for (at, time) in times.into_iter().enumerate() {
+            visits.add(columns.keys[at], columns.visit(at, time));
         }
         Ok(())
     }
@@ -215,7 +210,7 @@ impl Columns {
             starts: part.evaluate(START, rows)?,
             seconds: part.evaluate(SECONDS, rows)?,
             bounces: part.evaluate(BOUNCE, rows)?,
-            goals: truth(&part.evaluate(GOAL, rows)?)?,
+            goals: part.flags(GOAL, rows)?,
             measures: (measures..measures + question.measures.len())
                 .map(|column| Ok(float(part.evaluate(column, rows)?)?))
                 .collect::<Result<_, QueryError>>()?,

@@ -2,6 +2,7 @@
 //!
 //! An evaluator sees a plain list of events with their persons and knows nothing of parts, columns or merges. `ROUNDS=100` asks for more worlds.
 
+mod counts;
 mod lifecycle;
 mod paths;
 mod retention;
