@@ -13,7 +13,7 @@ ROOT = HERE.parent
 EVENTS = 2500
 PERSONS = 25
 # Streams of Airbyte's connector for what the server does not have.
-NOT_OFFERED = {"cohorts", "feature_flags"}
+NOT_OFFERED = {"feature_flags"}
 
 
 def fill(project):

@@ -30,12 +30,16 @@ fn apply_to(object: &mut Map<String, Value>, given: &Map<String, Value>) {
         let explicit = given.get("explicitDate").and_then(Value::as_bool).unwrap_or(false);
         object.insert("dateRange".to_owned(), json!({"date_from": dates[0], "date_to": dates[1], "explicitDate": explicit}));
     }
-    let Some(properties) = given.get("properties").filter(|list| list.as_array().is_some_and(|list| !list.is_empty())) else { return };
-    let all_of = |values: &Value| json!({"type": "AND", "values": values});
-    let both = match object.get("properties") {
-        Some(Value::Array(own)) if !own.is_empty() => json!({"type": "AND", "values": [all_of(&json!(own)), all_of(properties)]}),
-        Some(Value::Object(own)) if !own.is_empty() => json!({"type": "AND", "values": [own, all_of(properties)]}),
-        _ => properties.clone(),
+    // A list means all of it; a group says what it means.
+    let group = |value: &Value| match value {
+        Value::Array(list) if !list.is_empty() => Some(json!({"type": "AND", "values": list})),
+        Value::Object(group) if !group.is_empty() => Some(value.clone()),
+        _ => None,
+    };
+    let Some(added) = given.get("properties").and_then(group) else { return };
+    let both = match object.get("properties").and_then(group) {
+        Some(own) => json!({"type": "AND", "values": [own, added]}),
+        None => given["properties"].clone(),
     };
     object.insert("properties".to_owned(), both);
 }

@@ -122,32 +122,6 @@ fn put_tile(work: &mut Work, mut tile: Value) {
     }
 }
 
-/// A query under the filters of a dashboard: its dates instead of the query's, its properties beside the query's.
-pub(crate) fn overridden(mut query: Value, filters: &Value) -> Value {
-    let set = |name: &str| filters.get(name).filter(|value| !matches!(value, Value::Null) && **value != json!([]));
-    if set("date_from").is_some() || set("date_to").is_some() {
-        let range = json!({"date_from": filters.get("date_from"), "date_to": filters.get("date_to")});
-        if query.get("kind").and_then(Value::as_str) == Some("HogQLQuery") {
-            query["filters"]["dateRange"] = range;
-        } else {
-            query["dateRange"] = range;
-        }
-    }
-    if let Some(added) = set("properties") {
-        let group = |value: &Value| if value.is_array() { json!({"type": "AND", "values": value}) } else { value.clone() };
-        if query.get("kind").and_then(Value::as_str) == Some("HogQLQuery") {
-            query["filters"]["properties"] = added.clone();
-        } else {
-            let own = query.get("properties").filter(|own| !own.is_null() && **own != json!([]));
-            query["properties"] = match own {
-                None => added.clone(),
-                Some(own) => json!({"type": "AND", "values": [group(own), group(added)]}),
-            };
-        }
-    }
-    query
-}
-
 /// A dashboard without its tiles, as lists have it.
 fn basic(state: &ApiState, work: &Work) -> Map<String, Value> {
     let mut body = shown(FIELDS, work);
@@ -316,23 +290,5 @@ fn edit_tile(work: &mut Work, edit: &Value) {
                 tile.insert((*name).to_owned(), value.clone());
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn filters_of_a_dashboard_go_on_top() {
-        let own = json!([{"key": "a", "value": 1}]);
-        let filters = json!({"date_from": "-7d", "properties": [{"key": "b", "value": 2}]});
-        let query = overridden(json!({"kind": "TrendsQuery", "properties": own, "dateRange": {"date_from": "all"}}), &filters);
-        assert_eq!(query["dateRange"], json!({"date_from": "-7d", "date_to": null}));
-        assert_eq!(query["properties"]["values"][0], json!({"type": "AND", "values": own}));
-        let sql = overridden(json!({"kind": "HogQLQuery", "query": "select 1"}), &filters);
-        assert_eq!(sql["filters"]["dateRange"]["date_from"], "-7d");
-        let plain = json!({"kind": "TrendsQuery"});
-        assert_eq!(overridden(plain.clone(), &json!({"date_from": null, "properties": []})), plain);
     }
 }

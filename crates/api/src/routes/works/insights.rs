@@ -7,6 +7,7 @@ use super::{Fields, Holds, UserBasic, deletion, find, is_found, is_set, known, s
 use crate::asking::ask_exact;
 use crate::body::{Body, Params};
 use crate::error::ApiError;
+use crate::overrides::apply_filters;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
 use crate::routes::works::dashboards;
@@ -137,8 +138,10 @@ pub(crate) fn body(state: &ApiState, project: &Project, work: &Work) -> Map<Stri
 
 /// Adds the result of the insight's query to its body. A query that fails says so in `query_status`.
 pub(crate) async fn compute(state: &ApiState, project: &Project, body: &mut Map<String, Value>, filters: Option<&Value>) {
-    let Some(query) = body.get("query").and_then(source_of).cloned() else { return };
-    let query = filters.map_or_else(|| query.clone(), |filters| dashboards::overridden(query.clone(), filters));
+    let Some(mut query) = body.get("query").and_then(source_of).cloned() else { return };
+    if let Some(filters) = filters {
+        apply_filters(&mut query, filters);
+    }
     match ask_exact(state, project, query).await {
         Ok(answer) => {
             for (from, to) in RESULTS {
