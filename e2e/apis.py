@@ -119,4 +119,4 @@ def once(found):
 
 
 def messages(output):
-    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in output.split("\n") if line.startswith("{")]

@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn objects_have_a_column_for_each_member() {
         let steps = json!([[{"name": "a", "count": 1, "more": {"x": 2}}], [{"name": "b", "other": []}]]);
-        assert_eq!(Table::of(Some(&steps), None).to_csv(), "count,more.x,name,other\r\n1,2,a,\r\n,,b,[]\r\n");
+        assert_eq!(Table::of(Some(&steps), None).to_csv(), "name,count,more.x,other\r\na,1,2,\r\nb,,,[]\r\n");
         assert_eq!(Table::of(Some(&json!([])), None), Table::default());
     }
 
