@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
 /// A refusal waits no longer than this. With the wait in a lane before it, it stays below the time-outs of SDKs (10 s and more).
-const WAIT_MAX: Duration = Duration::from_secs(5);
+const WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// Gives refusals their times.
 #[derive(Debug)]
@@ -48,9 +48,9 @@ mod tests {
         let brake = Brake::new(1000, now);
         let waits: Vec<_> = (0..8000).map(|_| brake.wait(now)).collect();
         assert_eq!(waits[..3], [0, 1, 2].map(Duration::from_millis));
-        assert_eq!(waits[4999], Duration::from_millis(4999));
+        assert_eq!(waits[2999], Duration::from_millis(2999));
         assert_eq!(waits[7999], WAIT_MAX);
-        assert_eq!(brake.wait(now + Duration::from_secs(2)), Duration::from_millis(3001), "what left is worked off");
+        assert_eq!(brake.wait(now + Duration::from_secs(2)), Duration::from_millis(1001), "what left is worked off");
         assert_eq!(brake.wait(now + Duration::from_secs(60)), Duration::ZERO);
     }
 
