@@ -37,7 +37,7 @@ pub struct CaptureConfig {
     /// How many bytes of records may be accepted and not yet visible, also while nothing can become visible. Default: 4 GiB.
     pub backlog_bytes_max: u64,
     /// How long a request may wait for room before it is answered 503 with `Retry-After`. Shorter than the time-outs of
-    /// SDKs (10 s and more). Default: 4,000 ms.
+    /// SDKs (10 s and more). Default: 5,000 ms.
     pub admit_wait_ms: u64,
     /// Refusals for overload that leave per second. More of them wait, their bodies unread, for up to 3 s each, so that a flood of refused requests does not take
     /// the processor from accepted ones. 0: no limit. Default: 500.
@@ -66,7 +66,7 @@ impl Default for CaptureConfig {
             event_bytes_max: limits::EVENT_BYTES_MAX,
             backlog_ms_max: 100,
             backlog_bytes_max: 4096 * limits::MIB as u64,
-            admit_wait_ms: 4_000,
+            admit_wait_ms: 5_000,
             refusals_per_second: 500,
             memory_bytes_max: 256 * limits::MIB as u64,
             hot_events_per_second: 100,
