@@ -5,12 +5,13 @@
 //! - A link of something deleted leads nowhere.
 
 use super::{dashboards, find, insights, text};
+use crate::auth::Caller;
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::routes::iso;
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_catalog::{SharedLink, WorkKind};
+use aqueduct_catalog::{Project, SharedLink, Work, WorkKind};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
@@ -18,6 +19,7 @@ use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 const NO_LINK: ApiError = ApiError::NotFound("This link leads nowhere. It may have been turned off.");
@@ -60,9 +62,11 @@ fn kind_of(resource: &str) -> Result<WorkKind, ApiError> {
     }
 }
 
-/// The scope that sharing needs: that of what is shared.
-fn scope_of(kind: WorkKind) -> &'static str {
-    kind.as_str()
+/// What the path names. Sharing needs the scope of what is shared.
+fn shareable(state: &ApiState, project: &Project, caller: &Caller, resource: &str, id: &str) -> Result<(WorkKind, Arc<Work>), ApiError> {
+    let kind = kind_of(resource)?;
+    caller.may(kind.as_str())?;
+    Ok((kind, find(state, project.id, kind, id, false)?))
 }
 
 /// How a dashboard or an insight is shared.
@@ -74,9 +78,7 @@ pub(crate) async fn get(
     InProject { project, caller }: InProject,
     Path((_, resource, id)): Path<(String, String, String)>,
 ) -> Result<Json<SharingBody>, ApiError> {
-    let kind = kind_of(&resource)?;
-    caller.may(scope_of(kind))?;
-    let work = find(&state, project.id, kind, &id, false)?;
+    let (kind, work) = shareable(&state, &project, &caller, &resource, &id)?;
     Ok(Json(state.catalog.shared_link(kind, work.id).into()))
 }
 
@@ -90,9 +92,7 @@ pub(crate) async fn update(
     Path((_, resource, id)): Path<(String, String, String)>,
     Body(change): Body<SharingChange>,
 ) -> Result<Json<SharingBody>, ApiError> {
-    let kind = kind_of(&resource)?;
-    caller.may(scope_of(kind))?;
-    let work = find(&state, project.id, kind, &id, false)?;
+    let (kind, work) = shareable(&state, &project, &caller, &resource, &id)?;
     let enabled = change.enabled.ok_or_else(|| ApiError::field("enabled", "required", "This field is required."))?;
     let link = state.catalog.share(project.id, kind, work.id, enabled, false).await?;
     Ok(Json(Some(link).into()))
@@ -106,9 +106,7 @@ pub(crate) async fn renew(
     InProject { project, caller }: InProject,
     Path((_, resource, id)): Path<(String, String, String)>,
 ) -> Result<Json<SharingBody>, ApiError> {
-    let kind = kind_of(&resource)?;
-    caller.may(scope_of(kind))?;
-    let work = find(&state, project.id, kind, &id, false)?;
+    let (kind, work) = shareable(&state, &project, &caller, &resource, &id)?;
     let enabled = state.catalog.shared_link(kind, work.id).is_none_or(|link| link.is_enabled);
     let link = state.catalog.share(project.id, kind, work.id, enabled, true).await?;
     Ok(Json(Some(link).into()))
