@@ -2,7 +2,7 @@
 
 use crate::error::QueryError;
 use crate::resolve::{Scope, Source, row_program};
-use crate::scan::{Count, CountsTable, VirtualColumn, can_run_here};
+use crate::scan::{Count, CountsTable, VirtualColumn, can_run_here, streamed};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
@@ -46,7 +46,7 @@ pub(super) fn plan_counts(
     let program = row_program(scope, exprs)?;
     let names: Vec<Expr> = fields.iter().map(|field| col(field.name().as_str())).collect();
     let table = CountsTable::new(Arc::clone(&scope.context.scan), program, counts, Arc::new(Schema::new(fields)));
-    let scan = LogicalPlanBuilder::scan(scope.context.fresh_name(), provider_as_source(Arc::new(table)), None)?;
+    let scan = LogicalPlanBuilder::scan(scope.context.fresh_name(), provider_as_source(streamed(table)?), None)?;
     // Under their plain names, as after any grouping.
     let plain = names.into_iter().map(|column| {
         let name = column.schema_name().to_string();

@@ -3,7 +3,7 @@
 use super::types::{Note, Type, Value};
 use super::{KnownTable, QueryContext};
 use crate::error::QueryError;
-use crate::scan::{DerivedTable, EventsTable, NumbersTable, TableColumn, Top, VirtualColumn};
+use crate::scan::{DerivedTable, EventsTable, NumbersTable, TableColumn, Top, VirtualColumn, streamed};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
@@ -203,7 +203,7 @@ impl Relation {
         let source = match &self.source {
             Source::Events(columns) => provider_as_source(Arc::new(EventsTable::new(scan, columns.clone(), top))),
             Source::Table(table, columns) => provider_as_source(Arc::new(DerivedTable::new(scan, table.derived_kind(), columns.clone()))),
-            Source::Numbers { start, count } => provider_as_source(Arc::new(NumbersTable::new(*start, *count))),
+            Source::Numbers { start, count } => provider_as_source(streamed(NumbersTable::new(*start, *count))?),
             Source::Query { plan, .. } => return Ok(LogicalPlanBuilder::new((**plan).clone()).alias(reference)?.build()?),
         };
         Ok(LogicalPlanBuilder::scan(reference, source, None)?.build()?)

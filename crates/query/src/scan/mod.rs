@@ -28,6 +28,12 @@ mod sessions;
 mod tables;
 mod usage;
 
+use crate::error::QueryError;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::datasource::TableProvider;
+use datafusion::physical_plan::streaming::PartitionStream;
+use std::sync::Arc;
+
 pub(crate) use column::{GroupField, PersonField, PropertyKind, VirtualColumn};
 pub(crate) use context::{ScanContext, Watch};
 pub(crate) use counts::{Count, CountsTable};
@@ -44,3 +50,9 @@ pub(crate) use sessions::{SESSION_FIELDS, SessionField};
 pub(crate) use tables::{DerivedKind, DerivedTable, EmptyType, NumbersTable, TableColumn};
 pub use usage::Progress;
 pub(crate) use usage::Usage;
+
+/// A table of rows that are made as they are read.
+pub(crate) fn streamed(rows: impl PartitionStream + 'static) -> Result<Arc<dyn TableProvider>, QueryError> {
+    let schema = Arc::clone(rows.schema());
+    Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(rows)])?))
+}

@@ -274,28 +274,6 @@ impl NumbersTable {
     }
 }
 
-#[async_trait]
-impl TableProvider for NumbersTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::View
-    }
-
-    async fn scan(
-        &self,
-        _: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        limit: Option<usize>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let partition: Arc<dyn PartitionStream> = Arc::new(self.clone());
-        Ok(Arc::new(StreamingTableExec::try_new(Arc::clone(&self.schema), vec![partition], projection, [], false, limit)?))
-    }
-}
-
 impl PartitionStream for NumbersTable {
     fn schema(&self) -> &SchemaRef {
         &self.schema
