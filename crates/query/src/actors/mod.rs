@@ -257,7 +257,9 @@ fn order(query: &ActorsQuery, kind: Kind, columns: &[String], select: &[Expr]) -
     if selected("created_at") {
         return Ok(vec![desc(Expr::field(["created_at"]))]);
     }
-    Ok(select.first().map(|first| asc(first.without_alias().clone())).into_iter().collect())
+    // A constant orders nothing.
+    let first = select.iter().map(Expr::without_alias).find(|column| column.as_literal().is_none());
+    Ok(first.map(|first| asc(first.clone())).into_iter().collect())
 }
 
 /// A key of ORDER BY. Actors are ordered by what they are called.

@@ -68,6 +68,7 @@ pub(crate) fn knows(kind: &str) -> bool {
     matches!(
         kind,
         "TrendsQuery"
+            | "CalendarHeatmapQuery"
             | "FunnelsQuery"
             | "FunnelsActorsQuery"
             | "StickinessQuery"
@@ -87,6 +88,7 @@ pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext) -> Result<I
     let context = InsightContext::new(context);
     match kind {
         "TrendsQuery" => trends::run(&parsed(query)?, &context),
+        "CalendarHeatmapQuery" => trends::calendar_heatmap(&parsed(query)?, &context),
         "FunnelsQuery" => funnels::run(&parsed(query)?, &context),
         "FunnelsActorsQuery" => funnels::run_actors(&parsed(query)?, &context),
         "StickinessQuery" => stickiness::run(&parsed(query)?, &context),

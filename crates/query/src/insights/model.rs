@@ -9,9 +9,18 @@ use serde_json::Value;
 /// One thing that is counted.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Series {
-    /// `EventsNode`, `ActionsNode`, ….
+    /// `EventsNode`, `ActionsNode`, `GroupNode`, ….
     #[serde(default)]
     pub(crate) kind: String,
+    /// As the client calls it; counts for a `GroupNode` alone.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// Of a `GroupNode`: `OR` (usual) or `AND`.
+    #[serde(default)]
+    pub(crate) operator: Option<String>,
+    /// Of a `GroupNode`: the events and actions that are counted as one.
+    #[serde(default)]
+    pub(crate) nodes: Vec<Series>,
     /// Event name; null for all events.
     #[serde(default)]
     pub(crate) event: Option<String>,
@@ -26,6 +35,9 @@ pub(crate) struct Series {
     pub(crate) math_property: Option<String>,
     #[serde(default)]
     pub(crate) math_property_type: Option<String>,
+    /// By how much values of the property are multiplied.
+    #[serde(default)]
+    pub(crate) math_multiplier: Option<f64>,
     #[serde(default)]
     pub(crate) math_hogql: Option<String>,
     #[serde(default)]
@@ -115,4 +127,25 @@ pub(crate) struct TrendsQuery {
     pub(crate) compare_filter: Option<CompareFilter>,
     #[serde(default, rename = "trendsFilter")]
     pub(crate) trends_filter: Option<TrendsFilter>,
+    #[serde(default, rename = "calendarHeatmapFilter")]
+    pub(crate) calendar_heatmap_filter: Option<CalendarHeatmapFilter>,
+    /// Of a calendar heatmap: what is counted in the place of its series.
+    #[serde(default, rename = "conversionGoal")]
+    pub(crate) conversion_goal: Option<ConversionGoal>,
+}
+
+/// `calendarHeatmapFilter`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct CalendarHeatmapFilter {
+    /// Persons are counted when their session began.
+    pub(crate) bucket_by_session_start: Option<bool>,
+}
+
+/// `conversionGoal`: an event or an action.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ConversionGoal {
+    pub(crate) custom_event_name: Option<String>,
+    pub(crate) action_id: Value,
 }

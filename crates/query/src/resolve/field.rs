@@ -1,5 +1,6 @@
 //! Chains of names: `event`, `e.properties.$browser`, `person.properties.a.b`, `group_0.key`.
 
+use super::person_expression::PersonExpression;
 use super::relation::Source;
 use super::scope::Scope;
 use super::tables::{TableField, group_field, person_field, session_field};
@@ -151,16 +152,25 @@ impl Scope<'_> {
                 let Some((key, rest)) = key_of(&rest[1..])? else {
                     return Ok(as_json(self.relations[relation].event_column(VirtualColumn::Person(PersonField::PropertiesJson))?));
                 };
+                if let Some(field) = PersonExpression::named(&key) {
+                    return self.expression_of_person(relation, field);
+                }
                 let kind = self.kind(PropertyParent::Person, None, &key, rest);
                 let value = self.relations[relation].event_column(VirtualColumn::Person(PersonField::Property(key, kind)))?;
                 self.path(as_property(value), rest)
             }
-            Some(name) => match person_field(name) {
-                Some(field) => self.relations[relation].event_column(VirtualColumn::Person(field)),
-                None => Err(not_found(name, "persons")),
+            Some(name) => match (person_field(name), PersonExpression::named(name)) {
+                (Some(field), _) => self.relations[relation].event_column(VirtualColumn::Person(field)),
+                (None, Some(field)) => self.expression_of_person(relation, field),
+                (None, None) => Err(not_found(name, "persons")),
             },
             None => Err(QueryError::resolve("Can't access a lazy joined field without a field name: person")),
         }
+    }
+
+    /// A computed field of the person of an event.
+    fn expression_of_person(&mut self, relation: usize, field: PersonExpression) -> Result<Value, QueryError> {
+        self.person_expression(field, |scope, key| scope.person(relation, &property_chain(key)))
     }
 
     fn person_on_event(&mut self, relation: usize, rest: &[Segment]) -> Result<Value, QueryError> {
@@ -171,11 +181,17 @@ impl Scope<'_> {
                 let Some((key, rest)) = key_of(&rest[1..])? else {
                     return Ok(as_json(self.relations[relation].event_column(VirtualColumn::Base(EventColumn::PersonProperties))?));
                 };
+                if let Some(field) = PersonExpression::named(&key) {
+                    return self.person_expression(field, |scope, key| scope.person_on_event(relation, &property_chain(key)));
+                }
                 let kind = self.kind(PropertyParent::Person, None, &key, rest);
                 let value = self.relations[relation].event_column(VirtualColumn::PersonOnEvent(key, kind))?;
                 self.path(as_property(value), rest)
             }
-            other => Err(not_found(other.unwrap_or_default(), "poe")),
+            other => match other.and_then(PersonExpression::named) {
+                Some(field) => self.person_expression(field, |scope, key| scope.person_on_event(relation, &property_chain(key))),
+                None => Err(not_found(other.unwrap_or_default(), "poe")),
+            },
         }
     }
 
@@ -215,6 +231,7 @@ impl Scope<'_> {
     fn table_field(&mut self, relation: usize, table: KnownTable, name: &str, rest: &[Segment]) -> Result<Option<Value>, QueryError> {
         let Some(field) = table.field(name) else { return Ok(None) };
         let value = match field {
+            TableField::Expression(field) => self.expression_of_table(relation, table, field)?,
             TableField::Column(column) => {
                 let value = self.relations[relation].table_column(column)?;
                 return self.path(value, rest).map(Some);
@@ -229,6 +246,9 @@ impl Scope<'_> {
                 let Some((key, rest)) = key_of(rest)? else {
                     return Ok(Some(as_json(self.relations[relation].table_column(column(None))?)));
                 };
+                if let (PropertyParent::Person, Some(field)) = (parent, PersonExpression::named(&key)) {
+                    return self.expression_of_table(relation, table, field).map(Some);
+                }
                 let kind = self.kind(parent, None, &key, rest);
                 let value = self.relations[relation].table_column(column(Some((key, kind))))?;
                 self.path(as_property(value), rest)?
@@ -239,6 +259,14 @@ impl Scope<'_> {
             }
         };
         Ok(Some(value))
+    }
+
+    /// A computed field of a row of `persons`.
+    fn expression_of_table(&mut self, relation: usize, table: KnownTable, field: PersonExpression) -> Result<Value, QueryError> {
+        self.person_expression(field, |scope, key| {
+            let value = scope.table_field(relation, table, PROPERTIES, &property_chain(key)[1..])?;
+            value.ok_or_else(|| not_found(PROPERTIES, "persons"))
+        })
     }
 
     fn person_of_distinct_id(&mut self, relation: usize, rest: &[Segment]) -> Result<Value, QueryError> {
@@ -253,9 +281,10 @@ impl Scope<'_> {
             let value = self.relations[relation].table_column(column)?;
             return self.path(as_property(value), rest);
         }
-        match person_field(name) {
-            Some(field) => self.relations[relation].table_column(TableColumn::PersonOfDistinctId(field)),
-            None => Err(not_found(name, "persons")),
+        match (person_field(name), PersonExpression::named(name)) {
+            (Some(field), _) => self.relations[relation].table_column(TableColumn::PersonOfDistinctId(field)),
+            (None, Some(field)) => self.person_expression(field, |scope, key| scope.person_of_distinct_id(relation, &property_chain(key))),
+            (None, None) => Err(not_found(name, "persons")),
         }
     }
 
@@ -275,6 +304,13 @@ impl Scope<'_> {
         }
         Ok(value)
     }
+}
+
+const PROPERTIES: &str = "properties";
+
+/// From a person to one of its properties.
+fn property_chain(key: &str) -> [Segment; 2] {
+    [PROPERTIES, key].map(|name| Segment::Name(name.to_owned()))
 }
 
 /// The property's key and what follows it; `None` at the end of the chain.

@@ -3,6 +3,7 @@
 use super::QueryContext;
 use super::relation::{Relation, Source};
 use super::scope::{CteEnv, Scope};
+use super::subqueries::answered;
 use super::types::{Type, Value};
 use crate::error::QueryError;
 use crate::hogql::ast;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 /// Compiles expressions over `events` for evaluation part by part. Also gives their types.
 ///
 /// # Errors
-/// [`QueryError`] when an expression does not resolve, or holds an aggregate or a subquery.
+/// [`QueryError`] when an expression does not resolve, or holds an aggregate; of a subquery, any.
 pub(crate) fn compile_rows(context: &QueryContext, exprs: &[ast::Expr]) -> Result<(RowProgram, Vec<Type>), QueryError> {
     let mut scope = Scope::new(context, CteEnv::default());
     scope.relations.push(Relation::new(Some("events".to_owned()), Source::Events(Vec::new()), context));
@@ -32,14 +33,14 @@ pub(crate) fn compile_rows(context: &QueryContext, exprs: &[ast::Expr]) -> Resul
 /// Expressions that were resolved in a scope whose only relation is `events`, ready for evaluation part by part.
 ///
 /// # Errors
-/// [`QueryError`] when the relation is another, or an expression holds an aggregate or a subquery.
+/// [`QueryError`] when the relation is another, or an expression holds an aggregate; of a subquery, any.
 pub(crate) fn row_program(scope: &Scope<'_>, exprs: Vec<Expr>) -> Result<RowProgram, QueryError> {
     let [Relation { source: Source::Events(columns), .. }] = scope.relations.as_slice() else {
         return Err(QueryError::Internal("the relation of a row program is events".to_owned()));
     };
     let schema = scope.schema()?;
-    let compiled =
-        exprs.into_iter().map(|expr| Compiled::new(&physical(expr, &schema)?, columns)).collect::<Result<Vec<_>, QueryError>>()?;
+    let compiled = |expr| Compiled::new(&physical(answered(expr, scope.context)?, &schema)?, columns);
+    let compiled = exprs.into_iter().map(compiled).collect::<Result<Vec<_>, QueryError>>()?;
     RowProgram::new(Arc::clone(&scope.context.scan), compiled)
 }
 

@@ -1,5 +1,6 @@
 //! The tables that HogQL knows beside `events`, and their fields.
 
+use super::person_expression::PersonExpression;
 use crate::cohorts::Listed;
 use crate::scan::{DerivedKind, EmptyType, GroupField, LOG_FIELDS, PersonField, SESSION_FIELDS, SessionField, TableColumn, log_field};
 use aqueduct_catalog::PropertyParent;
@@ -109,6 +110,8 @@ pub(crate) enum TableField {
     Properties(PropertyParent),
     /// The person of a row of `person_distinct_ids`: what follows is a field of it.
     Person,
+    /// Computed from properties of the person.
+    Expression(PersonExpression),
     /// `pdi` of a person: what follows is a field of `person_distinct_ids`.
     DistinctIds,
 }
@@ -134,7 +137,10 @@ impl KnownTable {
             (KnownTable::Persons, "version") => Column(TableColumn::PersonVersion),
             (KnownTable::Persons | KnownTable::DistinctIds, "is_deleted") => Column(TableColumn::IsDeleted),
             (KnownTable::Persons, "pdi") => TableField::DistinctIds,
-            (KnownTable::Persons, name) => Column(TableColumn::Person(person_field(name)?)),
+            (KnownTable::Persons, name) => match PersonExpression::named(name) {
+                Some(field) => TableField::Expression(field),
+                None => Column(TableColumn::Person(person_field(name)?)),
+            },
             (KnownTable::DistinctIds, "distinct_id") => Column(TableColumn::DistinctId),
             (KnownTable::DistinctIds, "person_id") => Column(TableColumn::DistinctIdPerson),
             (KnownTable::DistinctIds, "version") => Column(TableColumn::DistinctIdVersion),

@@ -1,7 +1,7 @@
 //! A FunnelsQuery made definite: what each row is asked, whose rows come together, which breakdown value counts.
 
 use super::engine::{Mask, Rules};
-use super::query::{AttributionType, FunnelsFilter, FunnelsQuery, Order, Step};
+use super::query::{AttributionType, FunnelsFilter, FunnelsQuery, Order, is_action};
 use crate::actions;
 use crate::error::QueryError;
 use crate::hogql::ast::Expr;
@@ -10,7 +10,7 @@ use crate::insights::InsightContext;
 use crate::insights::actors::Actor;
 use crate::insights::breakdowns::{BreakdownCohort, breakdown_cohorts, breakdown_expr};
 use crate::insights::conditions::row_expr;
-use crate::insights::model::BreakdownFilter;
+use crate::insights::model::{BreakdownFilter, Series};
 use serde_json::Value;
 
 /// Conditions are bits of a row while it is read.
@@ -119,7 +119,7 @@ impl Plan {
             rules,
             order: filter.order(),
             conditions,
-            names: query.series.iter().map(|step| name_of(step, context)).collect::<Result<_, _>>()?,
+            names: query.series.iter().map(|step| step.series.name(context)).collect::<Result<_, _>>()?,
             filter: context.filters(&[&query.properties], query.filter_test_accounts)?,
             actor: actor(query, filter)?,
             breakdown,
@@ -149,14 +149,14 @@ pub(super) fn actor(query: &FunnelsQuery, filter: &FunnelsFilter) -> Result<Acto
 fn conditions(query: &FunnelsQuery, filter: &FunnelsFilter, context: &InsightContext<'_>) -> Result<Vec<Condition>, QueryError> {
     let mut conditions = Vec::new();
     for (at, step) in query.series.iter().enumerate() {
-        conditions.push(condition(step, Mask::step(at), context)?);
+        conditions.push(condition(&step.series, Mask::step(at), context)?);
     }
     for exclusion in filter.exclusions() {
         // It is excluded on the way to every step after the first of its range.
         let bound = |step: i64| usize::try_from(step).unwrap_or(0);
         let before = bound(exclusion.from_step) + 1..=bound(exclusion.to_step);
         let mask = before.fold(Mask::default(), |mask, step| mask | Mask::exclusion(step));
-        conditions.push(condition(&exclusion.step, mask, context)?);
+        conditions.push(condition(&exclusion.step.series, mask, context)?);
     }
     if conditions.len() > CONDITIONS_MAX {
         let detail = format!("steps and exclusions are at most {CONDITIONS_MAX} together, found {}", conditions.len());
@@ -165,24 +165,14 @@ fn conditions(query: &FunnelsQuery, filter: &FunnelsFilter, context: &InsightCon
     Ok(conditions)
 }
 
-/// What a step is called: by its event, its action, or as the client calls a group of events.
-fn name_of(step: &Step, context: &InsightContext<'_>) -> Result<Option<String>, QueryError> {
-    if step.is_action() {
-        return Ok(Some(actions::find(&step.series.id, context.query)?.name.clone()));
-    }
-    let given = step.name.as_ref().filter(|_| step.series.kind == "GroupNode");
-    Ok(step.series.event.as_ref().or(given).cloned())
-}
-
 /// What a step asks of a row. A kind of step more is one arm more here.
-fn condition(step: &Step, mask: Mask, context: &InsightContext<'_>) -> Result<Condition, QueryError> {
-    let series = &step.series;
+fn condition(series: &Series, mask: Mask, context: &InsightContext<'_>) -> Result<Condition, QueryError> {
     let mut filter = context.filters(&[&series.properties, &series.fixed_properties], None)?;
     let is_filtered = filter.is_some();
     let names = match series.kind.as_str() {
         "EventsNode" | "FunnelExclusionEventsNode" | "" => series.event.as_ref().map_or(Names::All, |name| Names::Only(vec![name.clone()])),
         "GroupNode" => {
-            let (names, any) = group(step, context)?;
+            let (names, any) = group(series, context)?;
             filter = filter.into_iter().chain(any).reduce(|left, right| and(vec![left, right]));
             names
         }
@@ -203,10 +193,10 @@ fn condition(step: &Step, mask: Mask, context: &InsightContext<'_>) -> Result<Co
     let first = match series.math.as_deref() {
         None | Some("total") => First::No,
         // Which events are the action's is its steps' to say, not the names'.
-        Some("first_time_for_user") if step.is_action() && is_filtered => {
+        Some("first_time_for_user") if is_action(series) && is_filtered => {
             return Err(QueryError::unsupported("first_time_for_user of an action with property filters is not supported in funnels"));
         }
-        Some("first_time_for_user") if step.is_action() => First::Matching,
+        Some("first_time_for_user") if is_action(series) => First::Matching,
         Some("first_time_for_user") => First::OfName,
         Some("first_time_for_user_with_filters") => First::Matching,
         Some(other) => {
@@ -218,10 +208,10 @@ fn condition(step: &Step, mask: Mask, context: &InsightContext<'_>) -> Result<Co
 }
 
 /// Several events as one step: any of them (or, for `AND`, all of what they ask).
-fn group(step: &Step, context: &InsightContext<'_>) -> Result<(Names, Option<Expr>), QueryError> {
+fn group(series: &Series, context: &InsightContext<'_>) -> Result<(Names, Option<Expr>), QueryError> {
     let mut names = Vec::new();
     let mut tests = Vec::new();
-    for node in &step.nodes {
+    for node in &series.nodes {
         let part = condition(node, Mask::default(), context)?;
         let name = match part.names {
             Names::All => Expr::lit(true),
@@ -236,8 +226,8 @@ fn group(step: &Step, context: &InsightContext<'_>) -> Result<(Names, Option<Exp
     if tests.is_empty() {
         return Err(bad("a group of events needs at least one event".to_owned()));
     }
-    let is_and = step.operator.as_deref() == Some("AND");
-    let is_any_name = is_and || names.len() < step.nodes.len();
+    let is_and = series.operator.as_deref() == Some("AND");
+    let is_any_name = is_and || names.len() < series.nodes.len();
     Ok((if is_any_name { Names::All } else { Names::Only(names) }, Some(if is_and { and(tests) } else { or(tests) })))
 }
 

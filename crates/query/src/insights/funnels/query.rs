@@ -31,17 +31,8 @@ pub(crate) struct FunnelsQuery {
 pub(crate) struct Step {
     #[serde(flatten)]
     pub(crate) series: Series,
-    /// The name that clients give a group of events.
-    #[serde(default)]
-    pub(crate) name: Option<String>,
     #[serde(default, rename = "optionalInFunnel")]
     pub(crate) optional: Option<bool>,
-    /// `AND` or `OR`, for a `GroupNode`.
-    #[serde(default)]
-    pub(crate) operator: Option<String>,
-    /// What a `GroupNode` is made of.
-    #[serde(default)]
-    pub(crate) nodes: Vec<Step>,
 }
 
 /// An event that must not come between two steps.
@@ -179,6 +170,11 @@ impl Step {
     }
 
     pub(crate) fn is_action(&self) -> bool {
-        matches!(self.series.kind.as_str(), "ActionsNode" | "FunnelExclusionActionsNode")
+        is_action(&self.series)
     }
+}
+
+/// Whether a step or a part of one is an action.
+pub(crate) fn is_action(series: &Series) -> bool {
+    matches!(series.kind.as_str(), "ActionsNode" | "FunnelExclusionActionsNode")
 }

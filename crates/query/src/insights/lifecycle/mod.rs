@@ -62,7 +62,7 @@ pub(super) fn run(query: &LifecycleQuery, context: &InsightContext<'_>) -> Resul
         let data: Vec<f64> = shown.iter().map(|at| count(at) + 0.0).collect();
         let (id, kind) = match target {
             Target::Action(id) => (json!(id.as_str().map_or_else(|| id.to_string(), str::to_owned)), "actions"),
-            Target::Event(_) | Target::Table => (json!(series.event), "events"),
+            Target::Event(_) | Target::Group(_) | Target::Table => (json!(series.event), "events"),
         };
         let mut action = json!({"id": id, "name": name, "type": kind, "order": 0, "math": "total"});
         if let Some(name) = &series.custom_name {

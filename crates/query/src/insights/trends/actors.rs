@@ -37,19 +37,23 @@ pub(in crate::insights) fn actors(
     let plan = SeriesPlan::new(series, query, context)?;
     let filter = query.trends_filter.clone().unwrap_or_default();
     let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
-    let display = Display::of(display_name)?;
+    let display = Display::of(display_name);
     let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count, context)?;
     let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
     let request = query.date_range.clone().unwrap_or_default();
     let range = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
     let times = times(query, asked, &range, display, plan.math, context)?;
 
-    let group = matches!(plan.math, Math::Keys | Math::ActiveKeys { .. }).then_some(series.math_group_type_index).flatten();
+    let group = match plan.math {
+        Math::Keys | Math::ActiveKeys { .. } => series.math_group_type_index,
+        Math::First { group, .. } => group,
+        _ => None,
+    };
     let actor = group.map_or_else(|| Expr::field(["person_id"]), |index| Expr::field([format!("$group_{index}")]));
     let mut conditions: Vec<Expr> = plan.filter.clone().into_iter().collect();
     conditions.extend(group.map(|_| not_eq(actor.clone(), Expr::lit(""))));
     conditions.extend(broken_down(&breakdowns, &asked.breakdown)?);
-    let select = if let Math::First { matching } = plan.math {
+    let select = if let Math::First { matching, .. } = plan.math {
         first_events(actor, &plan.event, and(conditions), matching, &times)
     } else {
         conditions.insert(0, plan.event.clone());

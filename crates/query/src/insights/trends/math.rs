@@ -29,10 +29,12 @@ pub(super) enum Math {
         /// How many days, the bucket's own included.
         days: usize,
     },
-    /// Persons whose first ever row of the event is this one (`matching`: first that also passes the filters).
+    /// Actors whose first ever row of the event is this one (`matching`: first that also passes the filters).
     First {
         /// Filters choose the first row rather than test it.
         matching: bool,
+        /// The type of the groups that are the actors; persons without one.
+        group: Option<u8>,
     },
     /// A statistic over sessions' durations, each session once per bucket.
     SessionDuration(Statistic),
@@ -55,8 +57,10 @@ impl Math {
             "monthly_active" if series.math_group_type_index.is_some() => Math::ActiveKeys { days: 30 },
             "weekly_active" => Math::Active { days: 7 },
             "monthly_active" => Math::Active { days: 30 },
-            "first_time_for_user" => Math::First { matching: false },
-            "first_matching_event_for_user" => Math::First { matching: true },
+            "first_time_for_user" => Math::First { matching: false, group: None },
+            "first_matching_event_for_user" => Math::First { matching: true, group: None },
+            "first_time_for_group" => Math::First { matching: false, group: Some(group_of(series)?) },
+            "first_matching_event_for_group" => Math::First { matching: true, group: Some(group_of(series)?) },
             other => {
                 let (name, per_person) = other.strip_suffix("_count_per_actor").map_or((other, false), |name| (name, true));
                 let statistic = Statistic::of(name).ok_or_else(|| unknown(math))?;
@@ -94,7 +98,17 @@ fn number(series: &Series) -> Result<Expr, QueryError> {
         Some("person_properties") => Expr::field(["person", "properties", key]),
         Some(other) => return Err(QueryError::unsupported(format!("math over '{other}' is not supported here"))),
     };
-    Ok(call("toFloat", vec![field]))
+    let value = call("toFloat", vec![field]);
+    Ok(match series.math_multiplier {
+        Some(multiplier) => call("multiply", vec![value, Expr::lit(multiplier)]),
+        None => value,
+    })
+}
+
+/// The type of the groups that a math is about.
+fn group_of(series: &Series) -> Result<u8, QueryError> {
+    let detail = || "math of groups needs a math_group_type_index".to_owned();
+    series.math_group_type_index.ok_or_else(|| QueryError::Request { detail: detail(), attr: Some("series") })
 }
 
 fn unknown(math: &str) -> QueryError {

@@ -6,6 +6,8 @@
 //! Source of the rules: query reference, sections 6 and 7.
 
 mod actors;
+mod box_plot;
+mod calendar_heatmap;
 mod expression;
 mod formula;
 mod math;
@@ -16,6 +18,7 @@ mod rows;
 mod tally;
 
 pub(super) use actors::actors;
+pub(super) use calendar_heatmap::run as calendar_heatmap;
 
 use super::breakdowns::Breakdowns;
 use super::buckets::Buckets;
@@ -45,16 +48,21 @@ enum Display {
     Series,
     Cumulative,
     Total,
+    /// Rows that tell how values are spread.
+    BoxPlot,
+    /// Hours of the week.
+    CalendarHeatmap,
 }
 
 impl Display {
-    fn of(name: &str) -> Result<Self, QueryError> {
-        Ok(match name {
+    fn of(name: &str) -> Self {
+        match name {
             "ActionsLineGraphCumulative" => Display::Cumulative,
             "BoldNumber" | "ActionsPie" | "ActionsDonut" | "ActionsBarValue" | "ActionsTable" | "WorldMap" => Display::Total,
-            "BoxPlot" | "CalendarHeatmap" => return Err(QueryError::unsupported(format!("display '{name}' is not supported here"))),
+            "BoxPlot" => Display::BoxPlot,
+            "CalendarHeatmap" => Display::CalendarHeatmap,
             _ => Display::Series,
-        })
+        }
     }
 }
 
@@ -68,12 +76,19 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
     }
     let filter = query.trends_filter.clone().unwrap_or_default();
     let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
-    let display = Display::of(display_name)?;
+    let display = Display::of(display_name);
+    if display == Display::CalendarHeatmap {
+        return calendar_heatmap::item(query, context);
+    }
     let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count, context)?;
     let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
     let request = query.date_range.clone().unwrap_or_default();
     let current = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
     let plans = query.series.iter().map(|series| SeriesPlan::new(series, query, context)).collect::<Result<Vec<_>, _>>()?;
+    if display == Display::BoxPlot {
+        let results = box_plot::rows(&plans, &current, context)?;
+        return Ok(InsightResult { results, range: Some(current), ..InsightResult::default() });
+    }
     let formulas = formulas(&filter, plans.len())?;
 
     let mut periods = vec![(current.clone(), None)];
@@ -183,7 +198,7 @@ fn series_lines(
     let shape = |values: Vec<f64>| match display {
         Display::Total => values,
         Display::Cumulative => render::cumulated(&values),
-        Display::Series => render::smooth(&values, smoothing),
+        Display::Series | Display::BoxPlot | Display::CalendarHeatmap => render::smooth(&values, smoothing),
     };
     // A person may be in several cohorts: each is a question of its own.
     if !breakdowns.cohorts.is_empty() {

@@ -62,7 +62,7 @@ impl Operator {
                 self.person(&mut half.tally, scratch, rows);
                 Ok(())
             };
-            total = context.over_actors(&Actor::Person, self.span(), make, |part| self.read(part), visit)?;
+            total = context.over_actors(&self.actor(), self.span(), make, |part| self.read(part), visit)?;
         } else {
             let halves = context.over_shards(self.span(), |parts| {
                 let (mut half, mut held) = (make(), context.held());
@@ -87,6 +87,14 @@ impl Operator {
             total.tally.keep_first_buckets(self.buckets.len());
         }
         Ok(total.tally.finish(&self.labels, self.buckets.len(), self.math))
+    }
+
+    /// Whose rows come together where the math asks for that.
+    fn actor(&self) -> Actor {
+        match self.math {
+            Math::First { group, .. } => Actor::of_group(group),
+            _ => Actor::Person,
+        }
     }
 
     fn is_per_person(&self) -> bool {

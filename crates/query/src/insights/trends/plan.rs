@@ -9,7 +9,7 @@ use crate::insights::breakdowns::BreakdownCohort;
 use crate::insights::model::{Series, TrendsQuery};
 
 /// A series made definite.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SeriesPlan {
     pub(super) series: Series,
     /// The name of its event or action; `None` for all events.
@@ -33,18 +33,19 @@ impl SeriesPlan {
         Ok(Self { series: series.clone(), name: series.name(context)?, math, event, filter, operand })
     }
 
+    /// The same rows, computed with in another way.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the series has not what the math needs.
+    pub(super) fn with_math(&self, math: Math) -> Result<Self, QueryError> {
+        Ok(Self { math, operand: math.operand(&self.series)?, ..self.clone() })
+    }
+
     /// The same series for the members of a cohort.
     pub(super) fn within(&self, cohort: &BreakdownCohort) -> Self {
         let is_member = cohort.is_member();
         let filter = Some(and(self.filter.iter().cloned().chain([is_member]).collect()));
-        Self {
-            series: self.series.clone(),
-            name: self.name.clone(),
-            math: self.math,
-            event: self.event.clone(),
-            filter,
-            operand: self.operand.clone(),
-        }
+        Self { filter, ..self.clone() }
     }
 
     /// The whole condition of a row, but for time.

@@ -48,7 +48,7 @@ impl Operator {
     pub(super) fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
         let mut program = self.program.on(part);
         // Of two conditions the first is the event alone: it says which row is the first, the other whether that one counts.
-        let tests = self.layout.conditions > 1 && !matches!(self.math, Math::First { matching: true });
+        let tests = self.layout.conditions > 1 && !matches!(self.math, Math::First { matching: true, .. });
         let rows = program.select(if tests { 0 } else { self.layout.conditions - 1 }, self.span())?;
         let after = self.layout.conditions + self.layout.breakdowns;
         let columns = (self.layout.conditions..after).map(|at| program.evaluate(at, &rows)).collect::<Result<Vec<_>, _>>()?;
