@@ -4,15 +4,18 @@
 //! The query becomes one SELECT; the objects are put together from its columns.
 
 use crate::actions;
-use crate::engine::{QueryResponse, Run, Timings, moment, request_filters, rows, types};
+use crate::actors::{SOURCE, Source};
+use crate::elements::elements;
+use crate::engine::{QueryResponse, Run, Timings, moment, request_filters, rows};
 use crate::error::QueryError;
 use crate::filters::Scope;
 use crate::functions;
 use crate::hogql::ast::{CompareOp, Expr, ExprKind, GroupBy, Literal, OrderExpr, SelectQuery};
-use crate::hogql::build::{array, asc, call, compare, desc, eq, table};
+use crate::hogql::build::{array, asc, call, compare, desc, eq, subquery, table};
 use crate::hogql::{parse_expr, parse_order_expr};
+use crate::insights::{self, EventSource};
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
-use crate::resolve::{CteEnv, QueryContext};
+use crate::resolve::{CteEnv, Output, QueryContext};
 use aqueduct_catalog::ActionStep;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
@@ -41,6 +44,8 @@ struct EventsQuery {
     order_by: Option<Vec<String>>,
     limit: Option<usize>,
     offset: Option<usize>,
+    /// An actors request: only events behind the number that it names.
+    source: Option<Json>,
 }
 
 fn everything() -> Vec<String> {
@@ -70,25 +75,30 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     let mut timings = Timings::default();
     let query: EventsQuery = serde_json::from_value(request.clone())
         .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })?;
-    let (select, cells) = build(&query, &run.context)?;
+    let source = query.source.as_ref().map(|source| behind(run, source)).transpose()?;
+    let (conditions, actors) = source.unwrap_or_default();
+    let (select, cells) = build(&query, conditions, &run.context)?;
     let printed = select.to_string();
+    let names = query.select.iter().zip(&cells).map(|(text, cell)| Json::from(cell.name(text, &select))).collect();
     let timed = select.order_by.first().is_some_and(|order| order.expr.as_chain().as_deref() == Some(&["timestamp"]));
     let limit = limit(&query);
     timings.mark("./build");
-    let (plan, outputs) = plan_query(&select.into(), &run.context, &CteEnv::default(), Nesting::Outer)?;
+    // The environment is not held over an await: it is not for other threads.
+    let (plan, outputs) =
+        plan_query(&select.into(), &run.context, &actors.map_or_else(CteEnv::default, Source::environment), Nesting::Outer)?;
     timings.mark("./plan");
     let batches = run.execute(plan).await?;
     timings.mark("./execute");
     let mut found = rows(&batches, &outputs, run.context.scan.zone())?;
     let has_more = found.len() > limit;
     found.truncate(limit);
-    let cursor = (has_more && timed).then(|| cursor(&cells, &query.select, found.last())).flatten();
+    let cursor = (has_more && timed && query.source.is_none()).then(|| cursor(&cells, &query.select, found.last())).flatten();
     let results: Vec<Json> = found.into_iter().map(|row| Json::Array(cells.iter().map(|cell| cell.show(&row)).collect())).collect();
     timings.mark("./show");
     let mut body = Map::new();
     body.insert("results".to_owned(), Json::Array(results));
-    body.insert("columns".to_owned(), query.select.iter().map(String::as_str).collect());
-    body.insert("types".to_owned(), types(&outputs, &run.context));
+    body.insert("columns".to_owned(), names);
+    body.insert("types".to_owned(), cells.iter().map(|cell| cell.type_name(&outputs, &run.context)).collect());
     body.insert("hogql".to_owned(), Json::from(printed));
     body.insert("hasMore".to_owned(), Json::from(has_more));
     body.insert("limit".to_owned(), Json::from(limit));
@@ -104,8 +114,20 @@ fn limit(query: &EventsQuery) -> usize {
     query.limit.unwrap_or(LIMIT_DEFAULT).min(ROWS_MAX)
 }
 
-/// The SELECT, and how its columns become cells.
-fn build(query: &EventsQuery, context: &QueryContext) -> Result<(SelectQuery, Vec<Cell>), QueryError> {
+/// The conditions that a source means, and the actors that they are about.
+fn behind(run: &Run, source: &Json) -> Result<(Vec<Expr>, Option<Source>), QueryError> {
+    // The operators are loops over columns: they hold this thread, and look at the flag to stop.
+    let EventSource { mut conditions, actors } = run.context.executor.hold(|| insights::events(source, &run.context))?;
+    let Some(found) = actors else { return Ok((conditions, None)) };
+    let actors = Source::rows(found, None, &run.context)?;
+    let who = actors.group.map_or_else(|| Expr::field(["person_id"]), |index| Expr::field([format!("$group_{index}")]));
+    let ids = SelectQuery { select: vec![Expr::field([actors.id.as_str()])], from: Some(table(SOURCE)), ..SelectQuery::default() };
+    conditions.push(compare(CompareOp::In, who, subquery(ids)));
+    Ok((conditions, Some(actors)))
+}
+
+/// The SELECT, and how its columns become cells. `behind`: what rows fulfil beside what the query says.
+fn build(query: &EventsQuery, behind: Vec<Expr>, context: &QueryContext) -> Result<(SelectQuery, Vec<Cell>), QueryError> {
     let (mut columns, mut cells) = (Vec::new(), Vec::new());
     for text in &query.select {
         let expression = without_label(text);
@@ -133,7 +155,7 @@ fn build(query: &EventsQuery, context: &QueryContext) -> Result<(SelectQuery, Ve
         });
     }
     let aggregated = columns.iter().any(aggregates);
-    let (mut filter, mut having) = (Vec::new(), Vec::new());
+    let (mut filter, mut having) = (behind, Vec::new());
     for condition in conditions(query, context)? {
         if aggregates(&condition) { having.push(condition) } else { filter.push(condition) }
     }
@@ -269,16 +291,44 @@ pub(crate) fn aggregates(expr: &Expr) -> bool {
 }
 
 impl Cell {
+    /// What its column is called: as it was asked for, or by its alias.
+    fn name(self, text: &str, select: &SelectQuery) -> String {
+        match self {
+            Cell::Plain(at) => match &select.select[at].kind {
+                ExprKind::Alias { alias, .. } => alias.clone(),
+                _ => text.to_owned(),
+            },
+            _ => text.to_owned(),
+        }
+    }
+
+    /// The type of what it is made of.
+    fn type_name(self, outputs: &[Output], context: &QueryContext) -> Json {
+        let name = |output: &Output| output.ty.name(&context.project.timezone);
+        let tuple = |outputs: &[Output]| format!("Tuple({})", outputs.iter().map(name).collect::<Vec<_>>().join(", "));
+        Json::from(match self {
+            // a person is found by the distinct id
+            Cell::Plain(at) | Cell::Person(at) => name(&outputs[at]),
+            Cell::Event(at) => tuple(&outputs[at..at + EVENT_FIELDS.len()]),
+            Cell::DisplayName(at) => tuple(&outputs[at..at + 3]),
+        })
+    }
+
     fn show(self, row: &[Json]) -> Json {
         let parsed = |at: usize| row[at].as_str().and_then(|text| serde_json::from_str::<Json>(text).ok()).unwrap_or_else(|| json!({}));
         match self {
             Cell::Plain(at) => row[at].clone(),
             Cell::Event(at) => {
                 let fields = EVENT_FIELDS.iter().enumerate().map(|(offset, name)| {
-                    let value = if *name == "properties" { parsed(at + offset) } else { row[at + offset].clone() };
+                    let value = if *name == "properties" { with_recording(parsed(at + offset)) } else { row[at + offset].clone() };
                     ((*name).to_owned(), value)
                 });
-                Json::Object(fields.collect())
+                let mut event: Map<String, Json> = fields.collect();
+                if let Some(chain) = event["elements_chain"].as_str().filter(|chain| !chain.is_empty()) {
+                    let elements = elements(chain);
+                    event.insert("elements".to_owned(), Json::Array(elements));
+                }
+                Json::Object(event)
             }
             Cell::Person(at) if row[at + 2].is_null() => json!({"distinct_id": row[at]}),
             Cell::Person(at) => {
@@ -287,6 +337,15 @@ impl Cell {
             Cell::DisplayName(at) => json!({"display_name": row[at], "id": row[at + 1], "distinct_id": row[at + 2]}),
         }
     }
+}
+
+/// The properties of an event, and for one in a session whether a recording of it is kept. Session replay is not.
+fn with_recording(mut properties: Json) -> Json {
+    let has_session = properties.get("$session_id").and_then(Json::as_str).is_some_and(|session| !session.is_empty());
+    if has_session && let Some(properties) = properties.as_object_mut() {
+        properties.insert("$has_recording".to_owned(), Json::Bool(false));
+    }
+    properties
 }
 
 /// Time of the last row, where the next page begins.

@@ -22,6 +22,7 @@ mod cache;
 mod channel;
 mod cohorts;
 mod dates;
+mod elements;
 mod engine;
 mod error;
 mod events_query;

@@ -4,6 +4,7 @@
 //! newest event of an entry first. A session that has an event between the times is there with all its events. Events without a session are
 //! entries too: those of one person with pauses of at most half an hour.
 
+use crate::elements::elements;
 use crate::engine::{QueryResponse, Run, Timings, moment, moment_now, rows};
 use crate::error::QueryError;
 use crate::hogql::ast::{CompareOp, Expr, SelectQuery};
@@ -142,7 +143,7 @@ fn event(row: Vec<Json>) -> Json {
         "event": event,
         "properties": properties,
         "distinct_id": distinct_id,
+        "elements": chain.as_deref().map(elements).unwrap_or_default(),
         "elements_chain": chain,
-        "elements": [],
     })
 }

@@ -20,7 +20,7 @@ use crate::resolve::{CteEnv, QueryContext};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use show::{Actors, Cell};
-use source::Source;
+pub(crate) use source::{SOURCE, Source};
 
 /// The request, as PostHog names its fields.
 #[derive(Debug, Deserialize)]
@@ -40,8 +40,6 @@ struct ActorsQuery {
 
 /// Rows of a page when the request says nothing.
 const LIMIT_DEFAULT: usize = 100;
-/// What the rows of the source are called in the SELECT.
-const SOURCE: &str = "source";
 
 /// Which table the actors are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +93,7 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     let limit = limit(&query);
     let (plan, outputs) = {
         // Not held over an await: it is not for other threads.
-        let environment = source.map_or_else(CteEnv::default, |source| CteEnv::default().with_rows(SOURCE, source.plan, source.outputs));
+        let environment = source.map_or_else(CteEnv::default, Source::environment);
         plan_query(&select.into(), &run.context, &environment, Nesting::Outer)?
     };
     timings.mark("./plan");
@@ -111,12 +109,47 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     let mut body = Map::new();
     body.insert("results".to_owned(), Json::Array(results));
     body.insert("columns".to_owned(), columns.into());
-    body.insert("types".to_owned(), types(&outputs, &run.context));
+    body.insert("types".to_owned(), outputs.iter().map(|output| output.ty.name(&run.context.project.timezone)).collect());
     body.insert("hogql".to_owned(), Json::from(printed));
     body.insert("hasMore".to_owned(), Json::from(has_more));
     body.insert("limit".to_owned(), Json::from(limit));
     body.insert("offset".to_owned(), Json::from(query.offset.unwrap_or(0)));
     body.insert("missing_actors_count".to_owned(), Json::from(missing));
+    body.insert("timings".to_owned(), timings.finish());
+    Ok(QueryResponse { body })
+}
+
+/// Answers an actors request that is asked by itself: the rows of the source as they are.
+///
+/// # Errors
+/// [`QueryError`] as for the insight of the source.
+pub(crate) async fn answer_source(run: &Run, request: &Json) -> Result<QueryResponse, QueryError> {
+    let mut timings = Timings::default();
+    let source = Source::of(run, request)?;
+    timings.mark("./source");
+    let select = SelectQuery {
+        select: source.outputs.iter().map(|output| Expr::field([output.name.as_str()])).collect(),
+        from: Some(table(SOURCE)),
+        limit: i64::try_from(LIMIT_DEFAULT).ok().map(Expr::lit),
+        ..SelectQuery::default()
+    };
+    let printed = select.to_string();
+    // The environment is not held over an await: it is not for other threads.
+    let (plan, outputs) = plan_query(&select.into(), &run.context, &source.environment(), Nesting::Outer)?;
+    timings.mark("./plan");
+    let batches = run.execute(plan).await?;
+    timings.mark("./execute");
+    let mut found = rows(&batches, &outputs, run.context.scan.zone())?;
+    let has_more = found.len() > LIMIT_DEFAULT;
+    found.truncate(LIMIT_DEFAULT);
+    let mut body = Map::new();
+    body.insert("results".to_owned(), found.into_iter().map(Json::Array).collect());
+    body.insert("columns".to_owned(), outputs.iter().map(|output| output.name.as_str()).collect());
+    body.insert("types".to_owned(), types(&outputs, &run.context));
+    body.insert("hogql".to_owned(), Json::from(printed));
+    body.insert("hasMore".to_owned(), Json::from(has_more));
+    body.insert("limit".to_owned(), Json::from(LIMIT_DEFAULT));
+    body.insert("offset".to_owned(), Json::from(0));
     body.insert("timings".to_owned(), timings.finish());
     Ok(QueryResponse { body })
 }

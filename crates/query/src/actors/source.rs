@@ -15,20 +15,23 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
+/// What the rows of a source are called in a SELECT over them.
+pub(crate) const SOURCE: &str = "source";
+
 /// Rows that name actors.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) plan: LogicalPlan,
-    pub(super) outputs: Vec<Output>,
+pub(crate) struct Source {
+    pub(crate) plan: LogicalPlan,
+    pub(crate) outputs: Vec<Output>,
     /// The column of ids.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The type of the groups, when the actors are groups.
-    pub(super) group: Option<u8>,
+    pub(crate) group: Option<u8>,
 }
 
 impl Source {
     /// Reads a request's `source`.
-    pub(super) fn of(run: &Run, source: &Json) -> Result<Self, QueryError> {
+    pub(crate) fn of(run: &Run, source: &Json) -> Result<Self, QueryError> {
         let kind = source.get("kind").and_then(Json::as_str).unwrap_or_default();
         match kind {
             "HogQLQuery" => {
@@ -43,8 +46,13 @@ impl Source {
         }
     }
 
+    /// A place where its rows are a table by the name [`SOURCE`].
+    pub(crate) fn environment(self) -> CteEnv {
+        CteEnv::default().with_rows(SOURCE, self.plan, self.outputs)
+    }
+
     /// Whether its rows have this column.
-    pub(super) fn has(&self, column: &str) -> bool {
+    pub(crate) fn has(&self, column: &str) -> bool {
         self.outputs.iter().any(|output| output.name == column)
     }
 
@@ -60,7 +68,7 @@ impl Source {
     }
 
     /// Actors that an operator found.
-    fn rows(rows: FoundActors, appearances: Option<Appearances>, context: &QueryContext) -> Result<Self, QueryError> {
+    pub(crate) fn rows(rows: FoundActors, appearances: Option<Appearances>, context: &QueryContext) -> Result<Self, QueryError> {
         let (ids, counts, group) = match rows {
             FoundActors::Persons(rows) => {
                 let (ids, counts): (Vec<_>, Vec<_>) = rows.into_iter().unzip();

@@ -47,6 +47,7 @@ use jiff::tz::TimeZone;
 
 pub(crate) use convert::cast;
 pub(crate) use registry::{Function, Kind, lookup, unknown};
+pub(crate) use search::edit_distance;
 pub(crate) use url::significant as significant_domain;
 
 /// What functions need to know of the query.

@@ -299,7 +299,7 @@ fn has_token(text: &str, token: &str) -> bool {
 }
 
 /// Letters to add, drop or change to get from one text to the other.
-pub(super) fn edit_distance(a: &str, b: &str) -> usize {
+pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (row, x) in a.chars().enumerate() {

@@ -3,7 +3,7 @@
 use super::actors::{Absorb, Actor, ActorId};
 use super::{InsightContext, funnels, lifecycle, parsed, paths, retention, stickiness, trends};
 use crate::error::QueryError;
-use crate::hogql::ast::Query;
+use crate::hogql::ast::{Expr, Query};
 use crate::resolve::QueryContext;
 use aqueduct_event::PersonId;
 use serde::Deserialize;
@@ -165,5 +165,41 @@ pub(crate) fn actors(kind: &str, request: &Value, context: &QueryContext) -> Res
         }
         "FunnelsActorsQuery" => funnels::found_actors(&parsed(request)?, &context).map(ActorSource::from),
         other => Err(QueryError::unsupported(format!("a source of kind '{other}' is not supported here"))),
+    }
+}
+
+/// The events behind a number of an insight.
+#[derive(Debug)]
+pub(crate) struct EventSource {
+    /// What each of them fulfils.
+    pub(crate) conditions: Vec<Expr>,
+    /// Who did them, where the conditions alone do not say it.
+    pub(crate) actors: Option<FoundActors>,
+}
+
+/// The events that an actors request of this kind stands for.
+///
+/// # Errors
+/// [`QueryError::Request`] for an insight whose numbers are not of events; else as for the actors.
+pub(crate) fn events(request: &Value, context: &QueryContext) -> Result<EventSource, QueryError> {
+    let context = InsightContext::new(context);
+    let asked: InsightActors = parsed(request)?;
+    match asked.source.get("kind").and_then(Value::as_str).unwrap_or_default() {
+        "TrendsQuery" => {
+            let conditions = trends::events(&parsed(&asked.source)?, &asked, &context)?;
+            Ok(EventSource { conditions, actors: None })
+        }
+        "RetentionQuery" => {
+            let query = parsed(&asked.source)?;
+            let conditions = retention::events(&query, &asked, &context)?;
+            match retention::actors(&query, &asked, &context)? {
+                ActorSource::Rows { found, .. } => Ok(EventSource { conditions, actors: Some(found) }),
+                ActorSource::Query { .. } => Ok(EventSource { conditions, actors: None }),
+            }
+        }
+        other => Err(QueryError::Request {
+            detail: format!("Cannot convert source query of type {other} to events query"),
+            attr: Some("source"),
+        }),
     }
 }

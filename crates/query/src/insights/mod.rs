@@ -18,6 +18,7 @@ mod funnels;
 mod labels;
 mod lifecycle;
 mod model;
+mod options;
 mod paths;
 mod performed;
 mod retention;
@@ -26,7 +27,7 @@ mod stickiness;
 mod trends;
 mod web;
 
-pub(crate) use actor_source::{ActorSource, Appearances, FoundActors, InsightActors, actors};
+pub(crate) use actor_source::{ActorSource, Appearances, EventSource, FoundActors, InsightActors, actors, events};
 pub(crate) use performed::{HowOften, Performed, When, performers};
 
 use crate::dates::{Calendar, QueryRange, RangeRequest};
@@ -71,6 +72,7 @@ pub(crate) fn knows(kind: &str) -> bool {
             | "CalendarHeatmapQuery"
             | "FunnelsQuery"
             | "FunnelsActorsQuery"
+            | "InsightActorsQueryOptions"
             | "StickinessQuery"
             | "RetentionQuery"
             | "LifecycleQuery"
@@ -91,6 +93,7 @@ pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext) -> Result<I
         "CalendarHeatmapQuery" => trends::calendar_heatmap(&parsed(query)?, &context),
         "FunnelsQuery" => funnels::run(&parsed(query)?, &context),
         "FunnelsActorsQuery" => funnels::run_actors(&parsed(query)?, &context),
+        "InsightActorsQueryOptions" => options::run(query, &context),
         "StickinessQuery" => stickiness::run(&parsed(query)?, &context),
         "RetentionQuery" => retention::run(&parsed(query)?, &context),
         "LifecycleQuery" => lifecycle::run(&parsed(query)?, &context),

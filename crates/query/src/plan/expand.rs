@@ -39,7 +39,7 @@ pub(super) fn expand(scope: &Scope<'_>, select: &[ast::Expr]) -> Result<Vec<Item
 
 fn expand_asterisk(scope: &Scope<'_>, asterisk: &Asterisk, items: &mut Vec<Item>) -> Result<(), QueryError> {
     let relations: Vec<usize> = match asterisk.qualifier.as_slice() {
-        [] => (0..scope.relations.len()).collect(),
+        [] => (0..scope.relations.len()).filter(|at| scope.relations[*at].lazy_of.is_none()).collect(),
         [name] => vec![scope.relation(name).ok_or_else(|| QueryError::resolve(format!("Unknown table `{name}`.")))?],
         parts => return Err(QueryError::resolve(format!("Unable to resolve field: {}.*", parts.join(".")))),
     };

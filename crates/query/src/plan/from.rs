@@ -106,6 +106,10 @@ fn add_relations<'a>(
 ) -> Result<JoinTree, QueryError> {
     match from {
         FromExpr::Table(table) => {
+            let known = match &table.source {
+                TableSource::Name(parts) if scope.ctes.query(&parts.join(".")).is_none() => known_table(&parts.join(".")),
+                _ => None,
+            };
             let relation = relation(scope, table)?;
             if let Some(name) = &relation.name
                 && scope.relation(name).is_some()
@@ -113,7 +117,14 @@ fn add_relations<'a>(
                 return Err(QueryError::resolve(format!("Already have joined a table called \"{name}\". Can't redefine.")));
             }
             scope.relations.push(relation);
-            Ok(JoinTree::Leaf(scope.relations.len() - 1))
+            let place = scope.relations.len() - 1;
+            let brought = known.map(|known| scope.add_lazies(place, known)).transpose()?.unwrap_or_default();
+            Ok(brought.into_iter().fold(JoinTree::Leaf(place), |tree, (brought, on)| {
+                // it has its condition already
+                pending.push(None);
+                let (left, right) = (Box::new(tree), Box::new(JoinTree::Leaf(brought)));
+                JoinTree::Join { left, right, kind: JoinKind::Left, strictness: JoinStrictness::All, on: vec![on] }
+            }))
         }
         FromExpr::Join(join) => {
             let left = add_relations(scope, &join.left, pending)?;

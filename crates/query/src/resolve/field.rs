@@ -36,6 +36,10 @@ impl Scope<'_> {
         }
         let mut found: Option<Value> = None;
         for relation in 0..self.relations.len() {
+            // what a table brings along is named through it alone
+            if self.relations[relation].lazy_of.is_some() {
+                continue;
+            }
             if let Some(value) = self.relation_field(relation, chain)? {
                 if found.is_some() {
                     return Err(QueryError::resolve(format!("Ambiguous query. Found multiple sources for field: {name}")));
@@ -71,7 +75,9 @@ impl Scope<'_> {
                 _ => Ok(None),
             },
             Source::Query { outputs, .. } => {
-                let Some(index) = outputs.iter().position(|output| output.name == name) else { return Ok(None) };
+                let Some(index) = outputs.iter().position(|output| output.name == name) else {
+                    return self.lazy_field(relation, name, rest);
+                };
                 match self.relations[relation].output(index) {
                     Some(value) => self.path(value, rest).map(Some),
                     None => Ok(None),
@@ -254,9 +260,7 @@ impl Scope<'_> {
                 self.path(as_property(value), rest)?
             }
             TableField::Person => self.person_of_distinct_id(relation, rest)?,
-            TableField::DistinctIds => {
-                return Err(QueryError::unsupported("persons.pdi is not supported; join person_distinct_ids instead"));
-            }
+            TableField::DistinctIds => return self.lazy_field(relation, name, rest),
         };
         Ok(Some(value))
     }

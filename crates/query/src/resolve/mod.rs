@@ -19,6 +19,7 @@ mod expansion;
 mod expr;
 mod field;
 mod json_path;
+mod lazy;
 mod membership;
 mod person_expression;
 mod placeholders;

@@ -1,6 +1,7 @@
 //! Placeholders: `{name}`, `{variables.x}`, `{filters}` are replaced in the tree before anything is resolved.
 
 use crate::error::QueryError;
+use crate::functions::edit_distance;
 use crate::hogql::ast::{self, Expr, ExprKind, FromExpr, GroupBy, JoinConstraint, Query, SelectQuery, TableSource};
 use crate::hogql::build;
 use serde_json::Value as Json;
@@ -130,6 +131,14 @@ impl Replacer<'_> {
         }
     }
 
+    fn no_variable(&self, name: &str) -> QueryError {
+        let distance = |known: &str| edit_distance(&name.to_lowercase(), &known.to_lowercase());
+        let nearest = self.values.variables.iter().map(|(known, _)| (distance(known), known)).min();
+        let meant = nearest.filter(|(distance, known)| distance * 5 <= 2 * name.chars().count().max(known.chars().count()));
+        let meant = meant.map(|(_, known)| format!(". Did you mean: {known}?")).unwrap_or_default();
+        QueryError::resolve(format!("Variable {name} is missing from query{meant}"))
+    }
+
     fn placeholder(&self, inner: &Expr) -> Result<Expr, QueryError> {
         let Some(chain) = inner.as_chain() else { return Err(unresolved(inner)) };
         match chain.as_slice() {
@@ -145,7 +154,7 @@ impl Replacer<'_> {
             }
             ["variables", name] => match self.values.variables.iter().find(|(known, _)| known == name) {
                 Some((_, value)) => json_expr(value),
-                None => Err(QueryError::resolve(format!("Variable {name} is missing from query"))),
+                None => Err(self.no_variable(name)),
             },
             [name] => match self.values.values.get(*name) {
                 Some(value) => json_expr(value),

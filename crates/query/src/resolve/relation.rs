@@ -1,5 +1,6 @@
 //! A table, subquery or table function in FROM.
 
+use super::lazy::LazyJoin;
 use super::types::{Note, Type, Value};
 use super::{KnownTable, QueryContext};
 use crate::error::QueryError;
@@ -43,6 +44,8 @@ pub(crate) struct Relation {
     pub(crate) optional: bool,
     /// What is missing reads as the empty value of its type, as in ClickHouse. Conditions of joins still see that it is missing.
     pub(crate) filled: bool,
+    /// Brought along by the relation of that place, under that name: nobody names it otherwise.
+    pub(crate) lazy_of: Option<(usize, &'static LazyJoin)>,
     /// The order of a subquery's rows: what collects rows one after the other keeps to it.
     pub(crate) ordering: Vec<Sort>,
     /// Columns of a subquery that only its order names.
@@ -74,7 +77,16 @@ fn sort_of(plan: &LogicalPlan) -> Option<&plan::Sort> {
 
 impl Relation {
     pub(crate) fn new(name: Option<String>, source: Source, context: &QueryContext) -> Self {
-        Self { name, qualifier: context.fresh_name(), source, optional: false, filled: false, ordering: Vec::new(), hidden: Vec::new() }
+        Self {
+            name,
+            qualifier: context.fresh_name(),
+            source,
+            optional: false,
+            filled: false,
+            lazy_of: None,
+            ordering: Vec::new(),
+            hidden: Vec::new(),
+        }
     }
 
     /// A subquery, with the order that its plan gives it.

@@ -20,10 +20,11 @@ pub(crate) enum KnownTable {
     Empty(&'static [(&'static str, EmptyType)]),
 }
 
-use EmptyType::{Int, Text, Time, Uuid};
+use EmptyType::{Int, Text, Texts, Time, Uuid};
 
 const OVERRIDES: &[(&str, EmptyType)] = &[("distinct_id", Text), ("person_id", Uuid)];
-const REPLAY: &[(&str, EmptyType)] = &[
+/// Recordings of sessions.
+pub(super) const RECORDINGS: &[(&str, EmptyType)] = &[
     ("session_id", Text),
     ("distinct_id", Text),
     ("min_first_timestamp", Time),
@@ -38,8 +39,15 @@ const REPLAY: &[(&str, EmptyType)] = &[
     ("console_log_count", Int),
     ("console_warn_count", Int),
     ("console_error_count", Int),
+    ("size", Int),
+    ("event_count", Int),
+    ("message_count", Int),
     ("snapshot_source", Text),
+    ("snapshot_library", Text),
+    ("all_urls", Texts),
+    ("person_id", Uuid),
 ];
+const ISSUE_OVERRIDES: &[(&str, EmptyType)] = &[("fingerprint", Text), ("issue_id", Uuid)];
 const LOG_ENTRIES: &[(&str, EmptyType)] =
     &[("log_source", Text), ("log_source_id", Text), ("instance_id", Text), ("timestamp", Time), ("message", Text), ("level", Text)];
 const APP_METRICS: &[(&str, EmptyType)] = &[
@@ -82,13 +90,15 @@ const TABLES: &[(&str, KnownTable)] = &[
     ("static_cohort_people", KnownTable::Cohorts(Listed::Static)),
     ("person_distinct_id_overrides", KnownTable::Empty(OVERRIDES)),
     ("raw_person_distinct_id_overrides", KnownTable::Empty(OVERRIDES)),
-    ("session_replay_events", KnownTable::Empty(REPLAY)),
-    ("raw_session_replay_events", KnownTable::Empty(REPLAY)),
+    ("session_replay_events", KnownTable::Empty(RECORDINGS)),
+    ("raw_session_replay_events", KnownTable::Empty(RECORDINGS)),
     ("log_entries", KnownTable::Empty(LOG_ENTRIES)),
     ("console_logs_log_entries", KnownTable::Empty(LOG_ENTRIES)),
     ("batch_export_log_entries", KnownTable::Empty(LOG_ENTRIES)),
     ("app_metrics", KnownTable::Empty(APP_METRICS)),
     ("heatmaps", KnownTable::Empty(HEATMAPS)),
+    ("error_tracking_issue_fingerprint_overrides", KnownTable::Empty(ISSUE_OVERRIDES)),
+    ("raw_error_tracking_issue_fingerprint_overrides", KnownTable::Empty(ISSUE_OVERRIDES)),
 ];
 
 /// Every name of a table function.
@@ -254,6 +264,8 @@ mod tests {
             batch_export_log_entries: Empty
             app_metrics: Empty
             heatmaps: Empty
+            error_tracking_issue_fingerprint_overrides: Empty
+            raw_error_tracking_issue_fingerprint_overrides: Empty
             numbers(…)"#]]
         .assert_eq(&list.join("\n"));
     }

@@ -1,6 +1,6 @@
 //! The other tables: persons, person_distinct_ids, groups, sessions, numbers, and those that are still empty.
 
-use super::column::{text_type, time_type, uuid_type};
+use super::column::{text_type, texts_type, time_type, uuid_type};
 use super::compact::compact;
 use super::persons::{as_dictionary, group_column, person_column, uuids};
 use super::{GroupField, LogField, PersonField, ScanContext, SessionField};
@@ -55,6 +55,8 @@ pub(crate) enum TableColumn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum EmptyType {
     Text,
+    /// A list.
+    Texts,
     Int,
     Time,
     Uuid,
@@ -64,6 +66,7 @@ impl EmptyType {
     pub(super) fn data_type(self) -> DataType {
         match self {
             EmptyType::Text => text_type(),
+            EmptyType::Texts => texts_type(),
             EmptyType::Int => DataType::Int64,
             EmptyType::Time => time_type(),
             EmptyType::Uuid => uuid_type(),

@@ -13,6 +13,7 @@ use super::buckets::Buckets;
 use super::conditions::{ALL_EVENTS, Target};
 use super::days;
 use super::model::Series;
+use super::options;
 use super::{InsightContext, InsightResult};
 use crate::dates::{Interval, QueryRange, RangeRequest, parse_moment};
 use crate::error::QueryError;
@@ -80,6 +81,18 @@ pub(super) fn run(query: &LifecycleQuery, context: &InsightContext<'_>) -> Resul
     };
     let items = Status::ALL.into_iter().map(item).collect();
     Ok(InsightResult { results: Value::Array(items), range: Some(range), ..InsightResult::default() })
+}
+
+/// The fields of an InsightActorsQueryOptions answer that a lifecycle has.
+///
+/// # Errors
+/// As for the lifecycle itself.
+pub(super) fn options(query: &LifecycleQuery, context: &InsightContext<'_>) -> Result<Vec<(&'static str, Value)>, QueryError> {
+    let request = query.date_range.clone().unwrap_or_default();
+    let range = QueryRange::new(&request, query.interval.unwrap_or_default(), &context.calendar_of(&query.series, &request)?);
+    let statuses = [("Dormant", "dormant"), ("New", "new"), ("Resurrecting", "resurrecting"), ("Returning", "returning")];
+    let statuses = statuses.map(|(label, value)| options::item(label, json!(value)));
+    Ok(vec![("day", options::days_of(&range.buckets(), &range)), ("status", json!(statuses))])
 }
 
 /// The actors of a status in an interval; without either, of any.

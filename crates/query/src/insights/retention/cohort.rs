@@ -60,6 +60,14 @@ impl Columns {
         }
     }
 
+    /// How many periods they span, that of the beginning included.
+    pub(super) fn periods(&self) -> u32 {
+        match self {
+            Columns::Periods(count) => *count,
+            Columns::Brackets(ends) => ends.last().map_or(1, |end| end.saturating_add(1)),
+        }
+    }
+
     /// The column of what lies so many periods after the beginning.
     fn of(&self, periods: u32) -> Option<u32> {
         match self {

@@ -17,6 +17,7 @@ use super::actors::Absorb;
 use super::labels::NULL_LABEL;
 use super::{InsightContext, InsightResult};
 use crate::error::QueryError;
+use crate::hogql::ast::Expr;
 use cohort::Sink;
 pub(super) use model::RetentionQuery;
 use plan::{Plan, Slice};
@@ -45,17 +46,8 @@ pub(super) fn run(query: &RetentionQuery, context: &InsightContext<'_>) -> Resul
 /// [`QueryError`] as for the query itself.
 pub(super) fn actors(query: &RetentionQuery, asked: &InsightActors, context: &InsightContext<'_>) -> Result<ActorSource, QueryError> {
     let plan = Plan::new(query, context)?;
-    let breakdown = match &asked.breakdown {
-        Value::Null => None,
-        Value::Array(values) if values.is_empty() => None,
-        Value::Array(values) => Some(values.iter().map(text_of).collect::<Vec<_>>().join("::")),
-        one => Some(text_of(one)),
-    };
-    let is_cohort = |slice: &Slice| matches!((slice, &breakdown), (Slice::Cohort(cohort), Some(asked)) if cohort.id.to_string() == *asked);
-    let slices = plan.slices();
-    let Some(slice) = slices.iter().find(|slice| !matches!(slice, Slice::Cohort(_)) || is_cohort(slice)) else {
-        return Err(plan::bad("the actors of a cohort breakdown are those of one of its cohorts"));
-    };
+    let (slice, breakdown) = asked_slice(&plan, asked)?;
+    let slice = &slice;
     let operator = plan.operator(slice, context)?;
     let none = FoundActors::of(&operator.actor, query.aggregation_group_type_index)?;
     let by_property = breakdown.as_deref().filter(|_| matches!(slice, Slice::ByProperty(_)));
@@ -81,6 +73,32 @@ pub(super) fn actors(query: &RetentionQuery, asked: &InsightActors, context: &In
     )?;
     let appearances = Appearances { period: plan.period.interval().name(), intervals: operator.rules.columns.len(), lists: found.columns };
     Ok(ActorSource::Rows { found: found.found, appearances: Some(appearances) })
+}
+
+/// What the events behind the row of an interval fulfil, whoever did them. The actors of the row are those of [`actors`].
+///
+/// # Errors
+/// [`QueryError::Request`] without an interval; else as for the actors.
+pub(super) fn events(query: &RetentionQuery, asked: &InsightActors, context: &InsightContext<'_>) -> Result<Vec<Expr>, QueryError> {
+    let plan = Plan::new(query, context)?;
+    let (slice, _) = asked_slice(&plan, asked)?;
+    let Some(interval) = asked.interval else { return Err(plan::bad("Interval is required for insight retention events query")) };
+    Ok(vec![plan.events(interval, &slice, context)?])
+}
+
+/// The part of the answer that holds the breakdown value that is asked for, and that value's text.
+fn asked_slice(plan: &Plan<'_>, asked: &InsightActors) -> Result<(Slice, Option<String>), QueryError> {
+    let breakdown = match &asked.breakdown {
+        Value::Null => None,
+        Value::Array(values) if values.is_empty() => None,
+        Value::Array(values) => Some(values.iter().map(text_of).collect::<Vec<_>>().join("::")),
+        one => Some(text_of(one)),
+    };
+    let is_cohort = |slice: &Slice| matches!((slice, &breakdown), (Slice::Cohort(cohort), Some(asked)) if cohort.id.to_string() == *asked);
+    match plan.slices().into_iter().find(|slice| !matches!(slice, Slice::Cohort(_)) || is_cohort(slice)) {
+        Some(slice) => Ok((slice, breakdown)),
+        None => Err(plan::bad("the actors of a cohort breakdown are those of one of its cohorts")),
+    }
 }
 
 /// Actors, and beside each the columns that it is in.

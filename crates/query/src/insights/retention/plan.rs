@@ -5,8 +5,8 @@ use super::model::{Aggregation, Entity, Period, RetentionFilter, RetentionQuery,
 use super::operator::{Layout, Operator};
 use crate::dates::{Interval, QueryRange};
 use crate::error::QueryError;
-use crate::hogql::ast::Expr;
-use crate::hogql::build::{and, call};
+use crate::hogql::ast::{CompareOp, Expr};
+use crate::hogql::build::{and, call, compare, or};
 use crate::insights::InsightContext;
 use crate::insights::actors::Actor;
 use crate::insights::breakdowns::{BreakdownCohort, breakdown_cohorts, breakdown_expr};
@@ -51,6 +51,16 @@ pub(super) enum Slice {
     ByProperty(Expr),
     /// Members of a cohort.
     Cohort(BreakdownCohort),
+}
+
+/// What a row must be.
+struct Conditions {
+    begins: Expr,
+    returns: Expr,
+    /// Of the target's event, whatever the target's own filters say.
+    named: Expr,
+    /// Target and returning are the same.
+    is_same_entity: bool,
 }
 
 impl<'q> Plan<'q> {
@@ -99,11 +109,8 @@ impl<'q> Plan<'q> {
         self.filter.aggregation_type.filter(|_| aggregates(&self.filter))
     }
 
-    /// The operator of a part of the answer.
-    ///
-    /// # Errors
-    /// [`QueryError`] when a filter or an entity cannot be understood.
-    pub(super) fn operator(&self, slice: &Slice, context: &InsightContext<'_>) -> Result<Operator, QueryError> {
+    /// The conditions of beginning and of coming back, for the rows of a part of the answer, and those of beginning without the target's filters.
+    fn conditions(&self, slice: &Slice, context: &InsightContext<'_>) -> Result<Conditions, QueryError> {
         let (target, returning) =
             (self.filter.target_entity.clone().unwrap_or_default(), self.filter.returning_entity.clone().unwrap_or_default());
         let mut common = Vec::new();
@@ -116,12 +123,45 @@ impl<'q> Plan<'q> {
             let parts = [Some(entity.target()?.condition(context)?), context.filters(&[&entity.properties], None)?];
             Ok::<_, QueryError>(with(parts.into_iter().flatten().collect()))
         };
-        let (begins, returns) = (entity(&target)?, entity(&returning)?);
+        Ok(Conditions {
+            begins: entity(&target)?,
+            returns: entity(&returning)?,
+            named: with(vec![target.target()?.condition(context)?]),
+            is_same_entity: target.is_same(&returning),
+        })
+    }
+
+    /// What the events fulfil that put actors into the row of period `start`: those of beginning, and those of coming back in its columns.
+    ///
+    /// # Errors
+    /// [`QueryError::Request`] when there is no such period.
+    pub(super) fn events(&self, start: u32, slice: &Slice, context: &InsightContext<'_>) -> Result<Expr, QueryError> {
+        let Conditions { begins, returns, .. } = self.conditions(slice, context)?;
+        let Some(from) = self.starts.get(start as usize) else { return Err(bad(format!("there is no interval {start}"))) };
+        let after = |periods: i64| {
+            let span = self.period.interval().span().checked_mul(periods);
+            span.and_then(|span| from.checked_add(span)).unwrap_or_else(|_| self.range.to.clone())
+        };
+        let (next, end) = (after(1), after(i64::from(self.columns.periods())));
+        let within = |from: &Zoned, to: &Zoned, condition: Expr| {
+            let at = |moment: &Zoned| call("fromUnixTimestamp64Micro", vec![Expr::lit(moment.timestamp().as_microsecond())]);
+            let bound = |op, moment| compare(op, Expr::field(["timestamp"]), at(moment));
+            and(vec![bound(CompareOp::GtEq, from), bound(CompareOp::Lt, to), condition])
+        };
+        Ok(or(vec![within(from, &next, begins), within(&next, &end, returns)]))
+    }
+
+    /// The operator of a part of the answer.
+    ///
+    /// # Errors
+    /// [`QueryError`] when a filter or an entity cannot be understood.
+    pub(super) fn operator(&self, slice: &Slice, context: &InsightContext<'_>) -> Result<Operator, QueryError> {
+        let Conditions { begins, returns, named, is_same_entity } = self.conditions(slice, context)?;
         let mut exprs = vec![begins, returns];
         let mut layout = Layout::default();
         if self.filter.retention_type == Some(RetentionType::FirstEver) {
             layout.named = Some(exprs.len());
-            exprs.push(with(vec![target.target()?.condition(context)?]));
+            exprs.push(named);
         }
         if let Slice::ByProperty(expr) = slice {
             layout.breakdown = Some(exprs.len());
@@ -140,7 +180,7 @@ impl<'q> Plan<'q> {
             is_cumulative: self.filter.cumulative == Some(true),
             is_aggregated: self.aggregation().is_some(),
             is_broken_down: layout.breakdown.is_some(),
-            is_same_entity: target.is_same(&returning),
+            is_same_entity,
             period: self.period,
             from: self.range.from.clone(),
         };

@@ -1,4 +1,5 @@
-//! The people behind a number of a trend: a SELECT over events that gives each actor with the number of its events.
+//! The people behind a number of a trend: a SELECT over events that gives each actor with the number of its events. The events behind the same
+//! number: the conditions that their rows fulfil.
 //!
 //! Source of the rules: query reference, section 15; how a bucket's times follow from its name was read in PostHog's builder of such queries.
 
@@ -8,7 +9,7 @@ use super::{Display, breakdowns, days_before, wider_than};
 use crate::dates::{Interval, QueryRange, parse_moment};
 use crate::error::QueryError;
 use crate::hogql::ast::{CompareOp, Expr, GroupBy, SelectQuery};
-use crate::hogql::build::{and, call, compare, eq, from_query, not_eq, or, table};
+use crate::hogql::build::{and, call, compare, eq, from_query, not_eq, or, subquery, table, tuple};
 use crate::insights::breakdowns::{BreakdownCohort, BreakdownExpr, Breakdowns};
 use crate::insights::labels::{NULL_LABEL, OTHER_LABEL};
 use crate::insights::model::TrendsQuery;
@@ -23,6 +24,58 @@ struct Times {
     closed: bool,
 }
 
+/// What the rows behind a number have in common.
+struct Behind {
+    plan: SeriesPlan,
+    /// Who is counted.
+    actor: Expr,
+    /// The type of the groups, when the actors are groups.
+    group: Option<u8>,
+    /// What rows fulfil beside the event and the times.
+    conditions: Vec<Expr>,
+    times: Times,
+}
+
+impl Behind {
+    fn new(query: &TrendsQuery, asked: &InsightActors, context: &InsightContext<'_>) -> Result<Self, QueryError> {
+        let number = asked.series.unwrap_or(0);
+        let series = query.series.get(number).ok_or_else(|| bad(format!("there is no series {number}")))?;
+        let plan = SeriesPlan::new(series, query, context)?;
+        let filter = query.trends_filter.clone().unwrap_or_default();
+        let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
+        let display = Display::of(display_name);
+        let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count, context)?;
+        let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
+        let request = query.date_range.clone().unwrap_or_default();
+        let range = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
+        let times = times(query, asked, &range, display, plan.math, context)?;
+
+        let group = match plan.math {
+            Math::Keys | Math::ActiveKeys { .. } => series.math_group_type_index,
+            Math::First { group, .. } => group,
+            _ => None,
+        };
+        let actor = group.map_or_else(|| Expr::field(["person_id"]), |index| Expr::field([format!("$group_{index}")]));
+        let mut conditions: Vec<Expr> = plan.filter.clone().into_iter().collect();
+        conditions.extend(group.map(|_| not_eq(actor.clone(), Expr::lit(""))));
+        conditions.extend(broken_down(&breakdowns, &asked.breakdown)?);
+        Ok(Self { plan, actor, group, conditions, times })
+    }
+
+    /// Event, filters and times of the rows.
+    fn rows(&self) -> Vec<Expr> {
+        let mut rows = vec![self.plan.event.clone()];
+        rows.extend(self.conditions.iter().cloned());
+        rows.extend(within(Expr::field(["timestamp"]), &self.times));
+        rows
+    }
+
+    /// Each actor whose first row lies within the times, with the moment of that row.
+    fn firsts(&self, matching: bool, columns: Vec<Expr>) -> SelectQuery {
+        first_events(self.actor.clone(), &self.plan.event, and(self.conditions.clone()), matching, &self.times, columns)
+    }
+}
+
 /// The actors of one series, bucket and breakdown value.
 ///
 /// # Errors
@@ -32,35 +85,34 @@ pub(in crate::insights) fn actors(
     asked: &InsightActors,
     context: &InsightContext<'_>,
 ) -> Result<ActorSource, QueryError> {
-    let number = asked.series.unwrap_or(0);
-    let series = query.series.get(number).ok_or_else(|| bad(format!("there is no series {number}")))?;
-    let plan = SeriesPlan::new(series, query, context)?;
-    let filter = query.trends_filter.clone().unwrap_or_default();
-    let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
-    let display = Display::of(display_name);
-    let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count, context)?;
-    let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
-    let request = query.date_range.clone().unwrap_or_default();
-    let range = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
-    let times = times(query, asked, &range, display, plan.math, context)?;
-
-    let group = match plan.math {
-        Math::Keys | Math::ActiveKeys { .. } => series.math_group_type_index,
-        Math::First { group, .. } => group,
-        _ => None,
-    };
-    let actor = group.map_or_else(|| Expr::field(["person_id"]), |index| Expr::field([format!("$group_{index}")]));
-    let mut conditions: Vec<Expr> = plan.filter.clone().into_iter().collect();
-    conditions.extend(group.map(|_| not_eq(actor.clone(), Expr::lit(""))));
-    conditions.extend(broken_down(&breakdowns, &asked.breakdown)?);
-    let select = if let Math::First { matching, .. } = plan.math {
-        first_events(actor, &plan.event, and(conditions), matching, &times)
+    let behind = Behind::new(query, asked, context)?;
+    let select = if let Math::First { matching, .. } = behind.plan.math {
+        // One of several rows at that moment is enough.
+        let ids = crate::hogql::build::array(vec![Expr::field(["first_distinct_id"])]);
+        behind.firsts(matching, vec![Expr::field(["actor_id"]), Expr::lit(1).alias("event_count"), ids.alias("event_distinct_ids")])
     } else {
-        conditions.insert(0, plan.event.clone());
-        conditions.extend(within(Expr::field(["timestamp"]), &times));
-        counted(actor, and(conditions), group.is_none())
+        counted(behind.actor.clone(), and(behind.rows()), behind.group.is_none())
     };
-    Ok(ActorSource::Query { query: select.into(), group })
+    Ok(ActorSource::Query { query: select.into(), group: behind.group })
+}
+
+/// What the events behind the same number fulfil.
+///
+/// # Errors
+/// As for the actors.
+pub(in crate::insights) fn events(
+    query: &TrendsQuery,
+    asked: &InsightActors,
+    context: &InsightContext<'_>,
+) -> Result<Vec<Expr>, QueryError> {
+    let behind = Behind::new(query, asked, context)?;
+    let mut rows = behind.rows();
+    if let Math::First { matching, .. } = behind.plan.math {
+        let firsts = behind.firsts(matching, vec![Expr::field(["actor_id"]), Expr::field(["first_seen"])]);
+        let row = tuple(vec![behind.actor.clone(), Expr::field(["timestamp"])]);
+        rows.push(compare(CompareOp::In, row, subquery(firsts)));
+    }
+    Ok(rows)
 }
 
 fn times(
@@ -126,8 +178,8 @@ fn counted(actor: Expr, condition: Expr, is_person: bool) -> SelectQuery {
     }
 }
 
-/// Each actor whose first row of the event lies within the times. `matching`: the filters choose that row; else they test it.
-fn first_events(actor: Expr, event: &Expr, filter: Expr, matching: bool, times: &Times) -> SelectQuery {
+/// `columns` of each actor whose first row of the event lies within the times. `matching`: the filters choose that row; else they test it.
+fn first_events(actor: Expr, event: &Expr, filter: Expr, matching: bool, times: &Times, columns: Vec<Expr>) -> SelectQuery {
     let time = || Expr::field(["timestamp"]);
     let (chosen, tested) = if matching { (and(vec![event.clone(), filter]), Expr::lit(true)) } else { (event.clone(), filter) };
     let inner = SelectQuery {
@@ -142,19 +194,9 @@ fn first_events(actor: Expr, event: &Expr, filter: Expr, matching: bool, times: 
         group_by: Some(GroupBy::Exprs(vec![actor])),
         ..SelectQuery::default()
     };
-    // One of several rows at that moment is enough.
     let mut conditions = vec![eq(Expr::field(["first_seen"]), Expr::field(["first_counted"]))];
     conditions.extend(within(Expr::field(["first_seen"]), times));
-    SelectQuery {
-        select: vec![
-            Expr::field(["actor_id"]),
-            Expr::lit(1).alias("event_count"),
-            crate::hogql::build::array(vec![Expr::field(["first_distinct_id"])]).alias("event_distinct_ids"),
-        ],
-        from: Some(from_query(inner, None)),
-        filter: Some(and(conditions)),
-        ..SelectQuery::default()
-    }
+    SelectQuery { select: columns, from: Some(from_query(inner, None)), filter: Some(and(conditions)), ..SelectQuery::default() }
 }
 
 /// The rows of the breakdown value that was asked for; "other" stands for values that its text does not name.

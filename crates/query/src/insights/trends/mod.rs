@@ -12,13 +12,15 @@ mod expression;
 mod formula;
 mod math;
 mod operator;
+mod options;
 mod plan;
 mod render;
 mod rows;
 mod tally;
 
-pub(super) use actors::actors;
+pub(super) use actors::{actors, events};
 pub(super) use calendar_heatmap::run as calendar_heatmap;
+pub(super) use options::options;
 
 use super::breakdowns::Breakdowns;
 use super::buckets::Buckets;
