@@ -38,8 +38,11 @@ const SHOWN_MINUTES: u32 = 60;
 pub(crate) fn open_account(data_dir: &Path, bridge: Bridge) -> Result<Arc<Account>, Fatal> {
     let path = data_dir.join(FILE);
     let shown = path.display().to_string();
+    let dir = data_dir.to_owned();
     let open = move || -> std::io::Result<Box<dyn StorageBackend>> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+        // The journal is trimmed by what the file says: its name must be as durable as what is in it.
+        File::open(&dir)?.sync_all()?;
         Ok(Box::new(FileBackend::new(file).map_err(std::io::Error::other)?))
     };
     let account = Account::open(Box::new(open), Arc::new(bridge));

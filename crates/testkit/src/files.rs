@@ -15,6 +15,15 @@ use std::sync::Arc;
 /// Name of the manifest's file.
 pub(crate) const MANIFEST: &str = "manifest.redb";
 
+/// The storage of a database: a file of the simulated disk, made when it is not there.
+pub(crate) fn database(disk: &FaultyDisk, path: &Path) -> io::Result<Box<dyn StorageBackend>> {
+    let file = match disk.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(path),
+        opened => opened,
+    };
+    Ok(Box::new(DatabaseFile(file?)))
+}
+
 /// A directory of the simulated disk.
 #[derive(Debug)]
 pub(crate) struct SimFiles {
@@ -61,12 +70,7 @@ impl Files for SimFiles {
     }
 
     fn manifest(&self) -> io::Result<Box<dyn StorageBackend>> {
-        let path = self.path(MANIFEST);
-        let file = match self.disk.open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.disk.create(&path),
-            opened => opened,
-        };
-        Ok(Box::new(Manifest(file?)))
+        database(&self.disk, &self.path(MANIFEST))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -107,9 +111,9 @@ impl NewFile for Growing {
 }
 
 #[derive(Debug)]
-struct Manifest(Arc<dyn DiskFile>);
+struct DatabaseFile(Arc<dyn DiskFile>);
 
-impl StorageBackend for Manifest {
+impl StorageBackend for DatabaseFile {
     fn len(&self) -> io::Result<u64> {
         self.0.len()
     }

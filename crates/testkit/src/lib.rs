@@ -16,12 +16,14 @@
 //!
 //! Only tests use this crate. Read next: `plan.rs` (what a seed draws), `sim.rs` (the run), `check.rs`.
 
+mod account;
 mod check;
 mod clients;
 mod files;
 mod messages;
 mod model;
 mod plan;
+mod reader;
 mod server;
 mod sim;
 mod tap;

@@ -45,6 +45,12 @@ pub(crate) struct Message {
     pub(crate) events: Vec<usize>,
     /// Whether it must be refused.
     pub(crate) is_bad: bool,
+    /// Events in its body, also those that nobody remembers.
+    pub(crate) total: u32,
+    /// Events that the edge leaves out.
+    pub(crate) left_out: u32,
+    /// Whether its body ends in the middle, so that nobody can count its events.
+    pub(crate) is_cut: bool,
 }
 
 /// Makes messages and remembers all events.
@@ -162,21 +168,28 @@ impl Messages {
                 while !body.is_char_boundary(cut) {
                     cut -= 1;
                 }
-                return message(rng, "/batch/", body.as_bytes()[..cut].to_vec(), events, true);
+                let message = message(rng, "/batch/", body.as_bytes()[..cut].to_vec(), events, true);
+                return Message { is_cut: true, ..message };
             }
             1 => {
                 batch.push(json!({"event": "nobody", "properties": {}}));
                 let body = json!({"api_key": token, "batch": batch}).to_string();
-                return message(rng, "/batch/", body.into_bytes(), events, true);
+                return Message { total: 2, ..message(rng, "/batch/", body.into_bytes(), events, true) };
             }
-            2 => return message(rng, "/batch/", br#"{"api_key":"","batch":[{"event":"e","distinct_id":"d"}]}"#.to_vec(), Vec::new(), true),
+            2 => {
+                let body = br#"{"api_key":"","batch":[{"event":"e","distinct_id":"d"}]}"#.to_vec();
+                return Message { total: 1, ..message(rng, "/batch/", body, Vec::new(), true) };
+            }
             3 => {
                 // Nobody's token: the edge does not know, processing drops.
                 token = format!("phc_{}", self.projects + 7);
                 self.sent[events[0]].key.0 = 0;
                 self.sent[events[0]].has_row = false;
             }
-            4 => batch.push(json!({"event": "$performance_event", "distinct_id": "d"})),
+            4 => {
+                batch.push(json!({"event": "$performance_event", "distinct_id": "d"}));
+                return Message { total: 2, left_out: 1, ..self.finish(rng, &token, batch, events, now) };
+            }
             _ => {
                 let name = ["$$heatmap", "$identify", "$groupidentify"][rng.random_range(0..3)].to_owned();
                 let properties = Map::from_iter([("$process_person_profile".to_owned(), json!(false))]);
@@ -191,7 +204,8 @@ impl Messages {
 fn message(rng: &mut ChaCha8Rng, path: &'static str, body: Vec<u8>, events: Vec<usize>, is_bad: bool) -> Message {
     let is_gzip = rng.random_bool(0.3);
     let body = if is_gzip { gzip(&body) } else { body };
-    Message { path, is_gzip, body: Bytes::from(body), events, is_bad }
+    let total = u32::try_from(events.len()).unwrap_or(u32::MAX);
+    Message { path, is_gzip, body: Bytes::from(body), events, is_bad, total, left_out: 0, is_cut: false }
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -3,9 +3,10 @@
 //! In: the records in their order. Out: the rows, persons, distinct ids and groups that a store must have which stands after them.
 //! Written from the semantics (docs/src/concepts), not from the code of `process`; it knows only what the simulated clients send.
 
-use aqueduct_event::{PersonId, ProjectId, RawBatch, RawEvent, UnixMicros, person_id_of};
+use aqueduct_event::verdict::DropReason;
+use aqueduct_event::{Minute, PersonId, ProjectId, RawBatch, RawEvent, UnixMicros, Verdict, person_id_of};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// An event that comes again within this time of its first arrival is the same one.
@@ -58,21 +59,15 @@ pub(crate) struct ModelProject {
     pub(crate) groups: BTreeMap<(u8, String), Map<String, Value>>,
 }
 
-/// What became of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fate {
-    Visible,
-    Duplicate,
-    Dropped,
-}
-
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) projects: BTreeMap<u32, ModelProject>,
     pub(crate) rows: Vec<ModelRow>,
-    /// How many events have which fate, per project; those of no project are in project 0.
-    pub(crate) fates: BTreeMap<(u32, Fate), i64>,
+    /// How many events have which verdict, per minute of receipt and project; those of no project are in project 0.
+    pub(crate) tally: BTreeMap<(Minute, u32, Verdict), i64>,
+    /// Events whose rows were erased.
+    erased: BTreeSet<EventKey>,
     /// When the rows of each event were received.
     seen: BTreeMap<EventKey, Vec<i64>>,
 }
@@ -112,22 +107,31 @@ impl Model {
     pub(crate) fn apply(&mut self, batch: &RawBatch<'_>, projects: u32) {
         let known = project_of(batch.token, projects);
         for event in &batch.events {
-            let fate = known.map_or(Fate::Dropped, |number| self.event(number, batch.received_at, event));
-            *self.fates.entry((known.unwrap_or_default(), fate)).or_default() += 1;
+            let unknown = Verdict::Dropped(DropReason::UnknownToken);
+            let verdict = known.map_or(unknown, |number| self.event(number, batch.received_at, event));
+            *self.tally.entry((Minute::of(batch.received_at), known.unwrap_or_default(), verdict)).or_default() += 1;
         }
     }
 
-    fn event(&mut self, number: u32, received_at: UnixMicros, event: &RawEvent<'_>) -> Fate {
+    /// Whether an event had a row that was erased.
+    pub(crate) fn is_erased(&self, key: &EventKey) -> bool {
+        self.erased.contains(key)
+    }
+
+    fn event(&mut self, number: u32, received_at: UnixMicros, event: &RawEvent<'_>) -> Verdict {
         let properties = object(event.properties);
         let is_personless = properties.get("$process_person_profile") == Some(&Value::Bool(false));
         let about_persons = matches!(event.event, "$identify" | "$create_alias" | "$merge_dangerously" | "$groupidentify");
-        if event.event == "$$heatmap" || (is_personless && about_persons) {
-            return Fate::Dropped;
+        if event.event == "$$heatmap" {
+            return Verdict::Dropped(DropReason::Heatmap);
+        }
+        if is_personless && about_persons {
+            return Verdict::Dropped(DropReason::PersonlessNotAllowed);
         }
         let key = key_of(number, event);
         let arrivals = self.seen.entry(key.clone()).or_default();
         if arrivals.iter().any(|arrival| arrival.abs_diff(received_at.0) <= WINDOW_MICROS) {
-            return Fate::Duplicate;
+            return Verdict::Duplicate;
         }
         arrivals.push(received_at.0);
         let project = self.projects.entry(number).or_default();
@@ -157,7 +161,7 @@ impl Model {
         let (timestamp, created_at) = (event.timestamp.0, received_at.0);
         let row = ModelRow { key, timestamp, created_at, person, person_created_at, person_properties, person_mode, properties, groups };
         self.rows.push(row);
-        Fate::Visible
+        Verdict::Visible
     }
 }
 

@@ -14,6 +14,9 @@ use std::fmt;
 pub(crate) const JOURNAL_DIR: &str = "/data/journal";
 /// Where the store lies.
 pub(crate) const STORE_DIR: &str = "/data/store";
+/// Where the ledger's account lies, and in which directory.
+pub(crate) const DATA_DIR: &str = "/data";
+pub(crate) const LEDGER: &str = "/data/ledger.redb";
 
 /// What may happen next in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,12 @@ pub(crate) enum Action {
     Work,
     /// The store flushes.
     Flush,
+    /// The books are kept: what came in is counted and compared with what became of it.
+    Keep,
+    /// The account is saved.
+    Save,
+    /// Somebody asks the query engine.
+    Ask,
     /// Time passes.
     Tick,
     /// Nothing comes for a while: the journal's writer rests.
@@ -61,6 +70,8 @@ pub(crate) struct Plan {
     pub(crate) steps: usize,
     /// What may happen, with weights.
     pub(crate) actions: Vec<(Action, u32)>,
+    /// Whether the engine is asked everything at the end.
+    pub(crate) asks_everything: bool,
     /// Chance that an answer is lost on its way.
     pub(crate) answer_lost: f64,
     /// Chance that a request arrives twice.
@@ -109,6 +120,7 @@ impl Plan {
             requests: rng.random_range(8..40),
             steps: rng.random_range(60..300),
             actions: draw_actions(rng),
+            asks_everything: rng.random_bool(ASKED_EVERYTHING),
             answer_lost: [0.0, 0.1, 0.5][rng.random_range(0..3)],
             duplicated: [0.0, 0.1, 0.4][rng.random_range(0..3)],
             bad: [0.0, 0.15][rng.random_range(0..2)],
@@ -119,6 +131,11 @@ impl Plan {
         }
     }
 }
+
+/// Share of the seeds in which somebody asks the engine during the run. A question costs a third of what a run costs without any.
+const ASKED_DURING_RUN: f64 = 0.15;
+/// Share of the seeds in which the engine is asked everything at the end; in the others one thing.
+const ASKED_EVERYTHING: f64 = 0.1;
 
 fn draw_actions(rng: &mut ChaCha8Rng) -> Vec<(Action, u32)> {
     let always = [Action::Client, Action::Edge, Action::Journal, Action::Process];
@@ -139,6 +156,9 @@ fn draw_actions(rng: &mut ChaCha8Rng) -> Vec<(Action, u32)> {
     maybe(Action::Capacity, 0.25, 1..6);
     maybe(Action::Misread, 0.3, 1..5);
     maybe(Action::Look, 0.5, 1..3);
+    maybe(Action::Keep, 0.9, 1..12);
+    maybe(Action::Save, 0.9, 1..6);
+    maybe(Action::Ask, ASKED_DURING_RUN, 1..3);
     actions
 }
 

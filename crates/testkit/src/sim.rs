@@ -1,17 +1,21 @@
 //! A run: draws a plan, lets the parts act in the order that chance says, brings all to an end, and checks at every restart and at the end.
 
+mod books;
 mod faults;
 mod finale;
+mod looks;
 
-use crate::check::{self, Finding};
+use crate::account::{Conservation, Notes};
+use crate::check::Finding;
 use crate::clients::Clients;
 use crate::files::MANIFEST;
 use crate::messages::Told;
-use crate::plan::{Action, Plan, STORE_DIR};
+use crate::plan::{Action, LEDGER, Plan, STORE_DIR};
+use crate::reader::Reader;
 use crate::server::{Server, World};
 use crate::tap::Records;
 use crate::trace::{Counts, Trace};
-use aqueduct_event::{Clock, JournalPosition, ManualClock, UnixMicros};
+use aqueduct_event::{Clock, ManualClock, UnixMicros};
 use aqueduct_journal::{FaultyDisk, Turn};
 use aqueduct_process::Step;
 use aqueduct_store::Store;
@@ -27,6 +31,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
 /// 2023-11-14T22:13:20Z: when every run begins.
@@ -73,8 +78,9 @@ pub fn run(seed: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let ended = catch_unwind(AssertUnwindSafe(|| match &runtime {
         Ok(runtime) => {
-            let run = async { Sim::new(seed, &plan, rng, &trace).run().await };
-            runtime.block_on(tokio::task::unconstrained(run))
+            // Only entered: the query engine waits in a runtime of its own.
+            let _entered = runtime.enter();
+            Sim::new(seed, &plan, rng, &trace, runtime).run()
         }
         Err(error) => Err(Finding::Broken(format!("no runtime: {error}"))),
     }));
@@ -92,6 +98,7 @@ pub fn run(seed: u64) -> Outcome {
 
 /// A request on its way.
 struct Flight {
+    number: u64,
     post: usize,
     /// A copy that the network made: nobody waits for its answer.
     is_stray: bool,
@@ -102,6 +109,7 @@ struct Flight {
 /// A run under way.
 struct Sim<'a> {
     plan: &'a Plan,
+    runtime: &'a Runtime,
     rng: ChaCha8Rng,
     trace: Trace,
     world: World,
@@ -109,6 +117,9 @@ struct Sim<'a> {
     flights: Vec<Flight>,
     server: Option<Server>,
     clients: Clients,
+    flown: u64,
+    conservation: Conservation,
+    reader: Reader,
     /// Copies that the network keeps back: when they arrive, and of what.
     strays: Vec<(u64, usize)>,
     /// Milliseconds since the start, by a clock that does not jump.
@@ -121,20 +132,25 @@ struct Sim<'a> {
 }
 
 impl<'a> Sim<'a> {
-    fn new(seed: u64, plan: &'a Plan, mut rng: ChaCha8Rng, trace: &Trace) -> Self {
+    fn new(seed: u64, plan: &'a Plan, mut rng: ChaCha8Rng, trace: &Trace, runtime: &'a Runtime) -> Self {
         let clients = Clients::new(&mut rng, plan);
         let disk = FaultyDisk::new(seed);
         // redb does not compare checksums when it reads: what it is told wrong it believes, or panics.
         disk.never_misread(&Path::new(STORE_DIR).join(MANIFEST));
-        let world = World { disk, clock: Arc::new(ManualClock::new(START)), records: Records::default() };
+        disk.never_misread(Path::new(LEDGER));
+        let world = World { disk, clock: Arc::new(ManualClock::new(START)), records: Records::default(), notes: Notes::default() };
         Self {
             plan,
+            runtime,
             rng,
             trace: trace.clone(),
             world,
             flights: Vec::new(),
             server: None,
             clients,
+            flown: 0,
+            conservation: Conservation::default(),
+            reader: Reader::default(),
             strays: Vec::new(),
             now_ms: 0,
             step: 0,
@@ -143,7 +159,7 @@ impl<'a> Sim<'a> {
         }
     }
 
-    async fn run(mut self) -> Result<(), Finding> {
+    fn run(mut self) -> Result<(), Finding> {
         self.open()?;
         let total: u32 = self.plan.actions.iter().map(|(_, weight)| weight).sum();
         for _ in 0..self.plan.steps {
@@ -155,13 +171,13 @@ impl<'a> Sim<'a> {
             });
             // INVARIANT: the lot is below the sum of the weights.
             let Some((action, _)) = chosen else { continue };
-            self.act(*action).await?;
+            self.act(*action)?;
             self.after()?;
         }
-        self.finish().await
+        self.finish()
     }
 
-    async fn act(&mut self, action: Action) -> Result<(), Finding> {
+    fn act(&mut self, action: Action) -> Result<(), Finding> {
         self.step += 1;
         match action {
             Action::Client => self.client_sends(),
@@ -196,9 +212,12 @@ impl<'a> Sim<'a> {
             }
             Action::Tick => {
                 let millis = [1, 50, 700, 6_000][self.rng.random_range(0..4)];
-                self.pass(millis).await
+                self.pass(millis)
             }
             Action::Look => self.look(),
+            Action::Keep => self.keep_books(),
+            Action::Save => self.save_books(),
+            Action::Ask => self.ask_something(),
             Action::ClockJump | Action::Crash | Action::DiskError | Action::Capacity | Action::Misread => {
                 self.arm(action);
                 Ok(())
@@ -247,14 +266,20 @@ impl<'a> Sim<'a> {
             if is_stray { "again by the network" } else { "" }
         ));
         self.trace.count("requests", 1);
-        self.flights.push(Flight { post, is_stray, deadline_ms: self.now_ms + CLIENT_TIMEOUT_MS, answer });
+        self.flown += 1;
+        self.conservation.sent += u64::from(message.total);
+        self.flights.push(Flight { number: self.flown, post, is_stray, deadline_ms: self.now_ms + CLIENT_TIMEOUT_MS, answer });
         self.poll_flight(self.flights.len() - 1)
     }
 
     fn poll_flight(&mut self, at: usize) -> Result<(), Finding> {
         let flight = &mut self.flights[at];
-        let Poll::Ready(status) = flight.answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) else { return Ok(()) };
-        let Flight { post, is_stray, .. } = self.flights.swap_remove(at);
+        self.world.notes.polling(flight.number);
+        let polled = flight.answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        self.world.notes.polled();
+        let Poll::Ready(status) = polled else { return Ok(()) };
+        let Flight { number, post, is_stray, .. } = self.flights.swap_remove(at);
+        self.account_for(number, post, status)?;
         let is_lost = self.rng.random_bool(self.plan.answer_lost);
         self.trace.say(format!("{} post {post} answered {status}{}", self.now_ms, if is_lost { ", lost" } else { "" }));
         let is_bad = self.clients.posts[post].message.is_bad;
@@ -332,13 +357,15 @@ impl<'a> Sim<'a> {
     }
 
     /// Lets time pass: requests and their senders run into their deadlines, copies arrive.
-    async fn pass(&mut self, millis: u64) -> Result<(), Finding> {
+    fn pass(&mut self, millis: u64) -> Result<(), Finding> {
         self.now_ms += millis;
         self.world.clock.set(UnixMicros(self.now().0 + millis as i64 * 1_000));
-        tokio::time::advance(Duration::from_millis(millis)).await;
+        self.runtime.block_on(tokio::task::unconstrained(tokio::time::advance(Duration::from_millis(millis))));
         for at in (0..self.flights.len()).rev() {
             if self.flights[at].deadline_ms <= self.now_ms {
-                let Flight { post, is_stray, .. } = self.flights.swap_remove(at);
+                let flight = self.flights.swap_remove(at);
+                self.lose_sight(&flight);
+                let Flight { post, is_stray, .. } = flight;
                 self.trace.say(format!("{} post {post} given up by its sender", self.now_ms));
                 self.trace.count("client time-outs", 1);
                 if !is_stray {
@@ -353,37 +380,5 @@ impl<'a> Sim<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Compares what is visible now with the model of what was processed.
-    fn look(&mut self) -> Result<(), Finding> {
-        let Some(position) = self.server.as_ref().map(Server::position) else { return Ok(()) };
-        self.trace.count("looks at what is visible", 1);
-        self.check_stored(position)
-    }
-
-    /// Compares the store, which stands at `position`, with the model. A store that cannot read because of a fault is no finding.
-    fn check_stored(&self, position: JournalPosition) -> Result<(), Finding> {
-        let Some(server) = &self.server else { return Ok(()) };
-        if let Some(what) = self.world.records.broken() {
-            return Err(Finding::Broken(what));
-        }
-        let model = check::model_of(&self.world.records.before(position), self.plan.projects)?;
-        let misreads = self.world.disk.misreads();
-        let check = || check::stored(&server.store, &model, position, self.plan.projects);
-        let mut checked = check();
-        if matches!(checked, Err(Finding::Unreadable(_))) {
-            // After a failure the manifest is opened again, and readers get a view of it with the next piece of work.
-            let _ = server.store.work();
-            checked = check();
-        }
-        match checked {
-            Err(Finding::Unreadable(error)) if self.world.disk.misreads() > misreads => {
-                self.trace.say(format!("a wrong read was noticed: {error}"));
-                self.trace.count("wrong reads noticed", 1);
-                Ok(())
-            }
-            checked => checked,
-        }
     }
 }

@@ -14,9 +14,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["event"]),
     ("capture", &["event", "ledger", "catalog", "journal"]),
     ("process", &["event", "ledger", "catalog", "journal", "store"]),
-    // for tests alone: nobody has it under `[dependencies]`
-    ("testkit", &["event", "ledger", "journal", "store", "capture", "process"]),
     ("query", &["event", "catalog", "store"]),
+    // for tests alone: nobody has it under `[dependencies]`
+    ("testkit", &["event", "ledger", "catalog", "journal", "store", "capture", "process", "query"]),
     ("trace", &["event", "ledger", "journal", "store"]),
     ("api", &["event", "ledger", "catalog", "store", "query", "trace"]),
     ("server", &["event", "ledger", "catalog", "journal", "store", "capture", "process", "query", "trace", "api"]),

@@ -74,11 +74,13 @@ struct State {
     changes: u64,
     faults: BTreeMap<Op, (u64, io::ErrorKind)>,
     misread: Option<(u64, Misread)>,
-    /// A file that is always read as it was written.
-    never_misread: Option<PathBuf>,
+    /// Files that are always read as they were written.
+    never_misread: HashSet<PathBuf>,
     /// Faults that came about: errors, refusals for want of room, wrong reads.
     failures: u64,
     misreads: u64,
+    /// Every kind of them.
+    counts: BTreeMap<&'static str, u64>,
     /// Failures after which nothing can be known: all but those of a write, of making a file and of removing one that found no room.
     harm: u64,
     capacity_bytes: u64,
@@ -100,6 +102,34 @@ enum Change {
     Length { len: usize },
 }
 
+/// What a power cut took.
+#[derive(Debug, Default)]
+struct Lost {
+    blocks: u64,
+    torn: u64,
+    names: u64,
+}
+
+const NO_ROOM: &str = "writes that found no room";
+
+fn is_no_room(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+impl Op {
+    /// A failure, in words.
+    fn failed(self, for_want_of_room: bool) -> &'static str {
+        match (self, for_want_of_room) {
+            (_, true) => "ENOSPC by a fault",
+            (Self::Write, _) => "EIO of a write",
+            (Self::Sync, _) => "EIO of a sync",
+            (Self::SyncDir, _) => "EIO of a directory's sync",
+            (Self::Read, _) => "EIO of a read",
+            (Self::Create | Self::Truncate | Self::Remove, _) => "EIO of another change",
+        }
+    }
+}
+
 impl FaultyDisk {
     /// An empty disk; everything left to chance follows from `seed`.
     #[must_use]
@@ -116,9 +146,10 @@ impl FaultyDisk {
             changes: 0,
             faults: BTreeMap::new(),
             misread: None,
-            never_misread: None,
+            never_misread: HashSet::new(),
             failures: 0,
             misreads: 0,
+            counts: BTreeMap::new(),
             harm: 0,
             capacity_bytes: u64::MAX,
             total_bytes: u64::MAX,
@@ -138,9 +169,9 @@ impl FaultyDisk {
         self.0.state.lock().misread = Some((nth, how));
     }
 
-    /// Keeps one file out of that.
+    /// Keeps a file out of that.
     pub fn never_misread(&self, path: &Path) {
-        self.0.state.lock().never_misread = Some(path.to_owned());
+        self.0.state.lock().never_misread.insert(path.to_owned());
     }
 
     /// Takes back the faults that have not come about, but for a power cut.
@@ -177,6 +208,12 @@ impl FaultyDisk {
     #[must_use]
     pub fn misreads(&self) -> u64 {
         self.0.state.lock().misreads
+    }
+
+    /// What came about so far, by kind of fault.
+    #[must_use]
+    pub fn faults(&self) -> BTreeMap<&'static str, u64> {
+        self.0.state.lock().counts.clone()
     }
 
     /// Whether the power was cut and not restored yet.
@@ -297,7 +334,8 @@ impl State {
                 let kind = *kind;
                 self.faults.remove(&op);
                 self.failures += 1;
-                let is_room = matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+                self.count(op.failed(is_no_room(kind)), 1);
+                let is_room = is_no_room(kind);
                 self.harm += u64::from(!(is_room && matches!(op, Op::Create | Op::Write | Op::Remove)));
                 Err(kind.into())
             }
@@ -309,9 +347,13 @@ impl State {
         }
     }
 
+    fn count(&mut self, what: &'static str, count: u64) {
+        *self.counts.entry(what).or_default() += count;
+    }
+
     /// Spoils what a read gives, if that is due.
     fn spoil(&mut self, file: usize, buffer: &mut [u8]) {
-        let is_spared = self.never_misread.as_ref().is_some_and(|path| self.names.get(path) == Some(&file));
+        let is_spared = self.never_misread.iter().any(|path| self.names.get(path) == Some(&file));
         let Some((nth, how)) = self.misread.as_mut().filter(|_| !is_spared && !buffer.is_empty()) else { return };
         *nth -= 1;
         if *nth > 0 {
@@ -336,7 +378,10 @@ impl State {
                 buffer[count..].fill(0);
             }
         }
-        self.misreads += u64::from(before != buffer);
+        if before != buffer {
+            self.misreads += 1;
+            self.count(if how == Misread::Flipped { "reads with a wrong bit" } else { "reads of another place" }, 1);
+        }
     }
 
     fn alive(&self, cycle: u64) -> io::Result<()> {
@@ -368,6 +413,7 @@ impl State {
             return Ok(());
         }
         self.failures += 1;
+        self.count(NO_ROOM, 1);
         Err(io::ErrorKind::StorageFull.into())
     }
 
@@ -398,21 +444,27 @@ impl State {
     fn lose_unsynced(&mut self) {
         // Extremes are tried as often as mixtures: nothing kept, all kept, half.
         let keep = [0.0, 0.5, 0.5, 0.9, 1.0][self.rng.random_range(0..5)];
+        let mut lost = Lost::default();
         for (path, file) in std::mem::take(&mut self.name_changes) {
             if self.rng.random_bool(keep) {
                 match file {
                     Some(file) => self.durable_names.insert(path, file),
                     None => self.durable_names.remove(&path),
                 };
+            } else {
+                lost.names += 1;
             }
         }
         self.names = self.durable_names.clone();
         for inode in &mut self.files {
             for change in std::mem::take(&mut inode.pending) {
-                inode.survive(&change, keep, &mut self.rng);
+                inode.survive(&change, keep, &mut self.rng, &mut lost);
             }
             inode.visible = inode.durable.clone();
         }
+        self.count("unsynced blocks lost", lost.blocks);
+        self.count("unsynced blocks torn", lost.torn);
+        self.count("unsynced names and lengths lost", lost.names);
     }
 }
 
@@ -424,11 +476,13 @@ impl Inode {
         }
     }
 
-    fn survive(&mut self, change: &Change, keep: f64, rng: &mut ChaCha8Rng) {
+    fn survive(&mut self, change: &Change, keep: f64, rng: &mut ChaCha8Rng, lost: &mut Lost) {
         let (mut offset, bytes) = match change {
             Change::Length { .. } => {
                 if rng.random_bool(keep) {
                     self.keep(change);
+                } else {
+                    lost.names += 1;
                 }
                 return;
             }
@@ -440,7 +494,10 @@ impl Inode {
             if rng.random_bool(keep) {
                 let torn = rng.random_bool(0.05);
                 let upto = if torn { rng.random_range(0..=block.len()) } else { block.len() };
+                lost.torn += u64::from(upto < block.len());
                 apply(&mut self.durable, offset, &block[..upto]);
+            } else {
+                lost.blocks += 1;
             }
             offset += block.len();
             rest = after;
@@ -472,6 +529,7 @@ impl Disk for FaultyDisk {
         state.change(Op::Create)?;
         if state.used_bytes() >= state.capacity_bytes {
             state.failures += 1;
+            state.count(NO_ROOM, 1);
             return Err(io::ErrorKind::StorageFull.into());
         }
         let file = state.files.len();
@@ -584,6 +642,7 @@ impl DiskFile for FaultyFile {
         let growth = len.saturating_sub(state.files[self.file].visible.len()) as u64;
         if growth > state.capacity_bytes.saturating_sub(state.used_bytes()) {
             state.failures += 1;
+            state.count(NO_ROOM, 1);
             return Err(io::ErrorKind::StorageFull.into());
         }
         let inode = &mut state.files[self.file];

@@ -6,7 +6,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | u64: `format`, `hours_before` (minute) |
+//! | `meta` | name | u64: `format`, `hours_before` (minute), `changes` (how many there were) |
 //! | `positions` | u32 partition | u64: records before it are in the counts |
 //! | `received` | u32 minute, u32 project, u16 line | i64; minutes before `hours_before` stand for their hour |
 //! | `received_totals` | u32 project, u16 line | i64 |
@@ -17,7 +17,9 @@
 //! # Invariants
 //! - A change is one transaction, synced when it returns.
 //! - redb gives up on a file whose storage failed once; it is opened again at the next change.
+//! - A change that failed may have been made after all, as far as the file shows: its number tells, and then it is not made again.
 
+use super::storage::trusted;
 use super::{Key, Line};
 use aqueduct_event::{JournalPosition, Minute, PartitionId, ProjectId, Verdict};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, Table, TableDefinition};
@@ -71,42 +73,14 @@ pub(super) struct Loaded {
     pub(super) hours_before: Minute,
 }
 
-/// redb wants a type of its own as storage.
+/// A change of the file.
 #[derive(Debug)]
-struct Boxed(Box<dyn StorageBackend>);
-
-impl StorageBackend for Boxed {
-    fn len(&self) -> Result<u64, std::io::Error> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> Result<(), std::io::Error> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
-        self.0.write(offset, data)
-    }
-
-    fn close(&self) -> Result<(), std::io::Error> {
-        self.0.close()
-    }
-
-    fn try_lock_range(&self, start: std::ops::Bound<u64>, end: std::ops::Bound<u64>) -> Result<bool, redb::BackendError> {
-        self.0.try_lock_range(start, end)
-    }
-
-    fn unlock_range(&self, start: std::ops::Bound<u64>, end: std::ops::Bound<u64>) -> Result<(), redb::BackendError> {
-        self.0.unlock_range(start, end)
-    }
+struct Change<'a> {
+    /// The first has 1.
+    number: u64,
+    counts: &'a HashMap<Key, i64>,
+    cut: &'a BTreeMap<PartitionId, JournalPosition>,
+    hours_before: Minute,
 }
 
 /// The open file.
@@ -114,6 +88,12 @@ pub(super) struct Book {
     open: OpenBook,
     /// `None` after a failure.
     db: Option<Database>,
+    /// Changes that were made.
+    changes: u64,
+    /// What the change that failed last would have added.
+    failed: HashMap<Key, i64>,
+    /// What changes added that had failed, and were made after all. Whoever writes does not know yet.
+    made: HashMap<Key, i64>,
 }
 
 impl fmt::Debug for Book {
@@ -191,12 +171,20 @@ impl Book {
     pub(super) fn open(open: OpenBook) -> Result<(Self, Loaded), BookError> {
         let db = open_database(&open)?;
         let loaded = load(&db)?;
-        Ok((Self { open, db: Some(db) }, loaded))
+        let changes = changes(&db)?;
+        Ok((Self { open, db: Some(db), changes, failed: HashMap::new(), made: HashMap::new() }, loaded))
     }
 
+    /// The database, opened again if need be. It is known then whether the change that failed was made.
     fn db(&mut self) -> Result<&Database, BookError> {
         if self.db.is_none() {
-            self.db = Some(open_database(&self.open)?);
+            let db = open_database(&self.open)?;
+            let changes = changes(&db)?;
+            for (key, count) in self.failed.drain().filter(|_| changes > self.changes) {
+                *self.made.entry(key).or_default() += count;
+            }
+            self.changes = changes;
+            self.db = Some(db);
         }
         match &self.db {
             Some(db) => Ok(db),
@@ -204,16 +192,27 @@ impl Book {
         }
     }
 
-    /// Makes counts durable with the position that they belong to.
+    /// Makes counts durable with the position that they belong to. After a failure `fresh` has the same counts again, and what came meanwhile.
     pub(super) fn write(
         &mut self,
         fresh: &HashMap<Key, i64>,
         cut: &BTreeMap<PartitionId, JournalPosition>,
         hours_before: Minute,
     ) -> Result<(), BookError> {
-        let written = self.db().and_then(|db| write(db, fresh, cut, hours_before));
-        if written.is_err() {
-            self.db = None;
+        self.db()?;
+        let mut counts = fresh.clone();
+        for (key, count) in &self.made {
+            *counts.entry(*key).or_default() -= count;
+        }
+        counts.retain(|_, count| *count != 0);
+        let change = Change { number: self.changes + 1, counts: &counts, cut, hours_before };
+        let written = self.db().and_then(|db| write(db, &change));
+        match written {
+            Ok(()) => {
+                self.changes += 1;
+                self.made.clear();
+            }
+            Err(_) => (self.db, self.failed) = (None, counts),
         }
         written
     }
@@ -225,6 +224,7 @@ impl Book {
         cut: &BTreeMap<PartitionId, JournalPosition>,
     ) -> Result<Loaded, BookError> {
         let db = self.db()?;
+        let number = self::changes(db)? + 1;
         let mut changes: HashMap<Key, i64> = HashMap::new();
         let (accepted, hours_before) = (rows(db, Minute(0)..=Minute(u32::MAX))?, load(db)?.hours_before);
         for ((minute, project, line), count) in accepted {
@@ -235,8 +235,11 @@ impl Book {
         for ((minute, project), events) in sums {
             *changes.entry((*minute, *project, Line::Accepted)).or_default() += events;
         }
-        write(db, &changes, cut, hours_before)?;
-        load(db)
+        write(db, &Change { number, counts: &changes, cut, hours_before })?;
+        let loaded = load(db)?;
+        self.changes = number;
+        self.made.clear();
+        Ok(loaded)
     }
 
     /// Counts of the minutes, in order of key. Lines of a newer program are left out.
@@ -250,8 +253,8 @@ impl Book {
 }
 
 fn open_database(open: &OpenBook) -> Result<Database, BookError> {
-    let backend = open().map_err(BookError::Open)?;
-    let db = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(Boxed(backend))?;
+    let backend = open().and_then(trusted).map_err(BookError::Open)?;
+    let db = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
     let change = db.begin_write()?;
     {
         let mut meta = change.open_table(META)?;
@@ -300,20 +303,22 @@ fn rows(db: &Database, minutes: RangeInclusive<Minute>) -> Result<Vec<(Key, i64)
     Ok(rows)
 }
 
-fn write(
-    db: &Database,
-    fresh: &HashMap<Key, i64>,
-    cut: &BTreeMap<PartitionId, JournalPosition>,
-    hours_before: Minute,
-) -> Result<(), BookError> {
-    let change = db.begin_write()?;
+/// How many changes were made.
+fn changes(db: &Database) -> Result<u64, BookError> {
+    Ok(db.begin_read()?.open_table(META)?.get("changes")?.map_or(0, |value| value.value()))
+}
+
+fn write(db: &Database, change: &Change<'_>) -> Result<(), BookError> {
+    let Change { number, counts, cut, hours_before } = *change;
+    let transaction = db.begin_write()?;
     {
-        let (mut meta, mut positions) = (change.open_table(META)?, change.open_table(POSITIONS)?);
-        let (mut received, mut totals) = (change.open_table(RECEIVED)?, change.open_table(TOTALS)?);
+        let (mut meta, mut positions) = (transaction.open_table(META)?, transaction.open_table(POSITIONS)?);
+        let (mut received, mut totals) = (transaction.open_table(RECEIVED)?, transaction.open_table(TOTALS)?);
+        meta.insert("changes", number)?;
         let before = meta.get("hours_before")?.map_or(0, |value| value.value());
         let before = Minute(u32::try_from(before).unwrap_or(u32::MAX));
         let hours_before = before.max(hours_before);
-        for ((minute, project, line), count) in fresh {
+        for ((minute, project, line), count) in counts {
             add(&mut received, &key_of((bucket(*minute, hours_before), *project, *line)), *count)?;
             add(&mut totals, &total_key(*project, *line), *count)?;
         }
@@ -325,7 +330,7 @@ fn write(
             positions.insert(partition.0, position.0)?;
         }
     }
-    change.commit()?;
+    transaction.commit()?;
     Ok(())
 }
 

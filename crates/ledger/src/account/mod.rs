@@ -19,6 +19,7 @@ mod balance;
 mod book;
 mod metrics;
 mod report;
+mod storage;
 
 pub use balance::{Alarm, Health, State};
 pub use book::{BookError, OpenBook};

@@ -302,3 +302,71 @@ fn an_account_whose_records_are_gone_takes_the_stores_word() {
     let report = account.report(ALL, Interval::Minute, None, &journal.fates(5)).expect("a report");
     assert_eq!((report.total.received, report.total.residue), (15, 0));
 }
+
+/// A file whose `nth` next sync fails, as far as its writer hears; what was written can be read all the same.
+#[derive(Debug)]
+struct Unsure(FileBackend, Arc<std::sync::atomic::AtomicI64>);
+
+impl StorageBackend for Unsure {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        match self.1.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) {
+            1 => Err(std::io::Error::other("no answer of the disk")),
+            _ => self.0.sync_data(),
+        }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.write(offset, data)
+    }
+}
+
+#[test]
+fn a_save_whose_outcome_is_unknown_is_not_made_twice() {
+    let mut failures = 0;
+    // The second and the third sync from here on may fail, too: the first one is met while the file is opened again.
+    for (nth, again) in (1..6).flat_map(|nth| (1..6).map(move |again| (nth, again))) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (path, syncs) = (dir.path().join("account"), Arc::new(std::sync::atomic::AtomicI64::new(0)));
+        let open = |syncs: &Arc<std::sync::atomic::AtomicI64>| {
+            let (path, syncs) = (path.clone(), Arc::clone(syncs));
+            let open = move || -> std::io::Result<Box<dyn StorageBackend>> {
+                let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+                Ok(Box::new(Unsure(FileBackend::new(file).map_err(std::io::Error::other)?, Arc::clone(&syncs))))
+            };
+            Account::open(Box::new(open), Arc::new(Numbers::default())).expect("opens")
+        };
+        let account = open(&syncs);
+        let refuse = |events| {
+            let verdict = Verdict::Refused(Refusal::EventTooLarge);
+            account.refused(&Refused { token: "1", received_at: Minute(TEN).start(), verdict, events: Some(events) });
+        };
+        for (events, nth) in [(1, 0), (2, nth), (4, again)] {
+            refuse(events);
+            syncs.store(nth, std::sync::atomic::Ordering::SeqCst);
+            failures += u32::from(account.save().is_err());
+        }
+        syncs.store(0, std::sync::atomic::Ordering::SeqCst);
+        refuse(8);
+        account.save().expect("saved");
+        let refused = |account: &Account| {
+            let report = account.report(ALL, Interval::Minute, None, &Fates::default()).expect("a report");
+            report.total.refused["event_too_large"]
+        };
+        assert_eq!(refused(&account), 15, "{nth} {again}");
+        drop(account);
+        assert_eq!(refused(&open(&syncs)), 15, "{nth} {again}, opened again");
+    }
+    assert!(failures > 10, "{failures}");
+}

@@ -18,6 +18,7 @@ mod run;
 mod running;
 mod service;
 mod session;
+mod threads;
 
 pub use config::QueryConfig;
 pub(crate) use filters::{moment, moment_now, request_filters};

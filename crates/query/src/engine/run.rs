@@ -19,7 +19,6 @@ use serde_json::Value as Json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::task::AbortHandle;
 
 /// What a query sees: its project's rows and the clock, taken when it is asked. What it waits for afterwards does not change its answer.
 #[derive(Debug)]
@@ -41,17 +40,13 @@ impl Look {
     }
 }
 
-/// Stops a query when it is dropped: its task where it waits, its loops where they look at the flag.
+/// Stops the loops of a query when it is dropped, where they look at the flag.
 #[derive(Debug)]
-struct Stopper {
-    task: AbortHandle,
-    flag: Arc<AtomicBool>,
-}
+struct Stopper(Arc<AtomicBool>);
 
 impl Drop for Stopper {
     fn drop(&mut self) {
-        self.flag.store(true, Ordering::Relaxed);
-        self.task.abort();
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -79,9 +74,8 @@ async fn admitted(shared: &Shared, request: QueryRequest, look: Look, usage: &Ar
     let (at, moment, generation) = (look.now, look.moment, look.view.generation());
     let definitions = Arc::new(Recorded::new(Arc::clone(&shared.definitions), request.project.id));
     let run = Run::start(shared, &request, look, Arc::clone(&definitions) as Arc<dyn Definitions>, usage)?;
-    let flag = Arc::clone(&run.stop);
-    let task = shared.threads.spawn(async move { at_work(run, request.query, permit).await });
-    let _stopper = Stopper { task: task.abort_handle(), flag };
+    let _stopper = Stopper(Arc::clone(&run.stop));
+    let task = shared.threads.run(at_work(run, request.query, permit));
     let deadline = Duration::from_secs(shared.config.seconds_max);
     let answer = match tokio::time::timeout(deadline, task).await {
         Err(_) => Err(QueryError::Timeout { seconds: shared.config.seconds_max }),
@@ -162,9 +156,10 @@ impl Run {
         let mode = modifiers.and_then(|modifiers| modifiers.get("personsOnEventsMode")).and_then(Json::as_str);
         let (stop, session) = (Arc::default(), shared.sessions.session(usage)?);
         let memory = Arc::clone(&session.runtime_env().memory_pool);
-        let watch = Watch { usage: Arc::clone(usage), stop: Arc::clone(&stop), memory, log: Arc::clone(&shared.log) };
+        let (threads, log) = (shared.config.threads(), Arc::clone(&shared.log));
+        let watch = Watch { usage: Arc::clone(usage), stop: Arc::clone(&stop), memory, threads, log };
         let scan = ScanContext::new(look.view, look.zone, watch);
-        let executor = Arc::new(Executor::new(session, Arc::clone(&stop)));
+        let executor = Arc::new(Executor::new(session, shared.threads.clone(), Arc::clone(&stop)));
         let mode = PersonMode::from_modifier(mode)?;
         let mut context = QueryContext::new(scan, request.project.clone(), definitions, look.now, mode, executor);
         context.is_check = request.query.get("kind").and_then(Json::as_str) == Some("HogQLMetadata");

@@ -5,6 +5,7 @@ use super::request::{Answer, Ask, Staleness, Tolerance};
 use super::run::{self, Look};
 use super::running::{Arrival, RunningQueries};
 use super::session::Sessions;
+use super::threads::Threads;
 use super::{QueryConfig, QueryRequest, QueryResponse, RunningQuery, SnapshotSource};
 use crate::cache::{Cache, Computed, Flights, Freshness, Key, unwrapped};
 use crate::error::QueryError;
@@ -16,7 +17,7 @@ use aqueduct_event::{Clock, ProjectId};
 use serde_json::Value as Json;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
 
 /// Trees of expressions are walked by recursion; the parser bounds their depth, this bounds what a level may cost.
 const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
@@ -29,7 +30,7 @@ const LOG_BYTES_MAX: u64 = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub struct QueryEngine {
     shared: Arc<Shared>,
-    /// `None` only while it is dropped.
+    /// Its own threads; `None` for an engine without, and while it is dropped.
     runtime: Option<Runtime>,
 }
 
@@ -43,7 +44,7 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) admission: Arc<Admission>,
     pub(super) log: Arc<QueryLog>,
-    pub(super) threads: Handle,
+    pub(super) threads: Threads,
     cache: Cache,
     flights: Flights,
     running: RunningQueries,
@@ -70,13 +71,40 @@ impl QueryEngine {
         definitions: Arc<dyn Definitions>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, QueryError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
+        let runtime = Builder::new_multi_thread()
             .worker_threads(config.threads())
             .thread_name("query")
             .thread_stack_size(THREAD_STACK_BYTES)
             .enable_time()
             .build()
-            .map_err(|error| QueryError::Internal(format!("cannot start query threads: {error}")))?;
+            .map_err(cannot_start)?;
+        let mut engine = Self::on(Threads::Own(runtime.handle().clone()), config, source, definitions, clock)?;
+        runtime.spawn(write_log(Arc::downgrade(&engine.shared.log)));
+        engine.runtime = Some(runtime);
+        Ok(engine)
+    }
+
+    /// An engine without a thread: [`QueryEngine::answer_here`] computes on the thread of whoever asks. For simulations; `config.threads` does not matter.
+    ///
+    /// # Errors
+    /// As [`QueryEngine::new`].
+    pub fn without_threads(
+        config: QueryConfig,
+        source: Arc<dyn SnapshotSource>,
+        definitions: Arc<dyn Definitions>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, QueryError> {
+        let runtime = Builder::new_current_thread().enable_time().build().map_err(cannot_start)?;
+        Self::on(Threads::Asker(Arc::new(runtime)), QueryConfig { threads: 1, ..config }, source, definitions, clock)
+    }
+
+    fn on(
+        threads: Threads,
+        config: QueryConfig,
+        source: Arc<dyn SnapshotSource>,
+        definitions: Arc<dyn Definitions>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, QueryError> {
         metrics::describe();
         let log = Arc::new(match &config.log_dir {
             Some(dir) => QueryLog::open(
@@ -85,7 +113,6 @@ impl QueryEngine {
             ),
             None => QueryLog::default(),
         });
-        runtime.spawn(write_log(Arc::downgrade(&log)));
         let shared = Arc::new(Shared {
             source,
             definitions,
@@ -93,13 +120,21 @@ impl QueryEngine {
             sessions: Sessions::new(&config)?,
             admission: Arc::new(Admission::new(&config)),
             log,
-            threads: runtime.handle().clone(),
+            threads,
             cache: Cache::new(config.cache_bytes_max),
             flights: Flights::default(),
             running: RunningQueries::default(),
             config,
         });
-        Ok(Self { shared, runtime: Some(runtime) })
+        Ok(Self { shared, runtime: None })
+    }
+
+    /// As [`QueryEngine::answer`], for an engine without a thread: computes here, and answers when it is done. Not from within a runtime.
+    ///
+    /// # Errors
+    /// [`QueryError`]; its parts make PostHog's error body.
+    pub fn answer_here(&self, ask: Ask) -> Result<Answer, QueryError> {
+        self.shared.threads.wait(self.answer(ask))
     }
 
     /// Computes the answer to a query, in the name of the server. Dropping the future stops the work.
@@ -208,6 +243,10 @@ impl QueryEngine {
     pub fn log(&self, project: ProjectId) -> Vec<Arc<LogEntry>> {
         self.shared.log.of(project)
     }
+}
+
+fn cannot_start(error: std::io::Error) -> QueryError {
+    QueryError::Internal(format!("cannot start query threads: {error}"))
 }
 
 fn key(request: &QueryRequest) -> Key {

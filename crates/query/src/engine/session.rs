@@ -2,6 +2,7 @@
 
 use super::QueryConfig;
 use super::memory::QueryPool;
+use super::threads::Threads;
 use crate::error::QueryError;
 use crate::scan::Usage;
 use arrow::array::RecordBatch;
@@ -15,7 +16,6 @@ use datafusion::prelude::SessionConfig;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 /// What all queries share.
 #[derive(Debug)]
@@ -63,13 +63,14 @@ const STOP_POLL: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Executor {
     session: SessionState,
+    threads: Threads,
     /// Set when nobody waits for the answer any more.
     stop: Arc<AtomicBool>,
 }
 
 impl Executor {
-    pub(super) fn new(session: SessionState, stop: Arc<AtomicBool>) -> Self {
-        Self { session, stop }
+    pub(super) fn new(session: SessionState, threads: Threads, stop: Arc<AtomicBool>) -> Self {
+        Self { session, threads, stop }
     }
 
     /// Whether nobody waits for the answer any more.
@@ -88,7 +89,7 @@ impl Executor {
 
     /// Does work that holds this thread.
     pub(crate) fn hold<T>(&self, work: impl FnOnce() -> T) -> T {
-        tokio::task::block_in_place(work)
+        self.threads.hold(work)
     }
 
     /// As [`Executor::execute`], for what holds its thread: the loops of insights, and resolving.
@@ -102,7 +103,7 @@ impl Executor {
             }
         };
         self.hold(|| {
-            Handle::current().block_on(async {
+            self.threads.wait(async {
                 tokio::select! {
                     batches = self.execute(plan) => batches,
                     () = stopped => Err(QueryError::Cancelled),

@@ -22,6 +22,8 @@ pub(crate) struct Watch {
     pub(crate) stop: Arc<AtomicBool>,
     /// What its memory is taken from.
     pub(crate) memory: Arc<dyn MemoryPool>,
+    /// Threads that it may have.
+    pub(crate) threads: usize,
     /// The queries before it.
     pub(crate) log: Arc<QueryLog>,
 }
@@ -54,6 +56,11 @@ impl ScanContext {
     /// What the query has used so far.
     pub(crate) fn usage(&self) -> &Usage {
         &self.watch.usage
+    }
+
+    /// Threads that the query may have.
+    pub(crate) fn threads(&self) -> usize {
+        self.watch.threads
     }
 
     /// A share of the query's memory, empty yet.

@@ -1,15 +1,22 @@
 //! Work on shards side by side.
+//!
+//! # Invariants
+//! - Never on more threads than the query may have; with one it is done here, in the order of the items.
 
 use crate::error::QueryError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Runs `work` on each item, on as many threads as there are processors, and answers the results in the order of the items.
+/// Runs `work` on each item, on up to `threads` threads, and answers the results in the order of the items.
 ///
 /// # Errors
 /// The first error in that order.
-pub(crate) fn over<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> Result<T, QueryError> + Sync) -> Result<Vec<T>, QueryError> {
-    let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(items.len());
+pub(crate) fn over<I: Sync, T: Send>(
+    threads: usize,
+    items: &[I],
+    work: impl Fn(&I) -> Result<T, QueryError> + Sync,
+) -> Result<Vec<T>, QueryError> {
+    let threads = threads.min(items.len());
     if threads <= 1 {
         return items.iter().map(work).collect();
     }

@@ -171,7 +171,7 @@ pub(crate) fn side_by_side<T: Send>(
     let within =
         |parts: &Vec<Arc<dyn Part>>| -> usize { parts.iter().filter(|part| is_within(part.as_ref(), span)).map(|part| part.rows()).sum() };
     context.view().shards().iter().for_each(|parts| usage.will_read(within(parts)));
-    parallel::over(context.view().shards(), |parts| {
+    parallel::over(context.threads(), context.view().shards(), |parts| {
         let wanted: Vec<_> = parts.iter().filter(|part| is_within(part.as_ref(), span)).collect();
         let done = usage.at_work(|| work(&wanted));
         usage.read(within(parts));

@@ -103,14 +103,19 @@ impl Sim<'_> {
         self.trace.say(if self.power_cut { "POWER CUT".to_owned() } else { "KILL".to_owned() });
         // What destructors do must not reach the disk.
         self.world.disk.crash_after(0);
+        self.drop_flights();
+        self.server = None;
+        self.come_back();
+    }
+
+    fn drop_flights(&mut self) {
         for flight in std::mem::take(&mut self.flights) {
+            self.lose_sight(&flight);
             drop(flight.answer);
             if !flight.is_stray {
                 self.clients.failed(flight.post, self.now_ms);
             }
         }
-        self.server = None;
-        self.come_back();
     }
 
     fn come_back(&mut self) {
@@ -173,6 +178,7 @@ impl Sim<'_> {
             }
         }
         check::told(&records, &self.clients.messages.sent, self.plan.projects)?;
+        self.reader.restarted();
         self.check_stored(durable)
     }
 
@@ -218,12 +224,9 @@ impl Sim<'_> {
             return self.crash();
         }
         drop(journal);
-        for flight in std::mem::take(&mut self.flights) {
-            drop(flight.answer);
-            if !flight.is_stray {
-                self.clients.failed(flight.post, self.now_ms);
-            }
-        }
+        // The ledger stops last.
+        self.save_books()?;
+        self.drop_flights();
         self.server = None;
         self.trace.count("stops in order", 1);
         if self.world.disk.is_off() {

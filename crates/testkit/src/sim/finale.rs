@@ -9,7 +9,7 @@ use aqueduct_store::Store;
 const ROUNDS_MAX: usize = 2_000;
 
 impl Sim<'_> {
-    pub(super) async fn finish(&mut self) -> Result<(), Finding> {
+    pub(super) fn finish(&mut self) -> Result<(), Finding> {
         self.trace.say("FINALE".to_owned());
         self.world.disk.clear_faults();
         self.world.disk.cancel_crash();
@@ -27,11 +27,18 @@ impl Sim<'_> {
             self.poll_flights()?;
             self.process();
             self.store_works(false);
+            // Without it the journal is not trimmed.
+            self.save_books()?;
             self.after()?;
-            self.pass(200).await?;
+            self.pass(200)?;
         }
         self.drain()?;
+        self.save_books()?;
         self.look()?;
+        if self.plan.asks_everything {
+            // With rows in memory and in files.
+            self.ask_at_the_end()?;
+        }
         self.store_works(true);
         let mut pieces = 0;
         while self.store_works(false) {
@@ -45,13 +52,15 @@ impl Sim<'_> {
         self.power_cut = true;
         self.crash()?;
         self.check_told()?;
+        self.ask_at_the_end()?;
         let Some(server) = &self.server else { return Ok(()) };
         server.store.verify()?;
         let events = self.clients.messages.sent.len() as u64;
         self.trace.count("events", events);
         self.trace.count("changes of the disk", self.world.disk.changes());
-        self.trace.count("failed operations of the disk", self.world.disk.failures());
-        self.trace.count("wrong reads", self.world.disk.misreads());
+        for (what, count) in self.world.disk.faults() {
+            self.trace.count(what, count);
+        }
         Ok(())
     }
 
@@ -78,6 +87,7 @@ impl Sim<'_> {
         }
         let records = self.world.records.all();
         let (sent, projects) = (&self.clients.messages.sent, self.plan.projects);
+        self.conservation.check(&records, &self.world.notes).map_err(Finding::Broken)?;
         check::told(&records, sent, projects)?;
         check::order(&records, sent, projects)?;
         check::accepted(&check::model_of(&records, projects)?, sent)

@@ -217,7 +217,7 @@ impl<'p> Operator<'p> {
         }
         sort(&mut rows, Row::by_key, ground.parts)?;
         let pieces = cut(&rows, KEYED_PIECES);
-        let studies = parallel::over(&pieces, |piece| {
+        let studies = parallel::over(context.query.scan.threads(), &pieces, |piece| {
             let mut part_study = make();
             let mut unused = Vec::new();
             let mut walk = Walk::new(self, context, ground, &mut part_study, &mut unused);

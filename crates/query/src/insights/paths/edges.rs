@@ -61,13 +61,19 @@ impl Edges {
         }
     }
 
-    /// The traffic of each edge that is among the `limit` most used ones, or used as often as the last of them; only edges whose number fits.
+    /// The traffic of each edge that is among the `limit` most used ones, or used as often as the last of them; only edges whose number fits. Counted on
+    /// up to `threads` threads.
     ///
     /// # Errors
     /// None of its own.
-    pub(super) fn most_used(self, limit: usize, fits: impl Fn(u64) -> bool + Sync) -> Result<Vec<(Edge, Traffic)>, QueryError> {
+    pub(super) fn most_used(
+        self,
+        threads: usize,
+        limit: usize,
+        fits: impl Fn(u64) -> bool + Sync,
+    ) -> Result<Vec<(Edge, Traffic)>, QueryError> {
         let slices: Vec<_> = self.0.into_iter().map(parking_lot::Mutex::new).collect();
-        let tops = parallel::over(&slices, |slice| {
+        let tops = parallel::over(threads, &slices, |slice| {
             let mut slice = slice.lock();
             slice.count();
             Ok(top(slice.counted.drain().filter(|(_, traffic)| fits(traffic.count)).collect(), limit))
@@ -141,7 +147,7 @@ mod tests {
         }
         left.absorb(right);
         let sorted = |edges: Edges| {
-            let mut edges = edges.most_used(usize::MAX, |_| true).unwrap();
+            let mut edges = edges.most_used(2, usize::MAX, |_| true).unwrap();
             edges.sort_by_key(|(edge, _)| (edge.place, edge.source, edge.target));
             edges
         };
@@ -157,7 +163,7 @@ mod tests {
         for (nodes, times) in [([1, 2], 3), ([1, 3], 2), ([1, 4], 2), ([1, 5], 1)] {
             (0..times).for_each(|_| edges.add(&path(&nodes)));
         }
-        let mut targets: Vec<u32> = edges.most_used(2, |_| true).unwrap().iter().map(|(edge, _)| edge.target).collect();
+        let mut targets: Vec<u32> = edges.most_used(2, 2, |_| true).unwrap().iter().map(|(edge, _)| edge.target).collect();
         targets.sort_unstable();
         assert_eq!(targets, [2, 3, 4]);
     }

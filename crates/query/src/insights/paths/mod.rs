@@ -31,7 +31,7 @@ use serde_json::Value;
 pub(super) fn run(query: &PathsQuery, context: &InsightContext<'_>) -> Result<InsightResult, QueryError> {
     let (operator, range) = plan::operator(query, context)?;
     let edges = operator.run(context)?;
-    let items = render::items(query.paths_filter.as_ref(), edges, &operator.nodes)?;
+    let items = render::items(context.query.scan.threads(), query.paths_filter.as_ref(), edges, &operator.nodes)?;
     Ok(InsightResult { results: Value::Array(items), range: Some(range), ..InsightResult::default() })
 }
 

@@ -15,17 +15,18 @@ struct Item {
     traffic: Traffic,
 }
 
-/// The edges in order of use, as many as asked for; those that no path from a beginning leads to are left out then.
+/// The edges in order of use, as many as asked for; those that no path from a beginning leads to are left out then. Counted on
+/// up to `threads` threads.
 ///
 /// # Errors
 /// What counting answers.
-pub(super) fn items(filter: Option<&PathsFilter>, edges: Edges, nodes: &Nodes) -> Result<Vec<Value>, QueryError> {
+pub(super) fn items(threads: usize, filter: Option<&PathsFilter>, edges: Edges, nodes: &Nodes) -> Result<Vec<Value>, QueryError> {
     let weight = |of: fn(&PathsFilter) -> Option<u64>| filter.and_then(of).filter(|weight| *weight > 0);
     let (min, max) = (weight(|filter| filter.min_edge_weight), weight(|filter| filter.max_edge_weight));
     let fits = |count: u64| min.is_none_or(|min| count >= min) && max.is_none_or(|max| count <= max);
     let limit = filter.and_then(|filter| filter.edge_limit).filter(|limit| *limit > 0).unwrap_or(EDGE_LIMIT_DEFAULT);
     let mut items: Vec<Item> = edges
-        .most_used(limit, fits)?
+        .most_used(threads, limit, fits)?
         .iter()
         .map(|(edge, traffic)| Item {
             source: format!("{}_{}", edge.place, nodes.name(edge.source)),
