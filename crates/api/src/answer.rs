@@ -30,6 +30,10 @@ impl AnswerBody {
         Self { status: Some(Box::new(status)), ..self }
     }
 
+    pub(crate) fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
     /// Memory of it, about.
     pub(crate) fn bytes(&self) -> usize {
         self.answer.bytes()

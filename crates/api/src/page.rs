@@ -75,6 +75,15 @@ impl Cursor {
         Page { count, next, previous, results }
     }
 
+    /// This request's address with the number of another page, for lists that count pages.
+    pub(crate) fn address_of_page(&self, page: usize, limit: usize) -> String {
+        let pairs = form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes());
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(pairs.filter(|(name, _)| !matches!(name.as_ref(), "limit" | "page" | "personal_api_key")));
+        query.append_pair("limit", &limit.to_string()).append_pair("page", &page.to_string());
+        format!("{}{}?{}", self.base, self.uri.path(), query.finish())
+    }
+
     /// This request's address with another value of one parameter, from the list's beginning.
     pub(crate) fn address_with(&self, name: &str, value: &str) -> String {
         let pairs = form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes());

@@ -58,6 +58,14 @@ impl Refresh {
         }
     }
 
+    /// The mode for somebody who needs the answer itself.
+    pub(crate) fn now(self) -> Self {
+        match self {
+            Self::ForceBlocking | Self::ForceAsync => Self::ForceBlocking,
+            Self::Blocking | Self::Async | Self::LazyAsync | Self::AsyncExceptOnCacheMiss | Self::ForceCache => Self::Blocking,
+        }
+    }
+
     /// From the word, also as it stands in a query string.
     pub(crate) fn of_text(text: &str) -> Option<Self> {
         Some(match text {
@@ -65,9 +73,9 @@ impl Refresh {
             "async" => Self::Async,
             "lazy_async" => Self::LazyAsync,
             "async_except_on_cache_miss" => Self::AsyncExceptOnCacheMiss,
-            "force_blocking" | "true" => Self::ForceBlocking,
+            "force_blocking" | "true" | "True" | "1" => Self::ForceBlocking,
             "force_async" => Self::ForceAsync,
-            "force_cache" | "false" => Self::ForceCache,
+            "force_cache" | "false" | "False" | "0" => Self::ForceCache,
             _ => return None,
         })
     }

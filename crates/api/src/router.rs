@@ -9,9 +9,9 @@ use crate::error::ApiError;
 use crate::jobs::QueryStatus;
 use crate::metrics;
 use crate::routes::persons::{changes, values};
-use crate::routes::works::{annotations, dashboards, insights, sharing};
+use crate::routes::works::{actions, annotations, cohorts, dashboards, insights, sharing};
 use crate::routes::{
-    actions, bulk, cohorts, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects,
+    absent, activity, bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects,
     query, query_log, session, trace, users, warnings,
 };
 use crate::state::ApiState;
@@ -55,6 +55,10 @@ fn in_project() -> Table {
         ("/persons", get(persons::list)),
         ("/persons/{id}", get(persons::get).patch(changes::update).delete(changes::delete)),
         ("/persons/values", get(values::list)),
+        ("/persons/properties", get(values::properties)),
+        ("/persons/cohorts", get(cohorts::of_person)),
+        ("/persons/activity", get(activity::persons)),
+        ("/persons/{id}/activity", get(activity::person)),
         ("/persons/bulk_delete", post(changes::bulk_delete)),
         ("/persons/{id}/update_property", post(changes::update_property)),
         ("/persons/{id}/delete_property", post(changes::delete_property)),
@@ -83,6 +87,9 @@ fn saved_in_project() -> Table {
         ("/annotations/{id}", get(annotations::get).patch(annotations::update)),
         ("/insights", get(insights::list).post(insights::create)),
         ("/insights/{id}", get(insights::get).patch(insights::update)),
+        ("/insights/cancel", post(query::cancel_named)),
+        ("/insights/activity", get(activity::insights)),
+        ("/insights/{id}/activity", get(activity::insight)),
         ("/dashboards", get(dashboards::list).post(dashboards::create)),
         ("/dashboards/{id}", get(dashboards::get).patch(dashboards::update)),
         ("/{resource}/{id}/sharing", get(sharing::get).patch(sharing::update)),
@@ -97,6 +104,12 @@ fn saved_in_project() -> Table {
         ("/groups/property_values", get(groups::property_values)),
         ("/groups/update_property", post(groups::update_property)),
         ("/groups/delete_property", post(groups::delete_property)),
+        ("/feature_flags", get(absent::flags)),
+        ("/feature_flags/my_flags", get(absent::my_flags)),
+        ("/feature_flags/{id}", get(absent::flag)),
+        ("/experiments", get(absent::experiments)),
+        ("/surveys", get(absent::surveys)),
+        ("/session_recordings", get(absent::recordings)),
         ("/groups_types", get(groups::types)),
         ("/groups_types/update_metadata", patch(groups::update_types)),
     ]
@@ -191,16 +204,17 @@ pub fn openapi() -> String {
         actions::list, actions::create, actions::get, actions::update, actions::delete,
         cohorts::list, cohorts::create, cohorts::get, cohorts::update, cohorts::delete,
         cohorts::persons, cohorts::add_persons, cohorts::remove_person, cohorts::duplicate,
-        persons::list, persons::get, values::list, changes::update, changes::update_property, changes::delete_property,
+        persons::list, persons::get, values::list, values::properties, cohorts::of_person, activity::persons, activity::person, changes::update, changes::update_property, changes::delete_property,
         changes::split, changes::delete, changes::delete_events, changes::bulk_delete,
         events::list, events::list_current, events::get, events::values, events::current_values,
         annotations::list, annotations::create, annotations::get, annotations::update,
-        insights::list, insights::create, insights::get, insights::update,
+        insights::list, insights::create, insights::get, insights::update, activity::insights, activity::insight, query::cancel_named,
         dashboards::list, dashboards::create, dashboards::get, dashboards::update,
         sharing::get, sharing::update, sharing::renew, sharing::show,
         exports::list, exports::create, exports::get, exports::content,
         groups::list, groups::find, groups::related, groups::property_definitions, groups::property_values, groups::update_property,
         groups::delete_property, groups::types, groups::update_types,
+        absent::flags, absent::flag, absent::my_flags, absent::experiments, absent::surveys, absent::recordings,
         warnings::list, live::stream, trace::trace, trace::audit,
         ledger::get, dead_letters::list, dead_letters::get, dead_letters::update, dead_letters::replay, dead_letters::delete,
         bulk::events, bulk::persons, bulk::stored,

@@ -1,8 +1,8 @@
 //! The handlers, a module for each kind of thing.
 
-pub(crate) mod actions;
+pub(crate) mod absent;
+pub(crate) mod activity;
 pub(crate) mod bulk;
-pub(crate) mod cohorts;
 pub(crate) mod dead_letters;
 pub(crate) mod definitions;
 pub(crate) mod events;

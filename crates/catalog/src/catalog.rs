@@ -1,7 +1,5 @@
 //! The catalog in memory, and its life: open, write behind, close.
 
-use crate::actions::Actions;
-use crate::cohorts::Cohorts;
 use crate::definitions::Definitions;
 use crate::keys::Keys;
 use crate::notes::Notes;
@@ -10,8 +8,7 @@ use crate::users::Users;
 use crate::warnings::Warnings;
 use crate::works::Works;
 use crate::{
-    CatalogError, OpenError, Organization, actions, bootstrap, cohorts, database, keys, metrics, notes, projects, salts, secret, sums,
-    users, works,
+    CatalogError, OpenError, Organization, bootstrap, database, keys, metrics, notes, projects, salts, secret, sums, users, works,
 };
 use aqueduct_event::{Clock, UnixMicros};
 use parking_lot::RwLock;
@@ -37,8 +34,6 @@ pub struct Catalog {
     pub(crate) users: RwLock<Users>,
     pub(crate) definitions: Definitions,
     pub(crate) warnings: Warnings,
-    pub(crate) actions: RwLock<Actions>,
-    pub(crate) cohorts: RwLock<Cohorts>,
     /// Counts changes of actions and cohorts.
     pub(crate) changes: AtomicU64,
     pub(crate) works: RwLock<Works>,
@@ -73,8 +68,6 @@ impl Catalog {
             users: RwLock::new(users::load(&pool).await.map_err(load)?),
             definitions: Definitions::load(&pool).await.map_err(load)?,
             warnings: Warnings::default(),
-            actions: RwLock::new(actions::load(&pool).await.map_err(load)?),
-            cohorts: RwLock::new(cohorts::load(&pool).await.map_err(load)?),
             changes: AtomicU64::default(),
             works: RwLock::new(works::load(&pool).await.map_err(load)?),
             notes: RwLock::new(notes::load(&pool).await.map_err(load)?),

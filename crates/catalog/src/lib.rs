@@ -11,12 +11,10 @@
 //! - A file that was closed in order and has changed since is refused, with the bytes that are damaged.
 //! - Numbers of projects and users are never given out twice.
 //!
-//! Read next: `database.rs` (the file), `projects.rs`, `definitions.rs`, `cohorts.rs`, `migrations/`.
+//! Read next: `database.rs` (the file), `projects.rs`, `definitions.rs`, `works.rs`, `migrations/`.
 
-mod actions;
 mod bootstrap;
 mod catalog;
-mod cohorts;
 mod database;
 mod definitions;
 mod error;
@@ -33,10 +31,8 @@ mod users;
 mod warnings;
 mod works;
 
-pub use actions::{Action, ActionPatch, ActionStep, Matching};
 pub use bootstrap::{Bootstrap, Bootstrapped};
 pub use catalog::Catalog;
-pub use cohorts::{Cohort, CohortMember, CohortPatch};
 pub use definitions::{EventSeen, PropertySeen};
 pub use error::{CatalogError, OpenError, RowError};
 pub use keys::{KeyPatch, NewKey};
@@ -46,4 +42,7 @@ pub use model::{
 };
 pub use sums::check;
 pub use users::UserPatch;
-pub use works::{SharedLink, Work, WorkKind};
+pub use works::{
+    Action, ActionDocument, ActionKind, ActionStep, Cohort, CohortDocument, CohortKind, CohortMember, Kind, Matching, SharedLink, Work,
+    WorkKind,
+};

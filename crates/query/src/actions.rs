@@ -28,7 +28,7 @@ pub(crate) fn find(id: &Value, context: &QueryContext) -> Result<Arc<Action>, Qu
     let missing = |detail: String| QueryError::Request { detail, attr: Some("series") };
     match found {
         None => Err(missing(format!("Action ID {shown} does not exist!"))),
-        Some(action) if action.deleted => Err(missing(format!("Action ID {shown} ('{}') was deleted", action.name))),
+        Some(action) if action.is_deleted => Err(missing(format!("Action ID {shown} ('{}') was deleted", action.document.name))),
         Some(action) => Ok(action),
     }
 }
@@ -38,7 +38,7 @@ pub(crate) fn find(id: &Value, context: &QueryContext) -> Result<Arc<Action>, Qu
 /// # Errors
 /// [`QueryError::Resolve`] when there is none.
 pub(crate) fn named(name: &str, context: &QueryContext) -> Result<Arc<Action>, QueryError> {
-    let found = all(context).into_iter().find(|action| !action.deleted && action.name == name);
+    let found = all(context).into_iter().find(|action| !action.is_deleted && action.document.name == name);
     found.ok_or_else(|| QueryError::resolve(format!("Could not find action with name '{name}'")))
 }
 
@@ -51,7 +51,7 @@ fn all(context: &QueryContext) -> Vec<Arc<Action>> {
 /// # Errors
 /// [`QueryError::Request`] when a property filter of a step cannot be understood.
 pub(crate) fn condition(action: &Action, context: &QueryContext) -> Result<Expr, QueryError> {
-    any_step(&action.steps, context)
+    any_step(&action.document.steps, context)
 }
 
 /// A row that matches any of the steps; every row does when there are none.
@@ -67,7 +67,8 @@ pub(crate) fn any_step(steps: &[ActionStep], context: &QueryContext) -> Result<E
 
 /// The names of the events that can match; `None` when any can.
 pub(crate) fn event_names(action: &Action) -> Option<Vec<String>> {
-    let mut names: Vec<String> = action.steps.iter().map(|step| said(step.event.as_ref()).map(str::to_owned)).collect::<Option<_>>()?;
+    let mut names: Vec<String> =
+        action.document.steps.iter().map(|step| said(step.event.as_ref()).map(str::to_owned)).collect::<Option<_>>()?;
     names.sort();
     names.dedup();
     (!names.is_empty()).then_some(names)

@@ -26,6 +26,10 @@ impl Server {
     /// From a URL such as `http://127.0.0.1:8000`.
     pub(crate) fn parse(url: &str) -> Result<Self, Fatal> {
         let expected = || Fatal::Usage(format!("--url: found {url:?}, expected http://HOST or http://HOST:PORT"));
+        if url.starts_with("https://") {
+            let why = "expected http://HOST or http://HOST:PORT: this client speaks no TLS; reach the server itself, or through a tunnel such as ssh -L 8000:127.0.0.1:8000 HOST";
+            return Err(Fatal::Usage(format!("--url: found {url:?}, {why}")));
+        }
         let authority = url.strip_prefix("http://").ok_or_else(expected)?.trim_end_matches('/');
         let authority: http::uri::Authority = authority.parse().map_err(|_| expected())?;
         Ok(Self { authority: format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)) })
@@ -240,6 +244,7 @@ mod tests {
         assert_eq!(authority("http://127.0.0.1:8000/"), Some("127.0.0.1:8000".to_owned()));
         assert_eq!(authority("http://host"), Some("host:80".to_owned()));
         assert_eq!((authority("https://host"), authority("host:80")), (None, None));
+        assert!(matches!(Server::parse("https://host"), Err(Fatal::Usage(why)) if why.contains("tunnel")), "what can be done is said");
         assert_eq!(Server::at(SocketAddr::from(([0, 0, 0, 0], 80))).authority, "127.0.0.1:80");
         assert_eq!(segment("a/b c@é"), "a%2Fb%20c%40%C3%A9");
     }

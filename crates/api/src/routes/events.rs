@@ -152,7 +152,7 @@ fn body(row: Value) -> Option<EventBody> {
         event: take("event"),
         timestamp: take("timestamp"),
         elements_chain: take("elements_chain"),
-        elements: Vec::new(),
+        elements: take("elements").as_array().cloned().unwrap_or_default(),
         distinct_id,
         person,
     })

@@ -2,7 +2,7 @@
 //!
 //! The file is made when it is fetched, from the query that the export holds: nothing is kept that an erasure would miss.
 
-use crate::asking::ask;
+use crate::asking::ask_exact;
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
@@ -183,7 +183,7 @@ pub(crate) async fn create(
     };
     let document = json!({"export_format": format.mime(), "insight": request.insight, "export_context": request.export_context});
     let Value::Object(document) = document else { return Err(ApiError::Panic) };
-    ask(&state, &project, query_of(&state, &project, &document)?).await?;
+    ask_exact(&state, &project, query_of(&state, &project, &document)?).await?;
     let work = state.catalog.create_work(project.id, WorkKind::Export, caller.user.id, document).await?;
     Ok((StatusCode::CREATED, Json(body(&work))))
 }
@@ -215,6 +215,6 @@ pub(crate) async fn content(
 ) -> Result<Response, ApiError> {
     caller.may("export")?;
     let work = find(&state, &project, &id)?;
-    let answer = ask(&state, &project, query_of(&state, &project, &work.document)?).await?;
-    format_of(&work).file(&name_of(&work), &answer)
+    let answer = ask_exact(&state, &project, query_of(&state, &project, &work.document)?).await?;
+    format_of(&work).file(&name_of(&work), &answer.body)
 }

@@ -7,8 +7,8 @@ use crate::asking::ask;
 use crate::body::Params;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
-use crate::routes::cohorts::Names;
 use crate::routes::iso;
+use crate::routes::works::cohorts::Names;
 use crate::scope::InProject;
 use crate::state::ApiState;
 use aqueduct_catalog::Project;
@@ -26,6 +26,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+const NO_PERSON: ApiError = ApiError::NotFound("Person not found.");
 /// Persons that a filter finds at most: the most that a query answers.
 const FILTERED_MAX: usize = 50_000;
 /// Distinct ids of one person in a list.
@@ -34,7 +35,7 @@ const DISTINCT_IDS_MAX: usize = 1_000;
 /// A person.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PersonBody {
-    id: Uuid,
+    pub(super) id: Uuid,
     uuid: Uuid,
     /// Address if known, else the first distinct id that a person chose, else the id.
     name: String,
@@ -273,6 +274,12 @@ pub(crate) async fn list(
     work.await.unwrap_or(Err(ApiError::Column("persons")))
 }
 
+/// The person of a path: named by uuid, or by one of its distinct ids.
+pub(super) fn find(state: &ApiState, project: &Project, id: &str) -> Result<PersonBody, ApiError> {
+    let view = state.snapshots.project(project.id)?;
+    Persons::of(&*view)?.one(&*view, id)?.ok_or(NO_PERSON)
+}
+
 /// One person by uuid, or by one of its distinct ids.
 #[utoipa::path(get, path = "/api/projects/{project}/persons/{id}/", tag = "persons", params(("project" = String, Path), ("id" = String, Path)),
     responses((status = 200, body = PersonBody)))]
@@ -282,8 +289,7 @@ pub(crate) async fn get(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<PersonBody>, ApiError> {
     caller.may("person")?;
-    let view = state.snapshots.project(project.id)?;
-    Persons::of(&*view)?.one(&*view, &id)?.map(Json).ok_or(ApiError::NotFound("Not found."))
+    find(&state, &project, &id).map(Json)
 }
 
 /// Persons that property filters let pass.

@@ -1,11 +1,10 @@
 //! The query endpoint: one query in, its answer out; or, in the background, an id to ask with.
 
-use crate::asking::ask;
 use crate::auth::Caller;
 use crate::body::{Body, Params};
 use crate::error::{ApiError, ErrorBody};
 use crate::overrides::{apply_filters, apply_variables};
-use crate::questions::{NoAnswerBody, Question, Refresh, facts};
+use crate::questions::{NoAnswerBody, Question, Refresh, Reply, facts};
 use crate::routes::exports::FileParams;
 use crate::scope::InProject;
 use crate::state::ApiState;
@@ -89,11 +88,14 @@ pub(crate) async fn run(
     Body(body): Body<QueryBody>,
 ) -> Result<Response, ApiError> {
     scope.caller.may_read("query")?;
-    if let Some(format) = params.format()? {
-        let answer = ask(&state, &scope.project, body.query).await?;
-        return format.file("query", &answer);
+    let format = params.format()?;
+    let mut question = question(scope.project, &scope.caller, body)?;
+    let Some(format) = format else { return Ok(question.ask(&state).await?.into_response()) };
+    question.refresh = question.refresh.now();
+    match question.ask(&state).await? {
+        Reply::Answered(answer) => format.file("query", &answer.answer().body),
+        other => Ok(other.into_response()),
     }
-    answer(&state, scope.project, &scope.caller, body).await
 }
 
 /// Answers a query whose kind is in the path.
@@ -119,10 +121,11 @@ pub(crate) async fn run_kind(
             query.insert("kind".to_owned(), Value::String(kind));
         }
     }
-    answer(&state, scope.project, &scope.caller, body).await
+    Ok(question(scope.project, &scope.caller, body)?.ask(&state).await?.into_response())
 }
 
-async fn answer(state: &ApiState, project: Arc<Project>, caller: &Caller, mut body: QueryBody) -> Result<Response, ApiError> {
+/// What a body asks, with what is put over its query.
+fn question(project: Arc<Project>, caller: &Caller, mut body: QueryBody) -> Result<Question, ApiError> {
     let refresh = match Refresh::of(body.refresh.as_ref(), body.is_async)? {
         // Here a query is always computed where no exact answer is kept.
         Refresh::ForceCache => Refresh::Blocking,
@@ -141,7 +144,7 @@ async fn answer(state: &ApiState, project: Arc<Project>, caller: &Caller, mut bo
     let mut question = Question::new(project, body.query, refresh, caller, ENDPOINT);
     question.query_id = query_id.unwrap_or(question.query_id);
     question.asker.name = body.name.or(question.asker.name);
-    Ok(question.ask(state).await?.into_response())
+    Ok(question)
 }
 
 const NO_QUERY: ApiError = ApiError::NotFound("Query not found.");
@@ -178,11 +181,34 @@ pub(crate) async fn cancel(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<Cancelled>, ApiError> {
     scope.caller.may_read("query")?;
-    let project = scope.project.id;
-    // One that was asked for in the background may not have reached the engine yet.
-    let stopped = state.jobs.cancel(project, &id, &*state.clock) | state.engine.cancel(project, &id);
-    let message = if stopped { "Query cancelled." } else { "No such query is running." };
+    let message = if stop(&state, &scope.project, &id) { "Query cancelled." } else { "No such query is running." };
     Ok(Json(Cancelled { message }))
+}
+
+/// Which query to cancel.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct CancelBody {
+    /// Its id, as the client chose it.
+    client_query_id: String,
+}
+
+/// Cancels the query of an insight, in the background or not.
+#[utoipa::path(post, path = "/api/projects/{project}/insights/cancel/", tag = "insights", params(("project" = String, Path)), request_body = CancelBody,
+    responses((status = 201, description = "no such query runs any more")))]
+pub(crate) async fn cancel_named(
+    State(state): State<ApiState>,
+    scope: InProject,
+    Body(body): Body<CancelBody>,
+) -> Result<StatusCode, ApiError> {
+    scope.caller.may_read("insight")?;
+    stop(&state, &scope.project, &body.client_query_id);
+    Ok(StatusCode::CREATED)
+}
+
+/// Stops a query, and says whether it ran.
+fn stop(state: &ApiState, project: &Project, id: &str) -> bool {
+    // One that was asked for in the background may not have reached the engine yet.
+    state.jobs.cancel(project.id, id, &*state.clock) | state.engine.cancel(project.id, id)
 }
 
 /// Brings a query to the newest version of its form. There is one version so far.

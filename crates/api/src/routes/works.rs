@@ -1,14 +1,19 @@
-//! What annotations, insights and dashboards have in common: fields of a saved document, changed by those of a request that are known.
+//! What saved things have in common: they are found, named, deleted and brought back alike. Annotations, insights and dashboards are fields of a saved document,
+//! changed by those of a request that are known.
 
+pub(crate) mod actions;
 pub(crate) mod annotations;
+pub(crate) mod cohorts;
 pub(crate) mod dashboards;
 pub(crate) mod insights;
+mod results;
 pub(crate) mod sharing;
 
 use crate::error::ApiError;
 use crate::state::ApiState;
-use aqueduct_catalog::{Work, WorkKind};
+use aqueduct_catalog::{Kind, Project, Work};
 use aqueduct_event::ProjectId;
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -128,10 +133,29 @@ fn is_set(work: &Work, field: &str) -> bool {
 }
 
 /// A work by its number or short id; deleted ones only when `deleted`.
-fn find(state: &ApiState, project: ProjectId, kind: WorkKind, id: &str, deleted: bool) -> Result<Arc<Work>, ApiError> {
+pub(super) fn find<K: Kind>(state: &ApiState, project: ProjectId, kind: K, id: &str, deleted: bool) -> Result<Arc<Work<K>>, ApiError> {
     let by_number = || id.parse().ok().and_then(|number| state.catalog.work(project, kind, number));
     let found = by_number().or_else(|| state.catalog.work_by_short_id(project, kind, id));
     found.filter(|work| deleted || !work.is_deleted).ok_or(ApiError::NotFound("Not found."))
+}
+
+/// Marks a work as deleted.
+async fn delete<K: Kind>(state: &ApiState, project: &Project, kind: K, id: &str, user: i64) -> Result<StatusCode, ApiError> {
+    let work = find(state, project.id, kind, id, true)?;
+    state.catalog.update_work(project.id, kind, work.id, user, |work| work.is_deleted = true).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A name that something new must have.
+fn required(name: Option<&String>) -> Result<(), ApiError> {
+    name.map(|_| ()).ok_or_else(|| ApiError::field("name", "required", "This field is required."))
+}
+
+/// Sets what is given.
+fn set<T>(field: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *field = given;
+    }
 }
 
 /// Every word of a search is in one of the texts.

@@ -44,6 +44,32 @@ async fn of_a_query_at_once() {
 }
 
 #[tokio::test]
+async fn of_a_query_with_what_is_put_over_it() {
+    let world = World::new().await;
+    let file = |body: Value| world.ask("POST", "/api/projects/1/query/?format=csv", Some(body));
+    let variables = json!({"1": {"code_name": "n", "value": 1}});
+    let query = json!({"kind": "HogQLQuery", "query": "SELECT {variables.n} AS n", "variables": variables});
+    assert_eq!(file(json!({"query": query, "variables_override": {"1": {"value": 5}}})).await.text, "n\r\n5\r\n");
+    world.store_event(1, "seen", "ann");
+    let query = json!({"kind": "HogQLQuery", "query": "SELECT count() AS n FROM events WHERE {filters}"});
+    let never = json!({"properties": [{"type": "event", "key": "n", "value": 7}]});
+    assert_eq!(file(json!({"query": query, "filters_override": never})).await.text, "n\r\n0\r\n");
+    // A file has an answer, whatever the mode; and one that is kept is given.
+    for (refresh, runs) in [("blocking", 1), ("async", 0), ("force_async", 1), ("lazy_async", 0)] {
+        let before = ran(&world).await;
+        assert_eq!(file(json!({"query": query, "refresh": refresh})).await.text, "n\r\n1\r\n", "{refresh}");
+        assert_eq!(ran(&world).await - before, runs, "{refresh}");
+    }
+}
+
+/// Queries that were computed so far, but for those that ask this.
+async fn ran(world: &World) -> i64 {
+    let log = world.get("/api/projects/1/query_log/?limit=1000").await;
+    let entries = log["results"].as_array().expect("a list").iter();
+    i64::try_from(entries.filter(|entry| entry["is_cached"] == false).count()).expect("few")
+}
+
+#[tokio::test]
 async fn of_a_saved_insight() {
     let world = World::new().await;
     let query = json!({"kind": "DataTableNode", "source": {"kind": "HogQLQuery", "query": "SELECT 1 AS a"}});

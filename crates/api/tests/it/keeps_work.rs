@@ -73,7 +73,8 @@ async fn insights_have_their_result() {
         let found = world.get(&format!("{P}/insights/{path}/")).await;
         assert_eq!((&found["result"], &found["columns"]), (&json!([[1]]), &json!(["n"])));
     }
-    assert_eq!(world.get(&format!("{P}/insights/{id}/?refresh=force_cache")).await["result"], Value::Null);
+    let kept = world.get(&format!("{P}/insights/{id}/?refresh=force_cache")).await;
+    assert_eq!((&kept["result"], &kept["is_cached"]), (&json!([[1]]), &json!(true)));
     let broken = made(&world, "insights", json!({"name": "Broken", "query": {"kind": "HogQLQuery", "query": "SELEC"}})).await;
     let broken = broken["id"].as_i64().expect("a number");
     let found = world.get(&format!("{P}/insights/{broken}/")).await;
@@ -94,6 +95,40 @@ async fn insights_have_their_result() {
     patched(&world, &format!("insights/{id}"), json!({"deleted": true})).await;
     assert_eq!(ids(&world.get(&format!("{P}/insights/")).await), [broken]);
     assert_eq!(world.ask("POST", &format!("{P}/insights/"), Some(json!({"query": "SELECT 1"}))).await.status, 400);
+}
+
+#[tokio::test]
+async fn results_come_as_refresh_says() {
+    let world = World::new().await;
+    world.store_event(1, "seen", "ann");
+    let query = json!({"kind": "HogQLQuery", "query": "SELECT count() AS n FROM events WHERE {filters}"});
+    let insight = made(&world, "insights", json!({"query": query})).await["id"].clone();
+    let path = |query: &str| format!("{P}/insights/{insight}/?{query}");
+    let begun = world.get(&path("refresh=async")).await;
+    let status = &begun["query_status"];
+    assert_eq!((&begun["result"], &status["query_async"], &status["error"]), (&Value::Null, &json!(true), &json!(false)));
+    let poll = format!("{P}/query/{}/", status["id"].as_str().expect("an id"));
+    let mut done = world.get(&path("refresh=false")).await;
+    for _ in 0..500 {
+        if world.ask("GET", &poll, None).await.status == StatusCode::OK {
+            done = world.get(&path("refresh=force_cache")).await;
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!((&done["result"], &done["is_cached"], &done["query_status"]), (&json!([[1]]), &json!(true), &Value::Null));
+    // An older answer is given beside the query that replaces it.
+    world.store_event(2, "seen", "ann");
+    let stale = world.get(&path("refresh=async")).await;
+    assert_eq!((&stale["result"], stale["query_status"]["id"].is_string()), (&json!([[1]]), true));
+    assert_eq!(world.get(&path("refresh=blocking")).await["result"], json!([[2]]));
+    let none = "filters_override=%7B%22properties%22%3A%5B%7B%22type%22%3A%22event%22%2C%22key%22%3A%22n%22%2C%22value%22%3A7%7D%5D%7D";
+    assert_eq!(world.get(&path(none)).await["result"], json!([[0]]));
+    for wrong in ["refresh=sometimes", "filters_override=%7B"] {
+        assert_eq!(world.ask("GET", &path(wrong), None).await.status, 400, "{wrong}");
+    }
+    let cancel = world.ask("POST", &format!("{P}/insights/cancel/"), Some(json!({"client_query_id": "any"}))).await;
+    assert_eq!(cancel.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Links by which anybody may see one work.
 
-use super::{WorkKind, disk};
+use super::{Kind, WorkKind, disk};
 use crate::{Catalog, CatalogError, secret};
 use aqueduct_event::{ProjectId, UnixMicros};
 use std::collections::HashMap;
@@ -70,7 +70,7 @@ impl Catalog {
     ) -> Result<SharedLink, CatalogError> {
         let _one = self.changing.lock().await;
         if self.work(project, kind, id).is_none() {
-            return Err(CatalogError::NotFound { what: kind.as_str(), id: id.to_string() });
+            return Err(CatalogError::NotFound { what: kind.name(), id: id.to_string() });
         }
         let kept = self.shared_link(kind, id).filter(|_| !renews);
         let fresh = || SharedLink { token: secret::fresh(""), project, kind, id, is_enabled, created_at: self.now() };

@@ -34,9 +34,10 @@ impl Criteria {
     /// # Errors
     /// [`QueryError::Request`] when there are none, or one cannot be understood.
     pub(crate) fn of(cohort: &Cohort, project: &ProjectFacts) -> Result<Self, QueryError> {
-        let criteria = Self::read(&cohort.filters).map_err(|what| bad(format!("Cohort {} ('{}'): {what}", cohort.id, cohort.name)))?;
+        let criteria = Self::read(&cohort.document.filters)
+            .map_err(|what| bad(format!("Cohort {} ('{}'): {what}", cohort.id, cohort.document.name)))?;
         // Filters of test users that are about events or about cohorts say nothing of a person by itself.
-        let without_tests = cohort.filters.get("filterTestAccounts").and_then(Value::as_bool) == Some(true);
+        let without_tests = cohort.document.filters.get("filterTestAccounts").and_then(Value::as_bool) == Some(true);
         let tests = project.test_account_filters.as_array().filter(|_| without_tests).into_iter().flatten();
         let tests = tests.filter(|filter| filter.get("type").and_then(Value::as_str) == Some("person"));
         Ok(Self::All(std::iter::once(criteria).chain(tests.cloned().map(Self::Person)).collect()))

@@ -66,7 +66,9 @@ pub(crate) fn find(id: i64, context: &QueryContext) -> Result<Arc<Cohort>, Query
     let found = all(context).into_iter().find(|cohort| cohort.id == id);
     match found {
         None => Err(QueryError::resolve(format!("Could not find cohort with ID {id}"))),
-        Some(cohort) if cohort.deleted => Err(QueryError::resolve(format!("Cohort with ID {id} ('{}') was deleted", cohort.name))),
+        Some(cohort) if cohort.is_deleted => {
+            Err(QueryError::resolve(format!("Cohort with ID {id} ('{}') was deleted", cohort.document.name)))
+        }
         Some(cohort) => Ok(cohort),
     }
 }
@@ -76,7 +78,7 @@ pub(crate) fn find(id: i64, context: &QueryContext) -> Result<Arc<Cohort>, Query
 /// # Errors
 /// [`QueryError::Resolve`] when there is none, or more than one.
 pub(crate) fn named(name: &str, context: &QueryContext) -> Result<Arc<Cohort>, QueryError> {
-    let mut found = all(context).into_iter().filter(|cohort| !cohort.deleted && cohort.name == name);
+    let mut found = all(context).into_iter().filter(|cohort| !cohort.is_deleted && cohort.document.name == name);
     match (found.next(), found.next()) {
         (None, _) => Err(QueryError::resolve(format!("Could not find a cohort with the name '{name}'"))),
         (Some(cohort), None) => Ok(cohort),
@@ -86,7 +88,7 @@ pub(crate) fn named(name: &str, context: &QueryContext) -> Result<Arc<Cohort>, Q
 
 /// The living cohorts of the project.
 fn living(context: &QueryContext) -> Vec<Arc<Cohort>> {
-    all(context).into_iter().filter(|cohort| !cohort.deleted).collect()
+    all(context).into_iter().filter(|cohort| !cohort.is_deleted).collect()
 }
 
 fn all(context: &QueryContext) -> Vec<Arc<Cohort>> {
@@ -105,7 +107,7 @@ pub(crate) fn members(cohort: &Arc<Cohort>, context: &QueryContext) -> Result<Ar
     }
     let _open = Open::new(cohort, sets)?;
     let memory = context.executor.reservation("cohort");
-    let persons = match (cohort.is_static, context.is_check) {
+    let persons = match (cohort.document.is_static, context.is_check) {
         (true, true) => Persons::default(),
         (true, false) => settle::settled(&context.definitions.cohort_members(cohort.id), context)?,
         (false, true) => Criteria::of(cohort, &context.project).map(|_| Persons::default())?,
@@ -124,7 +126,8 @@ impl<'s> Open<'s> {
     fn new(cohort: &Arc<Cohort>, sets: &'s CohortSets) -> Result<Self, QueryError> {
         let mut open = sets.open.lock();
         if open.iter().any(|outer| outer.id == cohort.id) {
-            let way: Vec<String> = open.iter().chain([cohort]).map(|cohort| format!("{} ('{}')", cohort.id, cohort.name)).collect();
+            let way: Vec<String> =
+                open.iter().chain([cohort]).map(|cohort| format!("{} ('{}')", cohort.id, cohort.document.name)).collect();
             return Err(QueryError::resolve(format!("Cohort refers to itself: {}", way.join(" → "))));
         }
         if open.len() == DEPTH_MAX {

@@ -36,7 +36,7 @@ pub(crate) fn table(listed: Listed, only: Option<&[i64]>, context: &QueryContext
         None => living(context),
     };
     let (mut ids, mut persons): (Vec<i64>, Vec<PersonId>) = (Vec::new(), Vec::new());
-    for cohort in cohorts.iter().filter(|cohort| cohort.is_static == (listed == Listed::Static)) {
+    for cohort in cohorts.iter().filter(|cohort| cohort.document.is_static == (listed == Listed::Static)) {
         match members(cohort, context) {
             Ok(members) => {
                 persons.extend_from_slice(members.persons.ids());

@@ -122,7 +122,7 @@ pub(crate) fn breakdown_cohorts(filter: &BreakdownFilter, context: &QueryContext
     for id in ids {
         let cohort = match (id.as_str(), id.as_i64().or_else(|| id.as_str()?.trim().parse().ok())) {
             (Some("all"), _) | (_, Some(0)) => BreakdownCohort { id: 0, name: "all users".to_owned() },
-            (_, Some(id)) => BreakdownCohort { id, name: cohorts::find(id, context)?.name.clone() },
+            (_, Some(id)) => BreakdownCohort { id, name: cohorts::find(id, context)?.document.name.clone() },
             (_, None) => return Err(bad(format!("a cohort breakdown takes ids of cohorts or \"all\", found {id}"))),
         };
         if !all.contains(&cohort) {

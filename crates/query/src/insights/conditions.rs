@@ -46,7 +46,7 @@ impl Series {
     /// [`QueryError::Request`] when there is no such action.
     pub(crate) fn name(&self, context: &InsightContext<'_>) -> Result<Option<String>, QueryError> {
         match self.target()? {
-            Target::Action(id) => Ok(Some(actions::find(id, context.query)?.name.clone())),
+            Target::Action(id) => Ok(Some(actions::find(id, context.query)?.document.name.clone())),
             Target::Group(series) if series.name.is_some() => Ok(series.name.clone()),
             Target::Group(series) => {
                 let names = series.nodes.iter().map(|node| Ok(node.name(context)?.unwrap_or_else(|| ALL_EVENTS.to_owned())));

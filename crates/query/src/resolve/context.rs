@@ -8,7 +8,7 @@ use crate::functions::{FunctionContext, WeekStart};
 use crate::hogql::ast::Query;
 use crate::plan::{Nesting, plan_query};
 use crate::scan::{PropertyKind, ScanContext};
-use aqueduct_catalog::{Action, Cohort, CohortMember, PropertyParent, PropertyType};
+use aqueduct_catalog::{Action, ActionKind, Cohort, CohortKind, CohortMember, PropertyParent, PropertyType};
 use aqueduct_event::{ProjectId, UnixMicros};
 use arrow::array::RecordBatch;
 use serde::Serialize;
@@ -42,11 +42,11 @@ impl Definitions for aqueduct_catalog::Catalog {
     }
 
     fn actions(&self, project: ProjectId) -> Vec<Arc<Action>> {
-        aqueduct_catalog::Catalog::actions(self, project)
+        self.works(project, ActionKind)
     }
 
     fn cohorts(&self, project: ProjectId) -> Vec<Arc<Cohort>> {
-        aqueduct_catalog::Catalog::cohorts(self, project)
+        self.works(project, CohortKind)
     }
 
     fn cohort_members(&self, cohort: i64) -> Arc<[CohortMember]> {

@@ -154,7 +154,8 @@ async fn properties_groups_and_negation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cohorts_in_cohorts_and_kept_members() {
     let in_cohort = |id: i64| json!({"type": "cohort", "key": "id", "value": id});
-    let kept = Cohort { is_static: true, filters: Json::Null, ..cohort(2, "kept", &Json::Null) };
+    let mut kept = cohort(2, "kept", &Json::Null);
+    (kept.document.is_static, kept.document.filters) = (true, Json::Null);
     let criteria = [
         (all(json!([in_cohort(2)])), "ann gus hal"),
         (all(json!([in_cohort(3)])), "ann eve hal"),
@@ -178,7 +179,7 @@ async fn cohorts_in_cohorts_and_kept_members() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_is_refused() {
     let in_cohort = |id: i64| all(json!([{"type": "cohort", "key": "id", "value": id}]));
-    let deleted = Cohort { deleted: true, ..cohort(4, "gone", &in_cohort(5)) };
+    let deleted = Cohort { is_deleted: true, ..cohort(4, "gone", &in_cohort(5)) };
     let cohorts = vec![
         cohort(1, "one", &in_cohort(2)),
         cohort(2, "two", &in_cohort(1)),

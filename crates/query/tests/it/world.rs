@@ -1,6 +1,8 @@
 //! A store with a few events, and an engine over it.
 
-use aqueduct_catalog::{Action, Cohort, CohortMember, PropertyParent, PropertyType};
+use aqueduct_catalog::{
+    Action, ActionDocument, ActionKind, Cohort, CohortDocument, CohortKind, CohortMember, Kind, PropertyParent, PropertyType, Work,
+};
 use aqueduct_event::{JournalPosition, ManualClock, PartitionId, PersonId, ProjectId, PropertyValue, UnixMicros, person_id_of};
 use aqueduct_query::{Definitions, ProjectFacts, QueryConfig, QueryEngine, QueryError, QueryRequest};
 use aqueduct_store::{
@@ -63,38 +65,26 @@ impl Definitions for Known {
 
 /// An action with nothing but steps.
 pub(crate) fn action(id: i64, name: &str, steps: Json) -> Action {
-    Action {
-        id,
-        project: ProjectId(1),
-        name: name.to_owned(),
-        description: String::new(),
-        tags: Vec::new(),
-        steps: serde_json::from_value(steps).expect("steps"),
-        post_to_slack: false,
-        slack_message_format: String::new(),
-        pinned_at: None,
-        deleted: false,
-        created_by: None,
-        created_at: NOW,
-        updated_at: NOW,
-    }
+    let steps = serde_json::from_value(steps).expect("steps");
+    saved(ActionKind, id, ActionDocument { name: name.to_owned(), steps, ..ActionDocument::default() })
 }
 
 /// A dynamic cohort with nothing but criteria.
 pub(crate) fn cohort(id: i64, name: &str, criteria: &Json) -> Cohort {
-    Cohort {
+    let filters = json!({"properties": criteria});
+    saved(CohortKind, id, CohortDocument { name: name.to_owned(), filters, ..CohortDocument::default() })
+}
+
+fn saved<K: Kind>(kind: K, id: i64, document: K::Document) -> Work<K> {
+    Work {
+        kind,
         id,
         project: ProjectId(1),
-        name: name.to_owned(),
-        description: String::new(),
-        filters: json!({"properties": criteria}),
-        query: Json::Null,
-        is_static: false,
-        deleted: false,
-        count: None,
-        last_calculation: None,
-        errors_calculating: 0,
+        short_id: String::new(),
+        document,
+        is_deleted: false,
         created_by: None,
+        last_modified_by: None,
         created_at: NOW,
         updated_at: NOW,
     }

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Under which ids are made for events that have none.
+/// Under which ids are made for events that have none, and inputs are known.
 const NAMESPACE: Uuid = Uuid::from_u128(0x7a5d_90c4_3f0b_4e0e_9a53_61c2_8d0f_2b71);
 
 type Object<'a> = HashMap<String, &'a RawValue>;
@@ -36,17 +36,22 @@ pub(super) struct Unfit {
 
 /// Where a record comes from, and how it is read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin<'a> {
-    /// Name of the input.
-    pub(super) input: &'a str,
+pub(super) struct Origin {
+    /// By what the input is known: see [`known_by`].
+    pub(super) input: Uuid,
     /// One past the record's last byte.
     pub(super) end: u64,
     /// Whether the person properties of exported events are set on their persons.
     pub(super) sets_person: bool,
 }
 
+/// By what an input is known whatever it is called: its first record. Files are renamed, packed, moved and grow at their end; none of it changes this.
+pub(super) fn known_by(first: &[u8]) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, first)
+}
+
 /// The events of a record.
-pub(super) fn events_of(text: &[u8], origin: Origin<'_>) -> Vec<Result<Outgoing, Unfit>> {
+pub(super) fn events_of(text: &[u8], origin: Origin) -> Vec<Result<Outgoing, Unfit>> {
     let whole = |why: String| vec![Err(Unfit { why, text: String::from_utf8_lossy(text).into_owned() })];
     let Ok(text) = std::str::from_utf8(text) else { return whole("is not UTF-8".to_owned()) };
     let list: Vec<&RawValue> = match text.as_bytes().first() {
@@ -79,12 +84,12 @@ fn batch_of<'a>(object: &Object<'a>) -> Option<Result<Vec<&'a RawValue>, String>
     Some(serde_json::from_str(raw.get()).map_err(|_| format!("`{key}` is no list")))
 }
 
-fn one(text: &str, sent_at: Option<UnixMicros>, place: usize, origin: Origin<'_>) -> Result<Outgoing, Unfit> {
+fn one(text: &str, sent_at: Option<UnixMicros>, place: usize, origin: Origin) -> Result<Outgoing, Unfit> {
     let event = serde_json::from_str::<Object<'_>>(text).map_err(|_| "is no object".to_owned());
     event.and_then(|object| read(&object, sent_at, text, place, origin)).map_err(|why| Unfit { why, text: text.to_owned() })
 }
 
-fn read(object: &Object<'_>, sent_at: Option<UnixMicros>, text: &str, place: usize, origin: Origin<'_>) -> Result<Outgoing, String> {
+fn read(object: &Object<'_>, sent_at: Option<UnixMicros>, text: &str, place: usize, origin: Origin) -> Result<Outgoing, String> {
     let event = object.get("event").and_then(|raw| coerced(raw)).filter(|name| !name.is_empty()).ok_or("has no `event`")?;
     let properties = properties(object)?;
     let distinct_id = match object.get("distinct_id").and_then(|raw| coerced(raw)) {
@@ -169,8 +174,8 @@ fn with_elements<'a>(properties: Cow<'a, str>, object: &Object<'_>) -> Cow<'a, s
     Cow::Owned(format!("{{\"$elements_chain\":{}{comma}{rest}", quoted(&chain)))
 }
 
-/// The event's own id, or one that follows from its text and place: reading the same input again gives the same.
-fn uuid(object: &Object<'_>, text: &str, place: usize, origin: Origin<'_>) -> Result<Uuid, String> {
+/// The event's own id, or one that follows from its text, its place and its input: reading the same input again gives the same.
+fn uuid(object: &Object<'_>, text: &str, place: usize, origin: Origin) -> Result<Uuid, String> {
     if let Some(raw) = object.get("uuid").filter(|raw| raw.get() != "null") {
         let text = coerced(raw).unwrap_or_default();
         return Uuid::parse_str(&text).map_err(|_| format!("`uuid` is {text:?}, which is none"));
@@ -178,8 +183,8 @@ fn uuid(object: &Object<'_>, text: &str, place: usize, origin: Origin<'_>) -> Re
     // The events of PostHog's API have it as `id`.
     let id = object.get("id").and_then(|raw| Uuid::parse_str(&coerced(raw)?).ok());
     Ok(id.unwrap_or_else(|| {
-        let name = format!("{}\0{}\0{place}\0{text}", origin.input, origin.end);
-        Uuid::new_v5(&NAMESPACE, name.as_bytes())
+        let name = format!("{}\0{place}\0{text}", origin.end);
+        Uuid::new_v5(&origin.input, name.as_bytes())
     }))
 }
 
@@ -207,7 +212,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str, sets_person: bool) -> Vec<String> {
-        let events = events_of(text.as_bytes(), Origin { input: "a.jsonl", end: 7, sets_person });
+        let events = events_of(text.as_bytes(), Origin { input: known_by(b"first"), end: 7, sets_person });
         events.into_iter().map(|event| event.map_or_else(|unfit| unfit.why, |event| event.json)).collect()
     }
 
@@ -266,8 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_made_from_text_and_place() {
-        let id = |text: &str, input: &str, end| match &events_of(text.as_bytes(), Origin { input, end, sets_person: false })[0] {
+    fn ids_are_made_from_text_place_and_input() {
+        let id = |text: &str, first: &str, end| match &events_of(
+            text.as_bytes(),
+            Origin { input: known_by(first.as_bytes()), end, sets_person: false },
+        )[0]
+        {
             Ok(event) => event.uuid,
             Err(unfit) => panic!("{}", unfit.why),
         };

@@ -34,14 +34,6 @@ impl Input {
         }
     }
 
-    /// By which ids are made for events that have none: a file that is moved keeps them.
-    pub(super) fn base(&self) -> String {
-        match self {
-            Self::Stdin => "stdin".to_owned(),
-            Self::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        }
-    }
-
     /// Length in bytes as it lies there; 0 where that is not known.
     pub(super) fn bytes(&self) -> u64 {
         match self {

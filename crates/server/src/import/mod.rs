@@ -21,7 +21,7 @@ mod window;
 use crate::cli::ImportArgs;
 use crate::client::{Call, CallError, Client, Server, segment};
 use crate::error::Fatal;
-use event::{Origin, Unfit, events_of};
+use event::{Origin, Unfit, events_of, known_by};
 use http::StatusCode;
 use input::Input;
 use parking_lot::Mutex;
@@ -290,12 +290,13 @@ impl Reader {
     fn input(&mut self, place: usize, input: &Input) -> Result<Result<(), Stopped>, Fatal> {
         let failed = |error: std::io::Error| input.failed(&error);
         let mut records = Records::new(input.open(&self.read)?).map_err(failed)?;
-        let base = input.base();
+        let mut known = None;
         while let Some(record) = records.next().map_err(failed)? {
+            let known = *known.get_or_insert_with(|| known_by(&record.text));
             if place == self.from.input && record.end <= self.from.byte {
                 continue;
             }
-            let origin = Origin { input: &base, end: record.end, sets_person: self.sets_person };
+            let origin = Origin { input: known, end: record.end, sets_person: self.sets_person };
             let text = || String::from_utf8_lossy(&record.text).into_owned();
             let events = match record.fault {
                 Some(why) => vec![Err(Unfit { why: why.to_owned(), text: text() })],

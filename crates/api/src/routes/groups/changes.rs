@@ -51,6 +51,22 @@ pub(super) fn find(state: &ApiState, project: &Project, name: &GroupName) -> Res
     Groups::of(&table)?.find(name.group_type_index, &name.group_key).ok_or(NO_GROUP)
 }
 
+/// Changes a group that there is; the answer is the group as it is then.
+async fn changed(
+    state: &ApiState,
+    project: &Project,
+    name: &GroupName,
+    change: impl Future<Output = Result<(), ApiError>>,
+) -> Result<Json<GroupBody>, ApiError> {
+    find(state, project, name)?;
+    change.await?;
+    Ok(Json(find(state, project, name)?))
+}
+
+fn required<T>(field: &'static str, value: Option<T>) -> Result<T, ApiError> {
+    value.ok_or_else(|| ApiError::field(field, "required", "This field is required."))
+}
+
 /// Sets a property of a group.
 #[utoipa::path(post, path = "/api/projects/{project}/groups/update_property/", tag = "groups", params(("project" = String, Path), GroupName),
     request_body = GroupChange, responses((status = 200, body = GroupBody)))]
@@ -61,18 +77,17 @@ pub(crate) async fn update_property(
     Body(change): Body<GroupChange>,
 ) -> Result<Json<GroupBody>, ApiError> {
     caller.may("group")?;
-    find(&state, &project, &name)?;
-    let missing = |field| ApiError::field(field, "required", "This field is required.");
-    let key = change.key.filter(|key| !key.is_empty()).ok_or_else(|| missing("key"))?;
-    let value = change.value.ok_or_else(|| missing("value"))?;
-    let types = state.snapshots.project(project.id)?.group_types().to_vec();
-    let group_type = types.get(usize::from(name.group_type_index)).ok_or(NO_GROUP)?;
-    let set = Map::from_iter([(key, value)]);
-    let properties = json!({"$group_type": group_type, "$group_key": name.group_key, "$group_set": set});
-    // PostHog sends these events in the name of the project itself.
-    let sender = project.uuid.to_string();
-    changing::event(&state, &project, ("$groupidentify", &sender), &properties).await?;
-    Ok(Json(find(&state, &project, &name)?))
+    changed(&state, &project, &name, async {
+        let key = required("key", change.key.filter(|key| !key.is_empty()))?;
+        let set = Map::from_iter([(key, required("value", change.value)?)]);
+        let types = state.snapshots.project(project.id)?.group_types().to_vec();
+        let group_type = types.get(usize::from(name.group_type_index)).ok_or(NO_GROUP)?;
+        let properties = json!({"$group_type": group_type, "$group_key": name.group_key, "$group_set": set});
+        // PostHog sends these events in the name of the project itself.
+        let sender = project.uuid.to_string();
+        changing::event(&state, &project, ("$groupidentify", &sender), &properties).await
+    })
+    .await
 }
 
 /// Removes a property of a group.
@@ -85,11 +100,12 @@ pub(crate) async fn delete_property(
     Body(change): Body<GroupChange>,
 ) -> Result<Json<GroupBody>, ApiError> {
     caller.may("group")?;
-    find(&state, &project, &name)?;
-    let property = change.unset.ok_or_else(|| ApiError::field("$unset", "required", "This field is required."))?;
-    let change = CommandedChange::UnsetGroupProperty { type_index: name.group_type_index, key: &name.group_key, property: &property };
-    changing::command(&state, &project, change).await?;
-    Ok(Json(find(&state, &project, &name)?))
+    changed(&state, &project, &name, async {
+        let property = required("$unset", change.unset)?;
+        let change = CommandedChange::UnsetGroupProperty { type_index: name.group_type_index, key: &name.group_key, property: &property };
+        changing::command(&state, &project, change).await
+    })
+    .await
 }
 
 /// Sets what types of groups are called.

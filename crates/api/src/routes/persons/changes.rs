@@ -2,7 +2,7 @@
 //!
 //! All of them go through the journal ([`crate::changing`]): `process` is the only writer of persons.
 
-use super::{PersonBody, Persons};
+use super::{NO_PERSON, Persons, find};
 use crate::body::{Body, Params};
 use crate::changing;
 use crate::error::ApiError;
@@ -85,14 +85,6 @@ pub(crate) struct PropertyRemoval {
 pub(crate) struct Split {
     /// The distinct id that stays with the person, which keeps its properties then. Without it the person keeps the id that it was made of and loses its properties.
     main_distinct_id: Option<String>,
-}
-
-const NO_PERSON: ApiError = ApiError::NotFound("Person not found.");
-
-/// The person of the path.
-fn find(state: &ApiState, project: &Project, id: &str) -> Result<PersonBody, ApiError> {
-    let view = state.snapshots.project(project.id)?;
-    Persons::of(&*view)?.one(&*view, id)?.ok_or(NO_PERSON)
 }
 
 async fn set(state: &ApiState, project: &Project, id: &str, properties: Map<String, Value>) -> Result<StatusCode, ApiError> {

@@ -1,12 +1,53 @@
-//! Values of a person's property, most frequent first, and the cohorts of a person.
+//! Properties of persons and the values that they have, most frequent first.
 
 use crate::body::Params;
 use crate::error::ApiError;
 use crate::routes::values::{Counts, ValueBody, ValueParams};
 use crate::scope::InProject;
 use crate::state::ApiState;
+use aqueduct_store::PersonsTable;
+use arrow::array::AsArray;
 use axum::Json;
 use axum::extract::State;
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use utoipa::ToSchema;
+
+/// A property that persons have.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PropertyCount {
+    name: String,
+    /// Persons that have it.
+    count: u64,
+}
+
+/// Properties of persons with the number of persons that have each, most frequent first.
+#[utoipa::path(get, path = "/api/projects/{project}/persons/properties/", tag = "persons", params(("project" = String, Path)),
+    responses((status = 200, body = Vec<PropertyCount>)))]
+pub(crate) async fn properties(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+) -> Result<Json<Vec<PropertyCount>>, ApiError> {
+    caller.may("person")?;
+    let persons = state.snapshots.project(project.id)?.persons()?;
+    let work = tokio::task::spawn_blocking(move || Json(counts_of(&persons)));
+    work.await.map_err(|_| ApiError::Panic)
+}
+
+fn counts_of(persons: &PersonsTable) -> Vec<PropertyCount> {
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    for properties in persons.properties.as_string_opt::<i32>().into_iter().flatten().flatten() {
+        let names: HashMap<String, IgnoredAny> = serde_json::from_str(properties).unwrap_or_default();
+        for name in names.into_keys() {
+            *counts.entry(name).or_default() += 1;
+        }
+    }
+    let mut counts: Vec<PropertyCount> = counts.into_iter().map(|(name, count)| PropertyCount { name, count }).collect();
+    counts.sort_by(|left, right| (Reverse(left.count), &left.name).cmp(&(Reverse(right.count), &right.name)));
+    counts
+}
 
 /// Values of a property of persons, most frequent first.
 #[utoipa::path(get, path = "/api/projects/{project}/persons/values/", tag = "persons", params(("project" = String, Path), ValueParams),

@@ -4,10 +4,12 @@
 //! - A dashboard's document holds its tiles; which dashboards an insight is on is read from them, so both sides always agree.
 //! - Tiles of deleted insights are not shown, and are there again when the insight is brought back.
 
+use super::results::{self, ResultParams, Wanted};
 use super::{Fields, Holds, UserBasic, deletion, find, insights, is_found, is_set, known, shown, text};
 use crate::body::{Body, Params};
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
+use crate::questions::Refresh;
 use crate::routes::iso;
 use crate::scope::InProject;
 use crate::state::ApiState;
@@ -18,6 +20,7 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use utoipa::IntoParams;
 
 const FIELDS: Fields = &[
@@ -44,8 +47,6 @@ pub(crate) struct DashboardParams {
     search: Option<String>,
     /// Only pinned ones.
     pinned: Option<String>,
-    /// With one dashboard: whether the results of its tiles are computed. Default: true.
-    refresh: Option<String>,
 }
 
 /// Where an insight is shown.
@@ -148,9 +149,9 @@ fn basic(state: &ApiState, work: &Work) -> Map<String, Value> {
 }
 
 /// A dashboard with its tiles, and their results if wanted.
-pub(crate) async fn whole(state: &ApiState, project: &Project, work: &Work, computes: bool) -> Map<String, Value> {
+pub(crate) async fn whole(state: &ApiState, project: &Arc<Project>, work: &Work, wanted: Option<Wanted>) -> Map<String, Value> {
     let mut body = basic(state, work);
-    let filters = work.document.get("filters");
+    let wanted = wanted.map(|wanted| wanted.on_dashboard(work.document.get("filters"), work.document.get("variables")));
     let mut shown = Vec::new();
     for (order, tile) in tiles(work).iter().enumerate() {
         let insight = match insight_of(tile).map(|id| state.catalog.work(project.id, WorkKind::Insight, id)) {
@@ -159,8 +160,8 @@ pub(crate) async fn whole(state: &ApiState, project: &Project, work: &Work, comp
             Some(Some(insight)) if insight.is_deleted => continue,
             Some(Some(insight)) => {
                 let mut insight = insights::body(state, project, &insight);
-                if computes {
-                    insights::compute(state, project, &mut insight, filters).await;
+                if let Some(wanted) = &wanted {
+                    results::add(state, project, &mut insight, wanted).await;
                 }
                 Value::Object(insight)
             }
@@ -217,22 +218,22 @@ pub(crate) async fn create(
         let change = |work: &mut Work| copied.into_iter().for_each(|tile| put_tile(work, tile));
         work = state.catalog.update_work(project.id, WorkKind::Dashboard, work.id, caller.user.id, change).await?;
     }
-    Ok((StatusCode::CREATED, Json(whole(&state, &project, &work, false).await)))
+    Ok((StatusCode::CREATED, Json(whole(&state, &project, &work, None).await)))
 }
 
 /// One dashboard with the results of its tiles.
 #[utoipa::path(get, path = "/api/projects/{project}/dashboards/{id}/", tag = "dashboards",
-    params(("project" = String, Path), ("id" = i64, Path), DashboardParams), responses((status = 200, body = Object)))]
+    params(("project" = String, Path), ("id" = i64, Path), ResultParams), responses((status = 200, body = Object)))]
 pub(crate) async fn get(
     State(state): State<ApiState>,
     InProject { project, caller }: InProject,
     Path((_, id)): Path<(String, String)>,
-    Params(params): Params<DashboardParams>,
+    Params(results): Params<ResultParams>,
 ) -> Result<Json<Map<String, Value>>, ApiError> {
     caller.may("dashboard")?;
+    let wanted = results.wanted(&caller, Some(Refresh::Blocking))?;
     let work = find(&state, project.id, WorkKind::Dashboard, &id, false)?;
-    let computes = params.refresh.as_deref().is_none_or(|text| !matches!(text, "false" | "0" | "force_cache"));
-    Ok(Json(whole(&state, &project, &work, computes).await))
+    Ok(Json(whole(&state, &project, &work, wanted).await))
 }
 
 /// Changes a dashboard and its tiles; `{"deleted": true}` deletes it, with `delete_insights` also the insights that are on no other.
@@ -266,7 +267,7 @@ pub(crate) async fn update(
             }
         }
     }
-    Ok(Json(whole(&state, &project, &work, false).await))
+    Ok(Json(whole(&state, &project, &work, None).await))
 }
 
 /// Changes the tile that an edit names, removes it, or adds a text.

@@ -1,14 +1,14 @@
 //! Insights: saved queries with their results.
 //!
 //! A saved query is as clients sent it: the query itself, or wrapped for display (`InsightVizNode`, `DataTableNode`, `DataVisualizationNode` with `source`). The
-//! result is computed when one insight is asked for, and in lists when `refresh` says so.
+//! result is there when one insight is asked for, and in lists when `refresh` says so ([`super::results`]).
 
+use super::results::{self, ResultParams};
 use super::{Fields, Holds, UserBasic, deletion, find, is_found, is_set, known, shown, text};
-use crate::asking::ask_exact;
 use crate::body::{Body, Params};
 use crate::error::ApiError;
-use crate::overrides::apply_filters;
 use crate::page::{Cursor, Page, PageParams};
+use crate::questions::Refresh;
 use crate::routes::iso;
 use crate::routes::works::dashboards;
 use crate::scope::InProject;
@@ -33,18 +33,6 @@ const FIELDS: Fields = &[
     ("saved", Holds::Flag),
 ];
 
-/// What results there are besides: as a query's answer calls them and as an insight does.
-const RESULTS: [(&str, &str); 8] = [
-    ("results", "result"),
-    ("hasMore", "hasMore"),
-    ("columns", "columns"),
-    ("types", "types"),
-    ("hogql", "hogql"),
-    ("is_cached", "is_cached"),
-    ("resolved_date_range", "resolved_date_range"),
-    ("cache_target_age", "cache_target_age"),
-];
-
 /// Which insights to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -63,18 +51,6 @@ pub(crate) struct InsightParams {
     created_by: Option<i64>,
     /// Field to sort by, with `-` in front descending: `created_at`, `last_modified_at`, `name`. Default: `-last_modified_at`.
     order: Option<String>,
-    /// Whether results are computed: `false` (lists), `true`, `blocking`, `force_blocking`, …
-    refresh: Option<String>,
-}
-
-impl InsightParams {
-    /// Whether results are wanted; `default` when the request says nothing.
-    fn computes(&self, default: bool) -> bool {
-        match self.refresh.as_deref() {
-            None => default,
-            Some(text) => !matches!(text, "" | "false" | "0" | "force_cache"),
-        }
-    }
 }
 
 /// The query that answers: what wrappers for display hold.
@@ -136,51 +112,18 @@ pub(crate) fn body(state: &ApiState, project: &Project, work: &Work) -> Map<Stri
     body
 }
 
-/// Adds the result of the insight's query to its body. A query that fails says so in `query_status`.
-pub(crate) async fn compute(state: &ApiState, project: &Project, body: &mut Map<String, Value>, filters: Option<&Value>) {
-    let Some(mut query) = body.get("query").and_then(source_of).cloned() else { return };
-    if let Some(filters) = filters {
-        apply_filters(&mut query, filters);
-    }
-    match ask_exact(state, project, query).await {
-        Ok(answer) => {
-            for (from, to) in RESULTS {
-                if let Some(value) = answer.body.get(from) {
-                    body.insert(to.to_owned(), value.clone());
-                }
-            }
-            body.insert("is_cached".to_owned(), Value::Bool(answer.is_cached));
-            let times = [
-                ("last_refresh", answer.last_refresh),
-                ("cache_target_age", answer.cache_target_age),
-                ("next_allowed_client_refresh", answer.next_allowed_client_refresh),
-            ];
-            body.extend(times.map(|(name, time)| (name.to_owned(), Value::from(iso(time)))));
-        }
-        Err(error) => {
-            let detail = match &error {
-                ApiError::Query(error) if error.is_user_error() => error.detail(),
-                other => {
-                    tracing::warn!(%other, "an insight could not be computed");
-                    "The query failed.".to_owned()
-                }
-            };
-            let status = json!({"id": body.get("short_id"), "query_async": false, "team_id": project.id.0, "error": true, "complete": true, "error_message": detail});
-            body.insert("query_status".to_owned(), status);
-        }
-    }
-}
-
 /// Insights of a project.
-#[utoipa::path(get, path = "/api/projects/{project}/insights/", tag = "insights", params(("project" = String, Path), InsightParams, PageParams),
-    responses((status = 200, body = Page<Object>)))]
+#[utoipa::path(get, path = "/api/projects/{project}/insights/", tag = "insights",
+    params(("project" = String, Path), InsightParams, ResultParams, PageParams), responses((status = 200, body = Page<Object>)))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
     InProject { project, caller }: InProject,
     Params(params): Params<InsightParams>,
+    Params(results): Params<ResultParams>,
     cursor: Cursor,
 ) -> Result<Json<Page<Map<String, Value>>>, ApiError> {
     caller.may("insight")?;
+    let wanted = results.wanted(&caller, None)?;
     let asked = |flag: &Option<String>| flag.as_deref().is_some_and(|text| matches!(text, "true" | "True" | "1" | ""));
     let mut works = state.catalog.works(project.id, WorkKind::Insight);
     works.retain(|work| {
@@ -205,8 +148,8 @@ pub(crate) async fn list(
     let mut bodies = Vec::new();
     for work in works.iter().skip(cursor.offset).take(cursor.limit) {
         let mut body = body(&state, &project, work);
-        if params.computes(false) {
-            compute(&state, &project, &mut body, None).await;
+        if let Some(wanted) = &wanted {
+            results::add(&state, &project, &mut body, wanted).await;
         }
         bodies.push(body);
     }
@@ -234,56 +177,58 @@ fn dashboards_of(request: &Map<String, Value>) -> Result<Option<Vec<i64>>, ApiEr
 }
 
 /// Saves an insight.
-#[utoipa::path(post, path = "/api/projects/{project}/insights/", tag = "insights", params(("project" = String, Path), InsightParams),
+#[utoipa::path(post, path = "/api/projects/{project}/insights/", tag = "insights", params(("project" = String, Path), ResultParams),
     request_body = Object, responses((status = 201, body = Object)))]
 pub(crate) async fn create(
     State(state): State<ApiState>,
     InProject { project, caller }: InProject,
-    Params(params): Params<InsightParams>,
+    Params(results): Params<ResultParams>,
     Body(request): Body<Map<String, Value>>,
 ) -> Result<(StatusCode, Json<Map<String, Value>>), ApiError> {
     caller.may("insight")?;
+    let wanted = results.wanted(&caller, None)?;
     let (fields, on) = (checked(&request)?, dashboards_of(&request)?.unwrap_or_default());
     dashboards::all_exist(&state, project.id, &on)?;
     let work = state.catalog.create_work(project.id, WorkKind::Insight, caller.user.id, fields).await?;
     dashboards::put_insight(&state, project.id, caller.user.id, work.id, &on).await?;
     let mut body = body(&state, &project, &work);
-    if params.computes(false) {
-        compute(&state, &project, &mut body, None).await;
+    if let Some(wanted) = wanted {
+        results::add(&state, &project, &mut body, &wanted).await;
     }
     Ok((StatusCode::CREATED, Json(body)))
 }
 
 /// One insight by number or short id, with its result.
 #[utoipa::path(get, path = "/api/projects/{project}/insights/{id}/", tag = "insights",
-    params(("project" = String, Path), ("id" = String, Path), InsightParams), responses((status = 200, body = Object)))]
+    params(("project" = String, Path), ("id" = String, Path), ResultParams), responses((status = 200, body = Object)))]
 pub(crate) async fn get(
     State(state): State<ApiState>,
     InProject { project, caller }: InProject,
     Path((_, id)): Path<(String, String)>,
-    Params(params): Params<InsightParams>,
+    Params(results): Params<ResultParams>,
 ) -> Result<Json<Map<String, Value>>, ApiError> {
     caller.may("insight")?;
     let work = find(&state, project.id, WorkKind::Insight, &id, false)?;
     let mut body = body(&state, &project, &work);
-    if params.computes(true) {
-        compute(&state, &project, &mut body, None).await;
+    if let Some(wanted) = results.wanted(&caller, Some(Refresh::Blocking))? {
+        results::add(&state, &project, &mut body, &wanted).await;
     }
     Ok(Json(body))
 }
 
 /// Changes an insight; `{"deleted": true}` deletes it, and `false` brings it back.
 #[utoipa::path(patch, path = "/api/projects/{project}/insights/{id}/", tag = "insights",
-    params(("project" = String, Path), ("id" = String, Path), InsightParams), request_body = Object, responses((status = 200, body = Object)))]
+    params(("project" = String, Path), ("id" = String, Path), ResultParams), request_body = Object, responses((status = 200, body = Object)))]
 pub(crate) async fn update(
     State(state): State<ApiState>,
     InProject { project, caller }: InProject,
     Path((_, id)): Path<(String, String)>,
-    Params(params): Params<InsightParams>,
+    Params(results): Params<ResultParams>,
     Body(request): Body<Map<String, Value>>,
 ) -> Result<Json<Map<String, Value>>, ApiError> {
     caller.may("insight")?;
     let found = find(&state, project.id, WorkKind::Insight, &id, true)?;
+    let wanted = results.wanted(&caller, None)?;
     let (fields, on) = (checked(&request)?, dashboards_of(&request)?);
     if let Some(on) = &on {
         dashboards::all_exist(&state, project.id, on)?;
@@ -297,8 +242,8 @@ pub(crate) async fn update(
         dashboards::put_insight(&state, project.id, caller.user.id, work.id, &on).await?;
     }
     let mut body = body(&state, &project, &work);
-    if params.computes(false) {
-        compute(&state, &project, &mut body, None).await;
+    if let Some(wanted) = wanted {
+        results::add(&state, &project, &mut body, &wanted).await;
     }
     Ok(Json(body))
 }

@@ -4,6 +4,7 @@
 //! - What is shown names no user and no key.
 //! - A link of something deleted leads nowhere.
 
+use super::results::{self, Wanted};
 use super::{dashboards, find, insights, text};
 use crate::auth::Caller;
 use crate::body::Body;
@@ -11,7 +12,7 @@ use crate::error::ApiError;
 use crate::routes::iso;
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_catalog::{Project, SharedLink, Work, WorkKind};
+use aqueduct_catalog::{Kind, Project, SharedLink, Work, WorkKind};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
@@ -65,7 +66,7 @@ fn kind_of(resource: &str) -> Result<WorkKind, ApiError> {
 /// What the path names. Sharing needs the scope of what is shared.
 fn shareable(state: &ApiState, project: &Project, caller: &Caller, resource: &str, id: &str) -> Result<(WorkKind, Arc<Work>), ApiError> {
     let kind = kind_of(resource)?;
-    caller.may(kind.as_str())?;
+    caller.may(kind.name())?;
     Ok((kind, find(state, project.id, kind, id, false)?))
 }
 
@@ -121,16 +122,16 @@ pub(crate) async fn show(State(state): State<ApiState>, Path(name): Path<String>
     let project = state.catalog.project(link.project).ok_or(NO_LINK)?;
     let work = state.catalog.work(link.project, link.kind, link.id).filter(|work| !work.is_deleted).ok_or(NO_LINK)?;
     let mut shown = if link.kind == WorkKind::Dashboard {
-        dashboards::whole(&state, &project, &work, true).await
+        dashboards::whole(&state, &project, &work, Some(Wanted::shared())).await
     } else {
         let mut body = insights::body(&state, &project, &work);
-        insights::compute(&state, &project, &mut body, None).await;
+        results::add(&state, &project, &mut body, &Wanted::shared()).await;
         body
     };
     shown.values_mut().for_each(hide_people);
     hide(&mut shown);
     let mut response = if as_json {
-        Json(json!({ link.kind.as_str(): shown })).into_response()
+        Json(json!({ link.kind.name(): shown })).into_response()
     } else {
         let title = Some(text(&work, "name")).filter(|name| !name.is_empty()).unwrap_or("Shared").to_owned();
         Html(page(&title, &shown)).into_response()

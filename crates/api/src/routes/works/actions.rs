@@ -1,23 +1,20 @@
 //! Actions: names for events.
 
+use super::{UserBasic, find, is_found, required, set};
 use crate::body::{Body, Params};
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
-use crate::routes::works::UserBasic;
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_catalog::{Action, ActionPatch, ActionStep};
-use aqueduct_event::ProjectId;
+use aqueduct_catalog::{Action, ActionDocument, ActionKind, ActionStep};
+use aqueduct_event::UnixMicros;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-
-const NO_ACTION: ApiError = ApiError::NotFound("Not found.");
 
 /// An action.
 #[derive(Debug, Serialize, ToSchema)]
@@ -80,47 +77,43 @@ pub(crate) struct ActionParams {
 
 impl ActionBody {
     fn of(action: &Action, state: &ApiState) -> Self {
+        let ActionDocument { name, description, tags, steps, post_to_slack, slack_message_format, pinned_at } = action.document.clone();
         Self {
             id: action.id,
-            name: action.name.clone(),
-            description: action.description.clone(),
-            tags: action.tags.clone(),
-            post_to_slack: action.post_to_slack,
-            slack_message_format: action.slack_message_format.clone(),
-            steps: action.steps.clone(),
+            name,
+            description,
+            tags,
+            post_to_slack,
+            slack_message_format,
+            steps,
             created_at: iso(action.created_at),
             created_by: UserBasic::of(state, action.created_by),
             updated_at: iso(action.updated_at),
-            deleted: action.deleted,
+            deleted: action.is_deleted,
             is_calculating: false,
             last_calculated_at: iso(action.updated_at),
             team_id: action.project.0,
             is_action: true,
             bytecode_error: None,
-            pinned_at: action.pinned_at.map(iso),
+            pinned_at: pinned_at.map(iso),
             creation_context: None,
             user_access_level: "manager",
         }
     }
 }
 
-impl From<ActionInput> for ActionPatch {
-    fn from(input: ActionInput) -> Self {
-        Self {
-            name: input.name,
-            description: input.description,
-            tags: input.tags,
-            steps: input.steps,
-            post_to_slack: input.post_to_slack,
-            slack_message_format: input.slack_message_format,
-            pinned: input.pinned_at.map(|at| at.is_some()),
-            deleted: input.deleted,
-        }
+impl ActionInput {
+    fn apply(self, to: &mut ActionDocument, now: UnixMicros) {
+        set(&mut to.name, self.name);
+        set(&mut to.description, self.description);
+        set(&mut to.tags, self.tags);
+        set(&mut to.steps, self.steps);
+        set(&mut to.post_to_slack, self.post_to_slack);
+        set(&mut to.slack_message_format, self.slack_message_format);
+        // One that is pinned already stays pinned since then.
+        let since = to.pinned_at.unwrap_or(now);
+        set(&mut to.pinned_at, self.pinned_at.map(|at| at.map(|_| since)));
     }
-}
-
-fn find(state: &ApiState, project: ProjectId, id: &str) -> Result<Arc<Action>, ApiError> {
-    id.parse().ok().and_then(|id| state.catalog.action(project, id)).ok_or(NO_ACTION)
 }
 
 /// Actions of a project, the newest first.
@@ -133,10 +126,9 @@ pub(crate) async fn list(
     cursor: Cursor,
 ) -> Result<Json<Page<ActionBody>>, ApiError> {
     caller.may("action")?;
-    let words = params.search.unwrap_or_default().to_lowercase();
-    let mut actions = state.catalog.actions(project.id);
-    actions.retain(|action| !action.deleted && action.name.to_lowercase().contains(words.trim()));
-    actions.sort_by_key(|action| Reverse((action.pinned_at, action.id)));
+    let mut actions = state.catalog.works(project.id, ActionKind);
+    actions.retain(|action| !action.is_deleted && is_found(params.search.as_deref(), &[&action.document.name]));
+    actions.sort_by_key(|action| Reverse((action.document.pinned_at, action.id)));
     Ok(Json(cursor.cut(actions.iter().map(|action| ActionBody::of(action, &state)))))
 }
 
@@ -149,10 +141,10 @@ pub(crate) async fn create(
     Body(input): Body<ActionInput>,
 ) -> Result<(StatusCode, Json<ActionBody>), ApiError> {
     caller.may("action")?;
-    if input.name.is_none() {
-        return Err(ApiError::field("name", "required", "This field is required."));
-    }
-    let action = state.catalog.create_action(project.id, input.into(), Some(caller.user.id)).await?;
+    required(input.name.as_ref())?;
+    let mut document = ActionDocument::default();
+    input.apply(&mut document, state.clock.now());
+    let action = state.catalog.create_work(project.id, ActionKind, caller.user.id, document).await?;
     Ok((StatusCode::CREATED, Json(ActionBody::of(&action, &state))))
 }
 
@@ -165,7 +157,7 @@ pub(crate) async fn get(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<ActionBody>, ApiError> {
     caller.may("action")?;
-    Ok(Json(ActionBody::of(&*find(&state, project.id, &id)?, &state)))
+    Ok(Json(ActionBody::of(&*find(&state, project.id, ActionKind, &id, true)?, &state)))
 }
 
 /// Changes an action; `{"deleted": true}` deletes it, `false` brings it back.
@@ -178,8 +170,12 @@ pub(crate) async fn update(
     Body(input): Body<ActionInput>,
 ) -> Result<Json<ActionBody>, ApiError> {
     caller.may("action")?;
-    let action = find(&state, project.id, &id)?;
-    let action = state.catalog.update_action(project.id, action.id, input.into()).await?;
+    let (found, now) = (find(&state, project.id, ActionKind, &id, true)?, state.clock.now());
+    let change = |action: &mut Action| {
+        set(&mut action.is_deleted, input.deleted);
+        input.apply(&mut action.document, now);
+    };
+    let action = state.catalog.update_work(project.id, ActionKind, found.id, caller.user.id, change).await?;
     Ok(Json(ActionBody::of(&action, &state)))
 }
 
@@ -192,7 +188,5 @@ pub(crate) async fn delete(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     caller.may("action")?;
-    let action = find(&state, project.id, &id)?;
-    state.catalog.update_action(project.id, action.id, ActionPatch { deleted: Some(true), ..ActionPatch::default() }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    super::delete(&state, &project, ActionKind, &id, caller.user.id).await
 }

@@ -1,16 +1,17 @@
 //! Who is in a cohort: counted, listed, put in, taken out.
 
+use super::CohortBody;
 use super::csv::Names;
-use super::{CohortBody, find};
 use crate::asking::ask;
 use crate::auth::Caller;
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::persons::{PersonBody, Persons, text_at, texts};
+use crate::routes::works::find;
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_catalog::{Cohort, CohortMember, CohortPatch, Project};
+use aqueduct_catalog::{Cohort, CohortDocument, CohortKind, CohortMember, Project};
 use aqueduct_event::PersonId;
 use aqueduct_store::ProjectView;
 use arrow::array::Array;
@@ -49,7 +50,7 @@ pub(crate) struct Done {
 
 /// The table of a cohort's members.
 fn table(cohort: &Cohort) -> &'static str {
-    if cohort.is_static { "static_cohort_people" } else { "cohort_people" }
+    if cohort.document.is_static { "static_cohort_people" } else { "cohort_people" }
 }
 
 async fn rows(state: &ApiState, project: &Project, query: Value) -> Result<Vec<Value>, ApiError> {
@@ -63,6 +64,21 @@ async fn ids(state: &ApiState, project: &Project, cohort: &Cohort, limit: usize,
         format!("SELECT person_id FROM {} WHERE cohort_id = {} ORDER BY person_id LIMIT {limit} OFFSET {offset}", table(cohort), cohort.id);
     let rows = rows(state, project, json!({"kind": "HogQLQuery", "query": text})).await?;
     Ok(rows.iter().filter_map(id_of).collect())
+}
+
+/// Numbers of the living cohorts that a person is in, in order. Those that cannot be understood have no members.
+///
+/// # Errors
+/// What the query answers.
+pub(super) async fn cohorts_of(state: &ApiState, project: &Project, person: PersonId) -> Result<Vec<i64>, ApiError> {
+    let mut found = Vec::new();
+    for table in ["cohort_people", "static_cohort_people"] {
+        let text = format!("SELECT DISTINCT cohort_id FROM {table} WHERE person_id = {{person}} LIMIT {PIECE}");
+        let query = json!({"kind": "HogQLQuery", "query": text, "values": {"person": person.to_string()}});
+        found.extend(rows(state, project, query).await?.iter().filter_map(|row| row.get(0)?.as_i64()));
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// The first id in a row; actors may be objects.
@@ -140,26 +156,33 @@ fn members_of(view: &dyn ProjectView, wanted: impl IntoIterator<Item = PersonId>
 pub(super) async fn add(
     state: &ApiState,
     project: &Project,
+    caller: &Caller,
     cohort: i64,
     persons: impl IntoIterator<Item = PersonId> + Send + 'static,
 ) -> Result<Arc<Cohort>, ApiError> {
     let view = state.snapshots.project(project.id)?;
     let members = beside(move || members_of(&*view, persons)).await?;
-    Ok(state.catalog.add_cohort_members(project.id, cohort, members).await?)
+    Ok(state.catalog.add_cohort_members(project.id, cohort, caller.user.id, members).await?)
 }
 
 /// Puts in the persons whom a file names.
 ///
 /// # Errors
 /// What reading and writing answers.
-pub(super) async fn add_named(state: &ApiState, project: &Project, cohort: i64, named: Names) -> Result<Arc<Cohort>, ApiError> {
+pub(super) async fn add_named(
+    state: &ApiState,
+    project: &Project,
+    caller: &Caller,
+    cohort: i64,
+    named: Names,
+) -> Result<Arc<Cohort>, ApiError> {
     let view = state.snapshots.project(project.id)?;
     let members = beside(move || {
         let persons = Persons::of(&*view)?;
         let found = persons.named(&named)?;
         members_of(&*view, found)
     });
-    Ok(state.catalog.add_cohort_members(project.id, cohort, members.await?).await?)
+    Ok(state.catalog.add_cohort_members(project.id, cohort, caller.user.id, members.await?).await?)
 }
 
 /// Work on tables of persons is not for threads that answer other requests.
@@ -178,9 +201,9 @@ pub(crate) async fn persons(
 ) -> Result<Json<Page<PersonBody>>, ApiError> {
     caller.may("cohort")?;
     caller.may("person")?;
-    let cohort = count(&state, &project, &*find(&state, project.id, &id)?).await?;
+    let cohort = count(&state, &project, &*find(&state, project.id, CohortKind, &id, true)?).await?;
     let ids = ids(&state, &project, &cohort, cursor.limit, cursor.offset).await?;
-    let total = cohort.count.and_then(|count| usize::try_from(count).ok()).unwrap_or(ids.len());
+    let total = cohort.document.count.and_then(|count| usize::try_from(count).ok()).unwrap_or(ids.len());
     let view = state.snapshots.project(project.id)?;
     let bodies = beside(move || {
         let persons = Persons::of(&*view)?;
@@ -204,7 +227,7 @@ pub(crate) async fn add_persons(
     if input.person_ids.is_empty() {
         return Err(ApiError::field("person_ids", "invalid_input", "Expected at least one id."));
     }
-    add(&state, &project, cohort.id, input.person_ids).await?;
+    add(&state, &project, &caller, cohort.id, input.person_ids).await?;
     Ok(Json(Done { success: true }))
 }
 
@@ -228,7 +251,7 @@ pub(crate) async fn remove_person(
     if gone.is_empty() {
         return Err(ApiError::NotFound("Not found."));
     }
-    state.catalog.remove_cohort_members(project.id, cohort.id, gone).await?;
+    state.catalog.remove_cohort_members(project.id, cohort.id, caller.user.id, gone).await?;
     Ok(Json(Done { success: true }))
 }
 
@@ -240,8 +263,8 @@ fn distinct_ids_of(view: &dyn ProjectView, person: PersonId) -> Result<HashSet<B
 }
 
 fn static_one(state: &ApiState, project: &Project, id: &str) -> Result<Arc<Cohort>, ApiError> {
-    let cohort = find(state, project.id, id)?;
-    if cohort.is_static {
+    let cohort = find(state, project.id, CohortKind, id, true)?;
+    if cohort.document.is_static {
         return Ok(cohort);
     }
     Err(ApiError::field("", "invalid_input", "Can only add users to static cohorts, or take them out."))
@@ -257,11 +280,12 @@ pub(crate) async fn duplicate(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<CohortBody>, ApiError> {
     may_duplicate(&caller, &method)?;
-    let source = find(&state, project.id, &id)?;
+    let source = find(&state, project.id, CohortKind, &id, true)?;
     let members = all_ids(&state, &project, &source).await?;
-    let patch = CohortPatch { name: Some(format!("{} (static copy)", source.name)), ..CohortPatch::default() };
-    let copy = state.catalog.create_cohort(project.id, patch, true, Some(caller.user.id)).await?;
-    let copy = add(&state, &project, copy.id, members).await?;
+    let name = format!("{} (static copy)", source.document.name);
+    let document = CohortDocument { name, is_static: true, count: Some(0), ..CohortDocument::default() };
+    let copy = state.catalog.create_work(project.id, CohortKind, caller.user.id, document).await?;
+    let copy = add(&state, &project, &caller, copy.id, members).await?;
     Ok(Json(CohortBody::of(&copy, &state)))
 }
 

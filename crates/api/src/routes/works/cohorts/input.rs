@@ -3,7 +3,8 @@
 use crate::body::{self, Body};
 use crate::error::ApiError;
 use crate::form::{self, Part};
-use aqueduct_catalog::{Catalog, CohortPatch};
+use crate::routes::works::set;
+use aqueduct_catalog::{Catalog, CohortDocument, CohortKind};
 use aqueduct_event::ProjectId;
 use axum::extract::{FromRequest, Request};
 use http::header;
@@ -80,11 +81,11 @@ fn read_form(parts: Vec<Part<'_>>) -> Result<CohortInput, ApiError> {
 }
 
 impl CohortInput {
-    /// The change of the catalog. `id`: the cohort that is changed, which must not come to refer to itself.
+    /// The criteria that are given, in either form. `id`: the cohort that is changed, which must not come to refer to itself.
     ///
     /// # Errors
-    /// [`ApiError::Field`] when the criteria cannot be understood, or lead to themselves or to what does not exist.
-    pub(super) fn patch(&self, project: ProjectId, id: Option<i64>, catalog: &Catalog) -> Result<CohortPatch, ApiError> {
+    /// [`ApiError::Field`] when they cannot be understood, or lead to themselves or to what does not exist.
+    pub(super) fn filters(&self, project: ProjectId, id: Option<i64>, catalog: &Catalog) -> Result<Option<Value>, ApiError> {
         let of_groups = || self.groups.as_ref().filter(|groups| groups.as_array().is_some_and(|groups| !groups.is_empty()));
         let filters = match self.filters.clone().filter(|filters| !filters.is_null()) {
             Some(filters) => Some(filters),
@@ -93,13 +94,15 @@ impl CohortInput {
         if let Some(filters) = &filters {
             check(filters, project, id, catalog)?;
         }
-        Ok(CohortPatch {
-            name: self.name.clone(),
-            description: self.description.clone(),
-            filters,
-            query: self.query.clone(),
-            deleted: self.deleted,
-        })
+        Ok(filters)
+    }
+
+    /// Sets what is given; the criteria are those of [`CohortInput::filters`].
+    pub(super) fn apply(self, to: &mut CohortDocument, filters: Option<Value>) {
+        set(&mut to.name, self.name);
+        set(&mut to.description, self.description);
+        set(&mut to.filters, filters);
+        set(&mut to.query, self.query);
     }
 }
 
@@ -112,12 +115,12 @@ fn check(filters: &Value, project: ProjectId, id: Option<i64>, catalog: &Catalog
         if Some(next) == id {
             return Err(wrong("Cohorts cannot reference other cohorts in a loop.".to_owned()));
         }
-        let known = catalog.cohort(project, next).filter(|cohort| !cohort.deleted);
+        let known = catalog.work(project, CohortKind, next).filter(|cohort| !cohort.is_deleted);
         let known = known.ok_or_else(|| wrong(format!("Invalid Cohort ID in filter: {next}")))?;
         if !seen.contains(&next) {
             seen.push(next);
             // What was accepted once can be read.
-            ahead.extend(aqueduct_query::cohort_references(&known.filters).unwrap_or_default());
+            ahead.extend(aqueduct_query::cohort_references(&known.document.filters).unwrap_or_default());
         }
     }
     Ok(())

@@ -12,15 +12,15 @@ pub(crate) use members::{add_persons, duplicate, persons, remove_person};
 // What the OpenAPI document names.
 pub(crate) use members::{__path_add_persons, __path_duplicate, __path_persons, __path_remove_person};
 
+use super::{UserBasic, find, is_found, required, set};
+use crate::auth::Caller;
 use crate::body::Params;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
-use crate::routes::works::UserBasic;
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_catalog::{Cohort, CohortPatch, Project};
-use aqueduct_event::ProjectId;
+use aqueduct_catalog::{Cohort, CohortDocument, CohortKind, Project};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
@@ -30,8 +30,8 @@ use serde_json::Value;
 use std::cmp::Reverse;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
-const NO_COHORT: ApiError = ApiError::NotFound("Not found.");
 /// A count that is older is taken anew when somebody looks at the cohort.
 const COUNT_MICROS_MAX: i64 = 60 * 1_000_000;
 
@@ -79,26 +79,28 @@ pub(crate) struct CohortParams {
 
 impl CohortBody {
     fn of(cohort: &Cohort, state: &ApiState) -> Self {
-        let is_behavioral = cohort.filters.to_string().contains("\"behavioral\"");
+        let CohortDocument { name, description, filters, query, is_static, count, last_calculation, errors_calculating } =
+            cohort.document.clone();
+        let is_behavioral = filters.to_string().contains("\"behavioral\"");
         Self {
             id: cohort.id,
-            name: cohort.name.clone(),
-            description: cohort.description.clone(),
+            name,
+            description,
             groups: Vec::new(),
-            deleted: cohort.deleted,
-            filters: cohort.filters.clone(),
-            query: cohort.query.clone(),
+            deleted: cohort.is_deleted,
+            filters,
+            query,
             version: cohort.updated_at.0 / 1_000_000,
             pending_version: cohort.updated_at.0 / 1_000_000,
             is_calculating: false,
             created_by: UserBasic::of(state, cohort.created_by),
             created_at: iso(cohort.created_at),
-            last_calculation: cohort.last_calculation.map(iso),
-            errors_calculating: cohort.errors_calculating,
+            last_calculation: last_calculation.map(iso),
+            errors_calculating,
             last_error_message: None,
-            count: cohort.count,
-            is_static: cohort.is_static,
-            cohort_type: match (cohort.is_static, is_behavioral) {
+            count,
+            is_static,
+            cohort_type: match (is_static, is_behavioral) {
                 (true, _) => "static",
                 (false, true) => "behavioral",
                 (false, false) => "person_property",
@@ -106,10 +108,6 @@ impl CohortBody {
             experiment_set: Vec::new(),
         }
     }
-}
-
-fn find(state: &ApiState, project: ProjectId, id: &str) -> Result<Arc<Cohort>, ApiError> {
-    id.parse().ok().and_then(|id| state.catalog.cohort(project, id)).ok_or(NO_COHORT)
 }
 
 /// Cohorts of a project, the newest first.
@@ -122,17 +120,46 @@ pub(crate) async fn list(
     cursor: Cursor,
 ) -> Result<Json<Page<CohortBody>>, ApiError> {
     caller.may("cohort")?;
-    let words = params.search.unwrap_or_default().to_lowercase();
     let is_static = match params.kind.as_deref() {
         Some("static") => Some(true),
         Some("dynamic") => Some(false),
         _ => None,
     };
-    let mut cohorts = state.catalog.cohorts(project.id);
-    cohorts.retain(|cohort| !cohort.deleted && cohort.name.to_lowercase().contains(words.trim()));
-    cohorts.retain(|cohort| is_static.is_none_or(|is_static| cohort.is_static == is_static));
+    let mut cohorts = state.catalog.works(project.id, CohortKind);
+    cohorts.retain(|cohort| !cohort.is_deleted && is_found(params.search.as_deref(), &[&cohort.document.name]));
+    cohorts.retain(|cohort| is_static.is_none_or(|is_static| cohort.document.is_static == is_static));
     cohorts.sort_by_key(|cohort| Reverse(cohort.id));
     Ok(Json(cursor.cut(cohorts.iter().map(|cohort| CohortBody::of(cohort, &state)))))
+}
+
+/// Whose cohorts to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PersonParam {
+    /// Id of a person.
+    person_id: Uuid,
+}
+
+/// Cohorts of a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PersonCohorts {
+    results: Vec<CohortBody>,
+}
+
+/// The cohorts that a person is in now.
+#[utoipa::path(get, path = "/api/projects/{project}/persons/cohorts/", tag = "persons", params(("project" = String, Path), PersonParam),
+    responses((status = 200, body = PersonCohorts)))]
+pub(crate) async fn of_person(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Params(params): Params<PersonParam>,
+) -> Result<Json<PersonCohorts>, ApiError> {
+    caller.may("person")?;
+    caller.may("cohort")?;
+    let person = crate::routes::persons::find(&state, &project, &params.person_id.to_string())?;
+    let ids = members::cohorts_of(&state, &project, person.id).await?;
+    let cohorts = ids.into_iter().filter_map(|id| state.catalog.work(project.id, CohortKind, id));
+    Ok(Json(PersonCohorts { results: cohorts.map(|cohort| CohortBody::of(&cohort, &state)).collect() }))
 }
 
 /// Makes a cohort. A static one may bring its members: as a CSV file in a form, as ids, or as the actors of a query.
@@ -144,12 +171,10 @@ pub(crate) async fn create(
     CohortForm(input): CohortForm,
 ) -> Result<(StatusCode, Json<CohortBody>), ApiError> {
     caller.may("cohort")?;
-    if input.name.is_none() {
-        return Err(ApiError::field("name", "required", "This field is required."));
-    }
+    required(input.name.as_ref())?;
     let is_static = input.is_static == Some(true);
-    let patch = input.patch(project.id, None, &state.catalog)?;
-    if !is_static && patch.filters.is_none() {
+    let filters = input.filters(project.id, None, &state.catalog)?;
+    if !is_static && filters.is_none() {
         return Err(ApiError::field("filters", "required", "A cohort that is not static needs criteria."));
     }
     // What cannot be read makes no cohort.
@@ -158,10 +183,12 @@ pub(crate) async fn create(
         Some(query) => members::actors_of(&state, &project, query).await?,
         None => Vec::new(),
     };
-    let cohort = state.catalog.create_cohort(project.id, patch, is_static, Some(caller.user.id)).await?;
+    let mut document = CohortDocument { is_static, count: is_static.then_some(0), ..CohortDocument::default() };
+    let ids = input.person_ids.iter().flatten().copied().chain(queried).collect();
+    input.apply(&mut document, filters);
+    let cohort = state.catalog.create_work(project.id, CohortKind, caller.user.id, document).await?;
     let cohort = if is_static {
-        let ids = input.person_ids.unwrap_or_default().into_iter().chain(queried).collect();
-        fill(&state, &project, cohort, ids, named).await?
+        fill(&state, &project, &caller, cohort, (ids, named)).await?
     } else {
         members::count(&state, &project, &cohort).await?
     };
@@ -172,15 +199,15 @@ pub(crate) async fn create(
 async fn fill(
     state: &ApiState,
     project: &Project,
+    caller: &Caller,
     cohort: Arc<Cohort>,
-    ids: Vec<uuid::Uuid>,
-    named: Option<Names>,
+    (ids, named): (Vec<Uuid>, Option<Names>),
 ) -> Result<Arc<Cohort>, ApiError> {
     if !ids.is_empty() {
-        members::add(state, project, cohort.id, ids).await?;
+        members::add(state, project, caller, cohort.id, ids).await?;
     }
     if let Some(named) = named {
-        members::add_named(state, project, cohort.id, named).await?;
+        members::add_named(state, project, caller, cohort.id, named).await?;
     }
     members::count(state, project, &cohort).await
 }
@@ -194,9 +221,9 @@ pub(crate) async fn get(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<CohortBody>, ApiError> {
     caller.may("cohort")?;
-    let mut cohort = find(&state, project.id, &id)?;
-    let counted = cohort.last_calculation.map_or(i64::MIN, |at| at.0);
-    if !cohort.deleted && counted < state.clock.now().0.saturating_sub(COUNT_MICROS_MAX) {
+    let mut cohort = find(&state, project.id, CohortKind, &id, true)?;
+    let counted = cohort.document.last_calculation.map_or(i64::MIN, |at| at.0);
+    if !cohort.is_deleted && counted < state.clock.now().0.saturating_sub(COUNT_MICROS_MAX) {
         cohort = members::count(&state, &project, &cohort).await?;
     }
     Ok(Json(CohortBody::of(&cohort, &state)))
@@ -212,17 +239,21 @@ pub(crate) async fn update(
     CohortForm(input): CohortForm,
 ) -> Result<Json<CohortBody>, ApiError> {
     caller.may("cohort")?;
-    let cohort = find(&state, project.id, &id)?;
-    let named = input.csv.as_deref().filter(|_| cohort.is_static).map(csv::names).transpose()?;
-    let patch = input.patch(project.id, Some(cohort.id), &state.catalog)?;
-    let has_new_members = patch.filters.is_some() || patch.deleted == Some(false);
-    let mut cohort = state.catalog.update_cohort(project.id, cohort.id, patch).await?;
-    if cohort.is_static {
-        let ids = input.person_ids.unwrap_or_default();
+    let found = find(&state, project.id, CohortKind, &id, true)?;
+    let named = input.csv.as_deref().filter(|_| found.document.is_static).map(csv::names).transpose()?;
+    let filters = input.filters(project.id, Some(found.id), &state.catalog)?;
+    let has_new_members = filters.is_some() || input.deleted == Some(false);
+    let ids = input.person_ids.clone().unwrap_or_default();
+    let change = |cohort: &mut Cohort| {
+        set(&mut cohort.is_deleted, input.deleted);
+        input.apply(&mut cohort.document, filters);
+    };
+    let mut cohort = state.catalog.update_work(project.id, CohortKind, found.id, caller.user.id, change).await?;
+    if cohort.document.is_static {
         if named.is_some() || !ids.is_empty() {
-            cohort = fill(&state, &project, cohort, ids, named).await?;
+            cohort = fill(&state, &project, &caller, cohort, (ids, named)).await?;
         }
-    } else if has_new_members && !cohort.deleted {
+    } else if has_new_members && !cohort.is_deleted {
         cohort = members::count(&state, &project, &cohort).await?;
     }
     Ok(Json(CohortBody::of(&cohort, &state)))
@@ -237,7 +268,5 @@ pub(crate) async fn delete(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     caller.may("cohort")?;
-    let cohort = find(&state, project.id, &id)?;
-    state.catalog.update_cohort(project.id, cohort.id, CohortPatch { deleted: Some(true), ..CohortPatch::default() }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    super::delete(&state, &project, CohortKind, &id, caller.user.id).await
 }
