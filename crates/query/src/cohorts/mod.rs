@@ -32,6 +32,7 @@ pub(crate) use table::{Listed, asked, table};
 use crate::error::QueryError;
 use crate::resolve::QueryContext;
 use aqueduct_catalog::Cohort;
+use aqueduct_event::PersonId;
 use criteria::Criteria;
 use datafusion::execution::memory_pool::MemoryReservation;
 use parking_lot::Mutex;
@@ -117,6 +118,17 @@ pub(crate) fn members(cohort: &Arc<Cohort>, context: &QueryContext) -> Result<Ar
     let members = Arc::new(Members { persons, _memory: memory });
     sets.found.lock().insert(cohort.id, Arc::clone(&members));
     Ok(members)
+}
+
+/// Ids as members of something that has no name; they count against the query's memory.
+///
+/// # Errors
+/// [`QueryError::Memory`] when the query may not hold so many.
+pub(crate) fn listed(ids: Vec<PersonId>, context: &QueryContext) -> Result<Arc<Members>, QueryError> {
+    let memory = context.executor.reservation("ids of a subquery");
+    let persons = Persons::from(ids);
+    memory.try_resize(persons.bytes())?;
+    Ok(Arc::new(Members { persons, _memory: memory }))
 }
 
 /// A cohort's place among those whose members are being found.

@@ -111,11 +111,18 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
             compare_label: *compare_label,
         };
         let smoothing = filter.smoothing_intervals.unwrap_or(1);
-        let lines =
-            plans.iter().map(|plan| series_lines(plan, &breakdowns, range, display, smoothing, context)).collect::<Result<Vec<_>, _>>()?;
-        for (at, (node, formula)) in formulas.iter().enumerate() {
-            let (lines, more) = limited(combined(&lines, formula), &breakdowns);
+        // Each series shows its own largest values, so a formula's "other" is computed from what is other in each.
+        let mut lines = Vec::with_capacity(plans.len());
+        for plan in &plans {
+            let (shown, more) = limited(series_lines(plan, &breakdowns, range, display, smoothing, context)?, &breakdowns);
             has_more |= more;
+            lines.push(shown);
+        }
+        for (at, (node, formula)) in formulas.iter().enumerate() {
+            let mut lines = combined(&lines, formula);
+            if !breakdowns.is_empty() {
+                render::sort(&mut lines);
+            }
             let label = node.custom_name.clone().unwrap_or_else(|| format!("Formula ({})", node.formula));
             per_formula[at].extend(lines.iter().map(|line| render::formula_item(line, &label, frame)));
         }
@@ -123,8 +130,6 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
         if formulas.is_empty() {
             let mut of_series = Vec::with_capacity(plans.len());
             for (order, (plan, lines)) in plans.iter().zip(lines).enumerate() {
-                let (lines, more) = limited(lines, &breakdowns);
-                has_more |= more;
                 of_series.push(lines.iter().map(|line| render::series_item(line, plan, order, frame)).collect::<Vec<_>>());
             }
             items.extend(if breakdowns.cohorts.is_empty() { of_series.concat() } else { by_cohort(of_series) });
@@ -199,7 +204,7 @@ fn series_lines(
 ) -> Result<Vec<Line>, QueryError> {
     let shape = |values: Vec<f64>| match display {
         Display::Total => values,
-        Display::Cumulative => render::cumulated(&values),
+        Display::Cumulative => render::cumulated(&render::smooth(&values, smoothing)),
         Display::Series | Display::BoxPlot | Display::CalendarHeatmap => render::smooth(&values, smoothing),
     };
     // A person may be in several cohorts: each is a question of its own.

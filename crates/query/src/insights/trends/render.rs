@@ -32,15 +32,20 @@ pub(super) struct Frame<'a> {
     pub(super) compare_label: Option<&'static str>,
 }
 
-/// Sorts lines by size, keeps the largest, adds up the rest as "other".
-pub(super) fn limit(mut lines: Vec<Line>, limit: usize, hide_other: bool) -> (Vec<Line>, bool) {
+/// The largest first. What has no value comes after all that has one, however large, and what is "other" comes last.
+pub(super) fn sort(lines: &mut [Line]) {
     let total = |line: &Line| line.values.iter().sum::<f64>();
-    // What has no value comes after all that has one, however large.
-    let has_null = |line: &Line| line.texts.iter().any(|text| text == NULL_LABEL);
+    let has = |line: &Line, label: &str| line.texts.iter().any(|text| text == label);
+    let rank = |line: &Line| (has(line, OTHER_LABEL), has(line, NULL_LABEL));
     lines.sort_by(|a, b| {
         let by_size = total(b).partial_cmp(&total(a)).unwrap_or(Ordering::Equal);
-        has_null(a).cmp(&has_null(b)).then(by_size).then_with(|| a.texts.cmp(&b.texts))
+        rank(a).cmp(&rank(b)).then(by_size).then_with(|| a.texts.cmp(&b.texts))
     });
+}
+
+/// Sorts lines, keeps the first, adds up the rest as "other".
+pub(super) fn limit(mut lines: Vec<Line>, limit: usize, hide_other: bool) -> (Vec<Line>, bool) {
+    sort(&mut lines);
     if lines.len() <= limit {
         return (lines, false);
     }
@@ -111,7 +116,7 @@ pub(super) fn formula_item(line: &Line, label: &str, frame: Frame<'_>) -> Value 
 fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
     let mut item = Map::new();
     if frame.is_total {
-        item.insert("data".to_owned(), json!([]));
+        item.insert("data".to_owned(), if action.is_null() { Value::Null } else { json!([]) });
         item.insert("days".to_owned(), json!([]));
         item.insert("count".to_owned(), json!(0));
         item.insert("aggregated_value".to_owned(), number(line.values.first().copied().unwrap_or(0.0)));

@@ -221,17 +221,16 @@ impl<'s> Period<'s> {
                 let rows = if is_cumulative { Counted::unknown(rows, math, &mut known) } else { rows };
                 values.push(value(self.sight, series, math, &rows));
             }
-            if is_cumulative {
-                (1..values.len()).for_each(|at| values[at] += values[at - 1]);
-            } else if let Some(width) =
-                self.query["trendsFilter"]["smoothingIntervals"].as_u64().filter(|width| *width > 1 && !self.is_total())
-            {
+            if let Some(width) = self.query["trendsFilter"]["smoothingIntervals"].as_u64().filter(|width| *width > 1 && !self.is_total()) {
                 let width = usize::try_from(width).expect("small");
                 let mean = |at: usize| {
                     let window = &values[(at + 1).saturating_sub(width)..=at];
                     (window.iter().sum::<f64>() / window.len() as f64).floor()
                 };
                 values = (0..values.len()).map(mean).collect();
+            }
+            if is_cumulative {
+                (1..values.len()).for_each(|at| values[at] += values[at - 1]);
             }
             values
         };
@@ -244,9 +243,7 @@ impl<'s> Period<'s> {
         if filter.is_null() {
             return lines;
         }
-        let total = |line: &(Vec<String>, Vec<f64>)| line.1.iter().sum::<f64>();
-        let has_null = |line: &(Vec<String>, Vec<f64>)| line.0.iter().any(|text| text == NULL);
-        lines.sort_by(|a, b| has_null(a).cmp(&has_null(b)).then(total(b).total_cmp(&total(a))).then(a.0.cmp(&b.0)));
+        sort(&mut lines);
         let limit = usize::try_from(filter["breakdown_limit"].as_u64().unwrap_or(25)).expect("small");
         if lines.len() > limit {
             let rest = lines.split_off(limit);
@@ -260,9 +257,10 @@ impl<'s> Period<'s> {
 
     fn items(&self, period: Option<&str>) -> Vec<Json> {
         let series = self.query["series"].as_array().expect("series");
-        let lines: Vec<_> = series.iter().map(|series| self.lines(series)).collect();
+        let lines: Vec<_> = series.iter().map(|series| self.limited(self.lines(series))).collect();
         let lines = match self.query["trendsFilter"]["formula"].as_str() {
             None => lines,
+            // Over what the series show, what is "other" in each included.
             Some(formula) => vec![combined(&lines[0], &lines[1], self.starts.len(), formula)],
         };
         let is_list = self.query["breakdownFilter"]["breakdowns"].is_array();
@@ -270,7 +268,7 @@ impl<'s> Period<'s> {
             let shown = if is_list { json!(texts) } else { texts.first().map_or(Json::Null, |text| json!(text)) };
             if self.is_total() { json!([shown, period, values[0]]) } else { json!([shown, period, values]) }
         };
-        lines.into_iter().flat_map(|lines| self.limited(lines)).map(item).collect()
+        lines.into_iter().flatten().map(item).collect()
     }
 }
 
@@ -290,7 +288,17 @@ fn combined(a: &[Line], b: &[Line], width: usize, formula: &str) -> Vec<Line> {
         };
         (texts.clone(), (0..width).map(value).collect())
     };
-    texts.into_iter().map(line).collect()
+    let mut lines = texts.into_iter().map(line).collect::<Vec<_>>();
+    sort(&mut lines);
+    lines
+}
+
+/// The largest first; then what has no value, then what is "other".
+fn sort(lines: &mut [Line]) {
+    let total = |line: &Line| line.1.iter().sum::<f64>();
+    let has = |line: &Line, label: &str| line.0.iter().any(|text| text == label);
+    let rank = |line: &Line| (has(line, OTHER), has(line, NULL));
+    lines.sort_by(|a, b| rank(a).cmp(&rank(b)).then(total(b).total_cmp(&total(a))).then(a.0.cmp(&b.0)));
 }
 
 fn expect(sight: &Sight, query: &Json) -> Vec<Json> {
