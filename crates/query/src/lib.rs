@@ -28,6 +28,7 @@ mod error;
 mod events_query;
 mod filters;
 mod functions;
+mod groups_query;
 pub mod hogql;
 mod insights;
 mod json;

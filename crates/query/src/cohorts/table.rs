@@ -1,10 +1,12 @@
 //! `cohort_people` and `static_cohort_people`: a row for each member of each cohort.
 //!
-//! Finding the members of a dynamic cohort is work, so the cohorts that WHERE names are the only ones whose members are found.
+//! Finding the members of a dynamic cohort is work, so the cohorts that WHERE or the condition of a join names are the only ones whose members are found.
 
 use super::{find, living, members};
 use crate::error::QueryError;
-use crate::hogql::ast::{CompareOp, Expr, ExprKind, Literal, Segment, SelectQuery};
+use crate::hogql::ast::{
+    CompareOp, Expr, ExprKind, FromExpr, JoinConstraint, JoinKind, JoinStrictness, Literal, Segment, SelectQuery, TableSource,
+};
 use crate::resolve::{Output, QueryContext, Type, column_name};
 use crate::scan::uuids;
 use aqueduct_event::PersonId;
@@ -58,22 +60,69 @@ pub(crate) fn table(listed: Listed, only: Option<&[i64]>, context: &QueryContext
     Ok((LogicalPlanBuilder::scan(context.fresh_name(), provider, None)?.build()?, outputs))
 }
 
-/// The cohorts that WHERE leaves of a table that the query calls `name`; `None` when it may leave any.
+/// The cohorts that WHERE and the conditions of joins leave of a table that the query calls `name`; `None` when it may leave any.
 pub(crate) fn asked(select: &SelectQuery, name: &str) -> Option<Vec<i64>> {
     let renames = |item: &Expr| matches!(&item.kind, ExprKind::Alias { alias, .. } if alias == COHORT);
     if select.select.iter().any(renames) {
         return None;
     }
-    let filter = select.filter.as_ref()?;
-    let parts = match &filter.kind {
-        ExprKind::And(parts) => parts.as_slice(),
-        _ => std::slice::from_ref(filter),
+    let mut parts = Vec::new();
+    [&select.prewhere, &select.filter].into_iter().flatten().for_each(|clause| conjuncts(clause, &mut parts));
+    select.from.iter().for_each(|from| of_joins(from, name, &mut parts));
+    parts.into_iter().find_map(|part| numbers(part, name))
+}
+
+/// The conditions that all must hold.
+fn conjuncts<'s>(condition: &'s Expr, all: &mut Vec<&'s Expr>) {
+    match &condition.kind {
+        ExprKind::And(parts) => parts.iter().for_each(|part| conjuncts(part, all)),
+        ExprKind::Call(call) if call.name == "and" => call.args.iter().for_each(|part| conjuncts(part, all)),
+        _ => all.push(condition),
+    }
+}
+
+/// Adds the conditions of joins that rows of the table must fulfil to be in the result.
+fn of_joins<'s>(from: &'s FromExpr, name: &str, all: &mut Vec<&'s Expr>) {
+    let FromExpr::Join(join) = from else { return };
+    // of an outer join the side that is kept is kept whole
+    let (keeps_left, keeps_right) = match join.kind {
+        JoinKind::Left => (true, false),
+        JoinKind::Right => (false, true),
+        JoinKind::Full => (true, true),
+        JoinKind::Inner | JoinKind::Cross => (false, false),
     };
-    parts.iter().find_map(|part| numbers(part, name))
+    let is_kept = (keeps_left && is_within(&join.left, name)) || (keeps_right && is_within(&join.right, name));
+    let is_plain = join.strictness.is_none_or(|strictness| strictness == JoinStrictness::All);
+    if let (Some(JoinConstraint::On(condition)), false, true) = (&join.constraint, is_kept, is_plain) {
+        conjuncts(condition, all);
+    }
+    of_joins(&join.left, name, all);
+    of_joins(&join.right, name, all);
+}
+
+fn is_within(from: &FromExpr, name: &str) -> bool {
+    match from {
+        FromExpr::Join(join) => is_within(&join.left, name) || is_within(&join.right, name),
+        FromExpr::Table(table) => match (&table.alias, &table.source) {
+            (Some(alias), _) => alias == name,
+            (None, TableSource::Name(parts)) => parts.join(".") == name,
+            _ => false,
+        },
+    }
 }
 
 fn numbers(condition: &Expr, name: &str) -> Option<Vec<i64>> {
-    let ExprKind::Compare { op, left, right } = &condition.kind else { return None };
+    let (op, left, right) = match &condition.kind {
+        ExprKind::Compare { op, left, right } => (*op, &**left, &**right),
+        ExprKind::Call(call) => match (call.name.as_str(), call.args.as_slice()) {
+            ("equals", [left, right]) => (CompareOp::Eq, left, right),
+            ("in", [left, right]) => (CompareOp::In, left, right),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let is_turned = op == CompareOp::Eq && left.as_literal().is_some();
+    let (left, right) = if is_turned { (right, left) } else { (left, right) };
     let ExprKind::Field(chain) = &left.kind else { return None };
     let chain: Vec<&str> = chain.iter().filter_map(Segment::as_name).collect();
     if chain != [COHORT] && chain != [name, COHORT] {
@@ -110,5 +159,11 @@ mod tests {
         check("SELECT person_id FROM cohort_people c WHERE cohort_id > 5", None);
         check("SELECT cohort_id + 1 AS cohort_id FROM cohort_people c WHERE cohort_id = 5", None);
         check("SELECT person_id FROM cohort_people c", None);
+        check("SELECT person_id FROM cohort_people c PREWHERE 5 = cohort_id", Some(&[5]));
+        check("SELECT person_id FROM cohort_people c WHERE and(equals(c.cohort_id, 5), 1 = 1)", Some(&[5]));
+        check("SELECT event FROM events e JOIN cohort_people c ON e.person_id = c.person_id AND c.cohort_id = 5", Some(&[5]));
+        check("SELECT event FROM events e LEFT JOIN cohort_people c ON e.person_id = c.person_id AND c.cohort_id = 5", Some(&[5]));
+        check("SELECT event FROM cohort_people c LEFT JOIN events e ON e.person_id = c.person_id AND c.cohort_id = 5", None);
+        check("SELECT event FROM events e ANTI JOIN cohort_people c ON e.person_id = c.person_id AND c.cohort_id = 5", None);
     }
 }

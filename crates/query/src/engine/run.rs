@@ -191,11 +191,12 @@ async fn answer(run: &Run, query: &Json) -> Result<QueryResponse, QueryError> {
             "EventsQuery" => return crate::events_query::answer(run, query).await,
             "ActorsQuery" => return crate::actors::answer(run, query).await,
             "InsightActorsQuery" | "StickinessActorsQuery" => return crate::actors::answer_source(run, query).await,
+            "GroupsQuery" => return crate::groups_query::answer(run, query).await,
             "SessionsTimelineQuery" => return crate::sessions_timeline::answer(run, query).await,
             "HogQLMetadata" => return Ok(metadata::check(run, query)),
             "DatabaseSchemaQuery" => return Ok(metadata::schema()),
             kind if insights::knows(kind) => return insight::answer(run, kind, query),
-            "DataTableNode" | "DataVisualizationNode" | "InsightVizNode" => match query.get("source") {
+            "DataTableNode" | "DataVisualizationNode" | "InsightVizNode" | "WebVitalsQuery" => match query.get("source") {
                 Some(source) => query = source,
                 None => return Err(QueryError::Request { detail: format!("{kind} needs a source"), attr: Some("query") }),
             },

@@ -29,6 +29,8 @@ pub(crate) enum Scope {
     Session,
     /// Rows of `persons`.
     Person,
+    /// Rows of `groups`.
+    Group,
 }
 
 /// The kind of a property's values: (type of the filter, group type index, key).
@@ -112,6 +114,7 @@ fn field(kind: &str, key: &str, group_index: Option<u8>, scope: Scope) -> Result
         ("person_metadata", Scope::Person) => vec!["persons".into(), key.into()],
         ("person", _) => vec!["person".into(), "properties".into(), key.into()],
         ("person_metadata", _) => vec!["person".into(), key.into()],
+        ("group", Scope::Group) => vec!["properties".into(), key.into()],
         ("group", _) => vec![format!("group_{}", group_index.unwrap_or(0)), "properties".into(), key.into()],
         ("session", Scope::Session) => vec![key.into()],
         ("session", _) => vec!["session".into(), key.into()],

@@ -28,6 +28,8 @@ pub(crate) struct Labels {
     names: Vec<String>,
     combinations: HashMap<Label, u32>,
     list: Vec<Label>,
+    /// What the texts take, in the map and in the list.
+    text_bytes: usize,
 }
 
 /// Edges of bins: bin `i` holds values from `edges[i]` up to, not including, `edges[i + 1]`.
@@ -75,10 +77,9 @@ impl Labels {
         self.list.len()
     }
 
-    /// Memory of them, about. Texts are in the map and in the list.
+    /// Memory of them, about.
     pub(crate) fn bytes(&self) -> usize {
-        let texts: usize = self.names.iter().map(|name| 2 * (name.len() + size_of::<String>())).sum();
-        texts + self.list.len() * 3 * size_of::<Label>()
+        self.text_bytes + self.list.len() * 3 * size_of::<Label>()
     }
 
     /// The texts of a combination.
@@ -119,6 +120,7 @@ impl Labels {
         let code = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         self.texts.insert(text.to_owned(), code);
         self.names.push(text.to_owned());
+        self.text_bytes += 2 * (text.len() + size_of::<String>());
         code
     }
 

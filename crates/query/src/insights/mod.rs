@@ -79,6 +79,10 @@ pub(crate) fn knows(kind: &str) -> bool {
             | "PathsQuery"
             | "WebOverviewQuery"
             | "WebStatsTableQuery"
+            | "WebGoalsQuery"
+            | "WebExternalClicksTableQuery"
+            | "WebVitalsPathBreakdownQuery"
+            | "WebPageURLSearchQuery"
     )
 }
 
@@ -100,6 +104,10 @@ pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext) -> Result<I
         "PathsQuery" => paths::run(&parsed(query)?, &context),
         "WebOverviewQuery" => web::overview(&parsed(query)?, &context),
         "WebStatsTableQuery" => web::stats_table(&parsed(query)?, &context),
+        "WebGoalsQuery" => web::goals(&parsed(query)?, &context),
+        "WebExternalClicksTableQuery" => web::external_clicks(&parsed(query)?, &context),
+        "WebVitalsPathBreakdownQuery" => web::vitals_by_path(&parsed(query)?, &context),
+        "WebPageURLSearchQuery" => web::page_urls(&parsed(query)?, &context),
         other => Err(QueryError::unsupported(format!("queries of kind '{other}' are not supported here"))),
     }
 }

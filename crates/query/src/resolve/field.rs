@@ -68,7 +68,10 @@ impl Scope<'_> {
             Source::Events(_) => self.event_field(relation, name, rest),
             Source::Table(table, _) => {
                 let table = *table;
-                self.table_field(relation, table, name, rest)
+                match self.table_field(relation, table, name, rest)? {
+                    Some(value) => Ok(Some(value)),
+                    None => self.lazy_field(relation, name, rest),
+                }
             }
             Source::Numbers { .. } => match (name, self.relations[relation].output(0)) {
                 ("number", Some(value)) => self.path(value, rest).map(Some),

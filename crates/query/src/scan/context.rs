@@ -102,13 +102,13 @@ impl ScanContext {
         once(&self.groups, || self.view.groups())
     }
 
-    pub(crate) fn sessions(self: &Arc<Self>) -> Result<Arc<SessionsTable>, ReadError> {
+    pub(crate) fn sessions(self: &Arc<Self>) -> Result<Arc<SessionsTable>, QueryError> {
         once(&self.sessions, || SessionsTable::build(self))
     }
 }
 
 /// Concurrent scans wait for the first one instead of doing the work again.
-fn once<T>(cell: &Mutex<Option<Arc<T>>>, make: impl FnOnce() -> Result<Arc<T>, ReadError>) -> Result<Arc<T>, ReadError> {
+fn once<T, E>(cell: &Mutex<Option<Arc<T>>>, make: impl FnOnce() -> Result<Arc<T>, E>) -> Result<Arc<T>, E> {
     let mut cell = cell.lock();
     if let Some(value) = &*cell {
         return Ok(Arc::clone(value));

@@ -5,7 +5,7 @@
 
 use super::column::{text_type, texts_type, time_type, uuid_type};
 use super::persons::uuids;
-use super::{PartColumns, PropertyKind, ScanContext, VirtualColumn};
+use super::{Held, PartColumns, PropertyKind, ScanContext, VirtualColumn};
 use crate::channel::Origin;
 use crate::error::QueryError;
 use aqueduct_event::PersonId;
@@ -160,21 +160,28 @@ pub(crate) struct SessionsTable {
     parts: Vec<Arc<dyn Part>>,
     sessions: Vec<Session>,
     by_id: HashMap<String, i32>,
+    _memory: Held,
 }
 
 impl SessionsTable {
-    /// Reads all events of the view once.
-    pub(crate) fn build(context: &Arc<ScanContext>) -> Result<Arc<Self>, ReadError> {
+    /// Reads all events of the view once. What the table holds counts against the query's memory as long as it is there.
+    ///
+    /// # Errors
+    /// What reading answers, [`QueryError::Memory`] when there are too many sessions, [`QueryError::Cancelled`] when nobody waits any more.
+    pub(crate) fn build(context: &Arc<ScanContext>) -> Result<Arc<Self>, QueryError> {
         let parts: Vec<Arc<dyn Part>> = context.view().shards().iter().flatten().cloned().collect();
         let mut sessions: HashMap<Uuid, Session> = HashMap::new();
+        let (mut memory, mut urls) = (context.held(), 0);
         for (at, part) in parts.iter().enumerate() {
-            collect(u32::try_from(at).unwrap_or(u32::MAX), part, context, &mut sessions)?;
+            context.check()?;
+            urls += collect(u32::try_from(at).unwrap_or(u32::MAX), part, context, &mut sessions)?;
+            memory.is(sessions.len() * SESSION_BYTES + urls)?;
         }
         let mut sessions: Vec<Session> = sessions.into_values().collect();
         sessions.sort_unstable_by_key(|session| session.id);
         let by_id = sessions.iter().enumerate().filter_map(|(at, session)| Some((session.id.to_string(), i32::try_from(at).ok()?)));
         let by_id = by_id.collect();
-        Ok(Arc::new(Self { parts, sessions, by_id }))
+        Ok(Arc::new(Self { parts, sessions, by_id, _memory: memory }))
     }
 
     /// Number of sessions.
@@ -352,8 +359,12 @@ fn pathname(url: &str) -> &str {
     &path[..path.find(['?', '#']).unwrap_or(path.len())]
 }
 
-fn collect(at: u32, part: &Arc<dyn Part>, context: &Arc<ScanContext>, sessions: &mut HashMap<Uuid, Session>) -> Result<(), ReadError> {
-    let Some(ids) = part.property("$session_id")?.and_then(|column| column.text) else { return Ok(()) };
+/// Memory of a session, about: itself, twice over while it is put in order, and its id as text in the index.
+const SESSION_BYTES: usize = 2 * size_of::<(Uuid, Session)>() + size_of::<(String, i32)>() + 36;
+
+/// Adds the events of a part; answers what the texts that sessions keep of it take of memory.
+fn collect(at: u32, part: &Arc<dyn Part>, context: &Arc<ScanContext>, sessions: &mut HashMap<Uuid, Session>) -> Result<usize, ReadError> {
+    let Some(ids) = part.property("$session_id")?.and_then(|column| column.text) else { return Ok(0) };
     let ids = ids.as_dictionary::<Int32Type>();
     // a session id is read once per distinct value
     let known: Vec<Option<Uuid>> = ids
@@ -370,15 +381,18 @@ fn collect(at: u32, part: &Arc<dyn Part>, context: &Arc<ScanContext>, sessions: 
         Ok(super::property::property_array(part.property(key)?.as_ref(), PropertyKind::Text, rows, context.zone()))
     };
     let (urls, externals) = (texts("$current_url")?, texts("$external_click_url")?);
+    let mut kept = 0;
     for row in 0..rows {
         let Some(id) = ids.keys().is_valid(row).then(|| ids.keys().value(row)).and_then(|key| known[usize::try_from(key).ok()?]) else {
             continue;
         };
         let (time, place) = (times.value(row), (at, u32::try_from(row).unwrap_or(u32::MAX)));
         let session = sessions.entry(id).or_insert_with(|| Session::new(id, time, place));
+        let known = session.urls.len();
         session.add(time, place, text_at(&events, row).unwrap_or_default(), text_at(&urls, row), text_at(&externals, row).is_some());
+        kept += session.urls[known..].iter().map(|url| size_of::<Arc<str>>() + url.len()).sum::<usize>();
     }
-    Ok(())
+    Ok(kept)
 }
 
 impl Session {

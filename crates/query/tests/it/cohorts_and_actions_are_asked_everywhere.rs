@@ -86,6 +86,44 @@ fn numbers(mut results: Json) -> Json {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn goals_of_a_site_are_its_actions() {
+    let session = |number: u32| format!("016f8ecf-6c00-7000-8000-00000000000{number}");
+    let visit = |who: &str, name: &str, days_ago: i64, number: u32, plan: &str| {
+        event(who, name, 24 * days_ago, json!({"$session_id": session(number), "plan": plan}), "")
+    };
+    let step = |plan: &str| json!([{"event": "paid", "properties": [{"type": "event", "key": "plan", "value": plan}]}]);
+    let world = World {
+        events: vec![
+            visit("ann", "$pageview", 2, 1, ""),
+            visit("ann", "paid", 2, 1, "pro"),
+            visit("ann", "paid", 2, 1, "pro"),
+            visit("bob", "$pageview", 2, 2, ""),
+            visit("cid", "paid", 3, 3, "free"),
+            // in the period before
+            visit("cid", "paid", 9, 4, "pro"),
+            // not in a session
+            event("dan", "paid", 24, json!({"plan": "pro"}), ""),
+        ],
+        actions: vec![action(3, "Pro", step("pro")), action(4, "Free", step("free")), action(5, "Nothing", json!([]))],
+        ..World::default()
+    };
+    let running = world.start(ProjectId(1), Layout::Mixed, QueryConfig::default());
+    let goals = |more: Json| {
+        let mut query = json!({"kind": "WebGoalsQuery", "dateRange": {"date_from": "-7d"}, "properties": []});
+        query.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        query
+    };
+    let third = 1.0 / 3.0;
+    let plain = results(&running, goals(json!({}))).await;
+    assert_eq!(plain, json!([["Free", [1.0, null], [1.0, null], [third, null]], ["Pro", [1.0, null], [2.0, null], [third, null]]]));
+    let compared = goals(json!({"compareFilter": {"compare": true}, "orderBy": ["TotalConversions", "DESC"]}));
+    let compared = results(&running, compared).await;
+    assert_eq!(compared, json!([["Pro", [1.0, 1.0], [2.0, 1.0], [third, 1.0]], ["Free", [1.0, 0.0], [1.0, 0.0], [third, 0.0]]]));
+    let without = World { actions: Vec::new(), ..world }.start(ProjectId(1), Layout::Memory, QueryConfig::default());
+    assert_eq!(results(&without, goals(json!({}))).await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_action_is_what_its_steps_say() {
     let running = running();
     let queries: [Question; 8] = [

@@ -66,5 +66,29 @@ async fn of_insights() {
     let paths = json!({"kind": "PathsQuery", "pathsFilter": {"includeEventTypes": ["custom_event"], "stepLimit": 20, "edgeLimit": 100_000},
         "dateRange": {"date_from": "-30d"}});
     assert_eq!(refused(&running, paths).await, None);
+    // rows are small; what the breakdown's values take is more than may be held
+    let step = |name: &str| json!({"kind": "EventsNode", "event": null, "name": name});
+    let funnel = json!({"kind": "FunnelsQuery", "series": [step("a"), step("b")], "dateRange": {"date_from": "-30d"},
+        "breakdownFilter": {"breakdown": "$current_url"}});
+    assert_eq!(refused(&running, funnel).await, None);
     assert_eq!(running.hogql("select count() from events").await.expect("rows"), [json!([20_000])]);
+}
+
+#[tokio::test]
+async fn of_sessions() {
+    let event = |number: u128| Event {
+        distinct_id: "ann".to_owned(),
+        at: UnixMicros(NOW.0 - 1_000_000),
+        name: "$pageview".to_owned(),
+        properties: json!({"$session_id": uuid::Uuid::from_u128(0x016f_8ecf_6c00_7000_8000_0000_0000_0000 + number).to_string()}),
+        elements_chain: String::new(),
+    };
+    let world = World { events: (0..10_000).map(event).collect(), ..World::default() };
+    let few = QueryConfig { query_memory_bytes_max: 2 * MIB, ..config() };
+    let running = world.start(ProjectId(1), Layout::Memory, few);
+    let count = |text: &str| json!({"kind": "HogQLQuery", "query": text});
+    assert_eq!(refused(&running, count("select count() from sessions")).await, None);
+    assert_eq!(refused(&running, count("select count() from events where session.duration = 0")).await, None);
+    let running = world.start(ProjectId(1), Layout::Memory, config());
+    assert_eq!(running.hogql("select count() from sessions").await.expect("rows"), [json!([10_000])]);
 }

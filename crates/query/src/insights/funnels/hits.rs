@@ -53,6 +53,8 @@ pub(super) struct Hits {
 pub(super) struct Keys {
     codes: HashMap<String, u32>,
     pub(super) names: Vec<String>,
+    /// What the texts take, in the map and in the list.
+    text_bytes: usize,
 }
 
 impl Keys {
@@ -63,7 +65,13 @@ impl Keys {
         let code = u32::try_from(self.names.len()).unwrap_or(NO_KEY);
         self.codes.insert(key.to_owned(), code);
         self.names.push(key.to_owned());
+        self.text_bytes += 2 * (key.len() + size_of::<String>());
         code
+    }
+
+    /// Memory of them, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.text_bytes
     }
 }
 

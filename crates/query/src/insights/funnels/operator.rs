@@ -106,12 +106,13 @@ impl<'p> Operator<'p> {
         let (mut labels, mut keys) = (self.labels(), Keys::default());
         let mut study = make();
         let (mut kept, mut left_out, mut keyed, mut parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut held = Vec::new();
+        let (mut held, mut of_names) = (Vec::new(), context.held());
         for half in halves {
             held.push(half.memory);
             let to: Vec<u32> =
                 (0..half.labels.len()).map(|code| labels.intern(&half.labels.texts(u32::try_from(code).unwrap_or(u32::MAX)))).collect();
             let to_key: Vec<u32> = half.keys.names.iter().map(|name| keys.code(name)).collect();
+            of_names.is(labels.bytes() + keys.bytes())?;
             study.absorb(half.study, &to);
             left_out.extend(half.left_out.into_iter().map(|owned| owned.after(kept.len())));
             kept.extend(half.kept.into_iter().map(|hits| self.translated(hits, &to, &to_key)));
@@ -186,7 +187,7 @@ impl<'p> Operator<'p> {
             context.check()?;
             if let Some(read) = self.reader.read(part, &mut labels, &mut keys)? {
                 bytes += read.bytes();
-                memory.is(bytes)?;
+                memory.is(bytes + labels.bytes() + keys.bytes())?;
                 hits.push(read);
             }
         }

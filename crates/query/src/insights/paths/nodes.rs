@@ -28,6 +28,8 @@ pub(super) struct Nodes {
 struct Known {
     numbers: HashMap<String, u32>,
     names: Vec<String>,
+    /// What the names take, in the map and in the list.
+    text_bytes: usize,
 }
 
 impl Nodes {
@@ -47,7 +49,7 @@ impl Nodes {
         Ok(Self {
             groupings: groupings.iter().map(pattern).collect::<Result<_, _>>()?,
             excluded: excluded.to_vec(),
-            known: Mutex::new(Known { numbers, names }),
+            known: Mutex::new(Known { numbers, names, text_bytes: 0 }),
         })
     }
 
@@ -60,7 +62,13 @@ impl Nodes {
         let number = u32::try_from(known.names.len()).unwrap_or(NO_NODE);
         known.numbers.insert(name.to_owned(), number);
         known.names.push(name.to_owned());
+        known.text_bytes += 2 * (name.len() + size_of::<String>());
         number
+    }
+
+    /// Memory of all names, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.known.lock().text_bytes
     }
 
     /// A node's name.

@@ -10,6 +10,7 @@ use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, Kept, PartRows,
 use crate::scan::RowProgram;
 use aqueduct_store::{EventColumn, Part};
 use arrow::array::AsArray;
+use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// A query, ready to run.
@@ -82,11 +83,16 @@ impl Operator {
         make: impl Fn() -> T + Sync,
         note: impl Fn(&mut T, ActorId<'_>, &[Step]) + Sync,
     ) -> Result<T, QueryError> {
+        let of_names = Mutex::new(context.held());
         context.over_actors(
             &Actor::Person,
             self.span,
             make,
-            |part| self.read(part),
+            |part| {
+                let rows = self.read(part)?;
+                of_names.lock().is(self.nodes.bytes())?;
+                Ok(rows)
+            },
             |result, Scratch { steps, path }, actor, rows| {
                 collect(rows, steps)?;
                 if let Some(around) = &self.around {

@@ -11,7 +11,7 @@ use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, Kept};
 use crate::insights::buckets::Buckets;
 use crate::insights::labels::{Bins, SharedLabels};
 use crate::insights::statistic::Statistic;
-use crate::scan::{EVER, RowProgram};
+use crate::scan::{EVER, Pace, RowProgram};
 use arrow::array::{Array, AsArray};
 use smallvec::SmallVec;
 
@@ -71,7 +71,7 @@ impl Operator {
                     let Kept { of: rows, .. } = self.read(part)?;
                     half.tally.grow(rows.cells_end, self.math);
                     half.tally.see(&rows, self.buckets.len());
-                    self.count_rows(&rows, &mut half.tally)?;
+                    self.count_rows(&rows, &mut half.tally, context)?;
                     held.is(half.bytes())?;
                 }
                 // What it holds counts until it is part of the whole.
@@ -110,7 +110,7 @@ impl Operator {
         }
     }
 
-    fn count_rows(&self, rows: &Rows, tally: &mut Tally) -> Result<(), QueryError> {
+    fn count_rows(&self, rows: &Rows, tally: &mut Tally, context: &InsightContext<'_>) -> Result<(), QueryError> {
         let counted = || rows.cells.iter().enumerate().filter(|(_, cell)| **cell != NO_CELL);
         match self.math {
             Math::Values(statistic) => {
@@ -119,18 +119,21 @@ impl Operator {
                     tally.number(*cell, numbers[row], statistic);
                 }
             }
-            Math::Keys | Math::Sessions | Math::SessionDuration(_) | Math::ActiveKeys { .. } => self.count_keys(rows, tally)?,
+            Math::Keys | Math::Sessions | Math::SessionDuration(_) | Math::ActiveKeys { .. } => self.count_keys(rows, tally, context)?,
             _ => tally.count_all(&rows.cells),
         }
         Ok(())
     }
 
-    fn count_keys(&self, rows: &Rows, tally: &mut Tally) -> Result<(), QueryError> {
+    fn count_keys(&self, rows: &Rows, tally: &mut Tally, context: &InsightContext<'_>) -> Result<(), QueryError> {
         let keys = rows.keys(0)?;
         let keys = keys.as_string::<i32>();
         let durations = if matches!(self.math, Math::SessionDuration(_)) { rows.numbers(1)? } else { Vec::new() };
         let counts_empty = matches!(self.math, Math::Sessions | Math::SessionDuration(_));
+        // A key costs a look into a table: a part of millions of rows takes a while.
+        let mut pace = Pace::new(|| context.check());
         for (row, cell) in rows.cells.iter().enumerate() {
+            pace.step()?;
             let key = if keys.is_null(row) { "" } else { keys.value(row) };
             if key.is_empty() && !counts_empty {
                 continue;
