@@ -6,7 +6,8 @@
 
 use crate::messages::{Sent, Told};
 use crate::model::{EventKey, Model, ModelProject, ModelRow, Owner, WINDOW_MICROS, key_of, project_of};
-use aqueduct_event::{JournalPosition, Minute, ProjectId, RawBatch, Verdict};
+use aqueduct_event::record::Record;
+use aqueduct_event::{JournalPosition, Minute, ProjectId, Verdict};
 use aqueduct_store::conformance::{Row, read_rows};
 use aqueduct_store::{Accounts, EmbeddedStore, ReadError, Store};
 use arrow::array::AsArray;
@@ -37,9 +38,10 @@ pub(crate) fn broken<T>(what: String) -> Result<T, Finding> {
 pub(crate) fn model_of(records: &[(u64, Bytes)], projects: u32) -> Result<Model, Finding> {
     let mut model = Model::default();
     for (position, payload) in records {
-        match RawBatch::decode(payload) {
-            Ok(batch) => model.apply(&batch, projects),
-            Err(error) => return broken(format!("record {position} is no batch: {error}")),
+        match Record::decode(payload) {
+            Ok(Record::Batch(batch)) => model.apply(&batch, projects),
+            Ok(Record::Command(command)) => model.obey(&command),
+            other => return broken(format!("record {position} is nothing that was sent: {other:?}")),
         }
     }
     Ok(model)
@@ -50,7 +52,7 @@ pub(crate) fn told(records: &[(u64, Bytes)], sent: &[Sent], projects: u32) -> Re
     let by_key: BTreeMap<&EventKey, &Sent> = sent.iter().map(|sent| (&sent.key, sent)).collect();
     let mut found = BTreeSet::new();
     for (position, payload) in records {
-        let Ok(batch) = RawBatch::decode(payload) else { return broken(format!("record {position} is no batch")) };
+        let Ok(Record::Batch(batch)) = Record::decode(payload) else { continue };
         let project = project_of(batch.token, projects).unwrap_or_default();
         for event in &batch.events {
             let key = key_of(project, event);
@@ -73,7 +75,7 @@ pub(crate) fn order(records: &[(u64, Bytes)], sent: &[Sent], projects: u32) -> R
     let mut places: BTreeMap<EventKey, usize> = BTreeMap::new();
     let mut next = 0;
     for (_, payload) in records {
-        let Ok(batch) = RawBatch::decode(payload) else { continue };
+        let Ok(Record::Batch(batch)) = Record::decode(payload) else { continue };
         let project = project_of(batch.token, projects).unwrap_or_default();
         for event in &batch.events {
             places.entry(key_of(project, event)).or_insert(next);
@@ -261,7 +263,8 @@ pub(crate) fn accepted(model: &Model, sent: &[Sent]) -> Result<(), Finding> {
         let is_twice = arrivals.windows(2).any(|pair| pair[0].abs_diff(pair[1]) <= WINDOW_MICROS);
         let found = arrivals.len();
         let is_accepted = matches!(sent.told, Told::Accepted(_));
-        if (is_accepted && sent.has_row && found == 0) || (!sent.has_row && found > 0) || is_twice {
+        let is_there = found > 0 || model.is_erased(&sent.key);
+        if (is_accepted && sent.has_row && !is_there) || (!sent.has_row && found > 0) || is_twice {
             return broken(format!("{:?} was told {:?} and has {found} rows", sent.key, sent.told));
         }
         let row = model.rows.iter().find(|row| row.key == sent.key);

@@ -4,7 +4,7 @@
 //! Written from the semantics (docs/src/concepts), not from the code of `process`; it knows only what the simulated clients send.
 
 use aqueduct_event::verdict::DropReason;
-use aqueduct_event::{Minute, PersonId, ProjectId, RawBatch, RawEvent, UnixMicros, Verdict, person_id_of};
+use aqueduct_event::{Command, CommandedChange, Minute, PersonId, ProjectId, RawBatch, RawEvent, UnixMicros, Verdict, person_id_of};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -103,6 +103,28 @@ fn text<'a>(properties: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 }
 
 impl Model {
+    /// Applies a change that somebody asked for. Those of the simulator delete persons.
+    pub(crate) fn obey(&mut self, command: &Command<'_>) {
+        let CommandedChange::Delete { persons, erases_events, keeps_persons } = &command.change else { return };
+        let number = command.project.0;
+        let project = self.projects.entry(number).or_default();
+        for person in persons {
+            if !keeps_persons && project.persons.remove(person).is_some() {
+                let released = project.ids.values_mut().filter(|(owner, _)| *owner == Owner::Person(*person));
+                released.for_each(|(owner, version)| (*owner, *version) = (Owner::Personless, *version + 1));
+            }
+            if *erases_events {
+                let is_its = |row: &mut ModelRow| row.key.0 == number && project.present(row.person) == *person;
+                for row in self.rows.extract_if(.., is_its) {
+                    let minute = Minute::of(UnixMicros(row.created_at));
+                    *self.tally.entry((minute, number, Verdict::Visible)).or_default() -= 1;
+                    *self.tally.entry((minute, number, Verdict::Dropped(DropReason::Erased))).or_default() += 1;
+                    self.erased.insert(row.key);
+                }
+            }
+        }
+    }
+
     /// Applies a record. `projects`: how many there are.
     pub(crate) fn apply(&mut self, batch: &RawBatch<'_>, projects: u32) {
         let known = project_of(batch.token, projects);
@@ -173,6 +195,22 @@ impl ModelProject {
             at = *next;
         }
         at
+    }
+
+    /// Rows of one person are those of another from now on. Who had been merged before and came again takes nobody along who went with it then.
+    fn merge(&mut self, from: PersonId, into: PersonId) {
+        self.revive(from);
+        if self.present(into) == from {
+            self.merged.remove(&into);
+        }
+        self.merged.insert(from, into);
+    }
+
+    /// A person is alive: rows with its id are its own.
+    fn revive(&mut self, person: PersonId) {
+        if self.merged.contains_key(&person) {
+            self.merged = self.merged.keys().filter(|from| **from != person).map(|from| (*from, self.present(*from))).collect();
+        }
     }
 
     fn group_type(&mut self, name: &str) -> Option<u8> {
@@ -284,6 +322,7 @@ impl Place<'_> {
         self.project.give(distinct_id, person);
         let made = ModelPerson { created_at: self.event.timestamp.0, properties, is_identified, version: 0 };
         self.project.persons.insert(person, made);
+        self.project.revive(person);
         person
     }
 
@@ -319,7 +358,7 @@ impl Place<'_> {
                 let (first, second) = if other_used && !target_used { (other, target) } else { (target, other) };
                 let person = self.id_of(first);
                 if other_used && target_used {
-                    self.project.merged.insert(self.id_of(second), person);
+                    self.project.merge(self.id_of(second), person);
                 }
                 self.project.give(second, person);
                 (self.create(first, true), true)
@@ -334,7 +373,7 @@ impl Place<'_> {
     fn attach(&mut self, distinct_id: &str, person: PersonId) -> PersonId {
         let before = self.id_of(distinct_id);
         if self.project.is_personless(distinct_id) && before != person {
-            self.project.merged.insert(before, person);
+            self.project.merge(before, person);
         }
         self.project.give(distinct_id, person);
         person
@@ -348,7 +387,7 @@ impl Place<'_> {
         for id in ids {
             self.project.give(&id, into);
         }
-        self.project.merged.insert(from, into);
+        self.project.merge(from, into);
         let Some(kept) = self.project.persons.get_mut(&into) else { return into };
         let mut properties = gone.properties;
         properties.extend(kept.properties.clone());

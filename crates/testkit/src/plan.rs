@@ -39,6 +39,8 @@ pub(crate) enum Action {
     Save,
     /// Somebody asks the query engine.
     Ask,
+    /// Somebody asks for a person to be deleted.
+    Delete,
     /// Time passes.
     Tick,
     /// Nothing comes for a while: the journal's writer rests.
@@ -102,6 +104,7 @@ impl Plan {
             flush_age_ms: [500, 30_000][rng.random_range(0..2)],
             memory_bytes_max: [10_000, 60_000, 1 << 30][rng.random_range(0..3)],
             background: false,
+            erase_after_ms: [0, 1_000, 3_600_000][rng.random_range(0..3)],
             cache_bytes: Some([0, 32 << 20, 32 << 20][rng.random_range(0..3)]),
             manifest_cache_bytes: MIB,
             property_columns_max: [1, 3, 512][rng.random_range(0..3)],
@@ -156,6 +159,7 @@ fn draw_actions(rng: &mut ChaCha8Rng) -> Vec<(Action, u32)> {
     maybe(Action::Capacity, 0.25, 1..6);
     maybe(Action::Misread, 0.3, 1..5);
     maybe(Action::Look, 0.5, 1..3);
+    maybe(Action::Delete, 0.4, 1..3);
     maybe(Action::Keep, 0.9, 1..12);
     maybe(Action::Save, 0.9, 1..6);
     maybe(Action::Ask, ASKED_DURING_RUN, 1..3);

@@ -1,6 +1,7 @@
 //! A run: draws a plan, lets the parts act in the order that chance says, brings all to an end, and checks at every restart and at the end.
 
 mod books;
+mod commands;
 mod faults;
 mod finale;
 mod looks;
@@ -20,6 +21,7 @@ use aqueduct_journal::{FaultyDisk, Turn};
 use aqueduct_process::Step;
 use aqueduct_store::Store;
 use axum::body::Body;
+use commands::Commands;
 use http::{Request, StatusCode};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -120,6 +122,7 @@ struct Sim<'a> {
     flown: u64,
     conservation: Conservation,
     reader: Reader,
+    commands: Commands,
     /// Copies that the network keeps back: when they arrive, and of what.
     strays: Vec<(u64, usize)>,
     /// Milliseconds since the start, by a clock that does not jump.
@@ -151,6 +154,7 @@ impl<'a> Sim<'a> {
             flown: 0,
             conservation: Conservation::default(),
             reader: Reader::default(),
+            commands: Commands::default(),
             strays: Vec::new(),
             now_ms: 0,
             step: 0,
@@ -215,6 +219,7 @@ impl<'a> Sim<'a> {
                 self.pass(millis)
             }
             Action::Look => self.look(),
+            Action::Delete => self.delete_somebody(),
             Action::Keep => self.keep_books(),
             Action::Save => self.save_books(),
             Action::Ask => self.ask_something(),
@@ -315,6 +320,7 @@ impl<'a> Sim<'a> {
         if turn != Turn::Idle {
             self.trace.say(format!("journal {turn:?}"));
         }
+        self.commands.poll();
     }
 
     /// Answers whether there was anything to do and it was done.

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 /// Lines that a failing seed prints.
-const HISTORY_LINES: usize = 60;
+const HISTORY_LINES: usize = 200;
 
 /// What a run, or many of them, did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -85,7 +85,7 @@ pub(super) fn is_replaying(counts: &Counts, fates: &Fates) -> bool {
     counts.cut.iter().any(|(partition, cut)| fates.cut.get(partition).copied().unwrap_or_default() < *cut)
 }
 
-pub(super) fn check(counts: &Counts, fates: &Fates, book: &Book) -> Health {
+pub(super) fn check(counts: &Counts, fates: &Fates, book: &mut Book) -> Health {
     if is_replaying(counts, fates) {
         return Health { state: State::Replaying, missing: counts.missing, ..Health::default() };
     }
@@ -130,7 +130,7 @@ impl Health {
 }
 
 /// Both sides of the minutes that `fates` has rows of, and of those that changed lately.
-fn by_minute(counts: &Counts, fates: &Fates, book: &Book) -> BTreeMap<Minute, Sides> {
+fn by_minute(counts: &Counts, fates: &Fates, book: &mut Book) -> BTreeMap<Minute, Sides> {
     let hours_before = counts.hours_before;
     let mut minutes: BTreeMap<Minute, Sides> = BTreeMap::new();
     for (key, events) in &fates.rows {

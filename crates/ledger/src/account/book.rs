@@ -16,7 +16,7 @@
 //!
 //! # Invariants
 //! - A change is one transaction, synced when it returns.
-//! - redb gives up on a file whose storage failed once; it is opened again at the next change.
+//! - redb gives up on a file whose storage failed once; it is opened again when it is needed next.
 //! - A change that failed may have been made after all, as far as the file shows: its number tells, and then it is not made again.
 
 use super::storage::trusted;
@@ -242,13 +242,11 @@ impl Book {
         Ok(loaded)
     }
 
-    /// Counts of the minutes, in order of key. Lines of a newer program are left out.
-    pub(super) fn rows(&self, minutes: RangeInclusive<Minute>) -> Result<Vec<(Key, i64)>, BookError> {
-        match &self.db {
-            Some(db) => rows(db, minutes),
-            // It is opened again at the next save.
-            None => Err(BookError::Open(std::io::ErrorKind::NotConnected.into())),
-        }
+    /// Counts of the minutes, in order of key, then, of all minutes, what whoever writes still takes for unwritten, to be taken off. Lines of a newer program are left out.
+    pub(super) fn rows(&mut self, minutes: RangeInclusive<Minute>) -> Result<Vec<(Key, i64)>, BookError> {
+        let mut found = rows(self.db()?, minutes)?;
+        found.extend(self.made.iter().map(|(key, count)| (*key, -count)));
+        Ok(found)
     }
 }
 

@@ -243,7 +243,7 @@ impl Account {
             let cut = counts.cut.entry(*partition).or_default();
             *cut = (*cut).max(*position);
         }
-        let health = balance::check(&counts, fates, &self.book.lock());
+        let health = balance::check(&counts, fates, &mut self.book.lock());
         if health.state != State::Replaying {
             counts.payloads_lost_before.get_or_insert(health.payloads_lost);
         }
@@ -295,7 +295,7 @@ impl Account {
         fates: &Fates,
     ) -> Result<Report, BookError> {
         let counts = self.counts.lock();
-        report::report(&counts, &self.book.lock(), report::Asked { minutes, interval, project }, fates)
+        report::report(&counts, &mut self.book.lock(), report::Asked { minutes, interval, project }, fates)
     }
 }
 

@@ -148,7 +148,7 @@ pub(super) struct Asked {
 
 type Cells = BTreeMap<Minute, BTreeMap<ProjectId, Figures>>;
 
-pub(super) fn report(counts: &Counts, book: &Book, asked: Asked, fates: &Fates) -> Result<Report, BookError> {
+pub(super) fn report(counts: &Counts, book: &mut Book, asked: Asked, fates: &Fates) -> Result<Report, BookError> {
     let mut cells = Cells::new();
     // By the minute first: what is settled is settled within a minute.
     let hours_before = counts.hours_before.max(fates.hours_before);

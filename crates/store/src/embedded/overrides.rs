@@ -30,11 +30,12 @@ impl FromIterator<(PersonId, PersonId)> for Overrides {
 }
 
 impl Overrides {
-    /// Rows of `from` belong to `to` from now on.
+    /// Rows of `from` belong to `to` from now on. If `from` had been merged before, it was alive again meanwhile, be it within one commit: see [`Self::revive`].
     pub(crate) fn insert(&mut self, from: PersonId, to: PersonId) {
         if from == to {
             return;
         }
+        self.revive(from);
         self.resolved = OnceLock::new();
         if self.resolve(to) == from {
             // The newest statement says that `to` is alive: the step that led away from it is over.
@@ -114,6 +115,13 @@ mod tests {
         assert_eq!(overrides.resolve(id(2)), id(1));
         overrides.insert(id(1), id(1));
         assert!(overrides.resolved().values().all(|to| !overrides.contains(to)));
+    }
+
+    #[test]
+    fn who_is_merged_again_takes_nobody_along_who_went_with_it_before() {
+        let mut merged = Overrides::from_iter([(id(1), id(2)), (id(2), id(3))]);
+        merged.insert(id(2), id(4));
+        assert_eq!((merged.resolve(id(1)), merged.resolve(id(2))), (id(3), id(4)));
     }
 
     #[test]

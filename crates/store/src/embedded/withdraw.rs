@@ -59,7 +59,12 @@ impl EmbeddedStore {
             let mut ids: Vec<PersonId> = merged.chain([withdrawal.person]).collect();
             ids.sort_unstable();
             for part in view.shards().iter().flatten() {
-                match found.take(withdrawal, &**part, &ids) {
+                // What is not counted now is never counted: a read that went wrong once is no damage yet.
+                let taken = match found.take(withdrawal, &**part, &ids) {
+                    Err(ReadError::Damaged { .. }) => found.take(withdrawal, &**part, &ids),
+                    taken => taken,
+                };
+                match taken {
                     Err(error @ ReadError::Damaged { .. }) => {
                         tracing::error!(%error, person = %withdrawal.person, "rows that are withdrawn cannot be read");
                     }
@@ -73,7 +78,7 @@ impl EmbeddedStore {
 }
 
 impl Withdrawing {
-    /// Takes note of the rows of a part that carry one of `ids`.
+    /// Takes note of the rows of a part that carry one of `ids`: of all of them, or of none.
     fn take(&mut self, withdrawal: &Withdrawal, part: &dyn Part, ids: &[PersonId]) -> Result<(), ReadError> {
         let runs = part.person_runs()?;
         let rows: Vec<Range<usize>> = ids.iter().filter_map(|id| rows_of(&runs, id)).collect();

@@ -109,6 +109,7 @@ impl Sim<'_> {
     }
 
     fn drop_flights(&mut self) {
+        self.commands.died();
         for flight in std::mem::take(&mut self.flights) {
             self.lose_sight(&flight);
             drop(flight.answer);
@@ -178,6 +179,7 @@ impl Sim<'_> {
             }
         }
         check::told(&records, &self.clients.messages.sent, self.plan.projects)?;
+        self.commands.check(&records)?;
         self.reader.restarted();
         self.check_stored(durable)
     }

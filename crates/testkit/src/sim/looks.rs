@@ -106,8 +106,7 @@ impl Sim<'_> {
                 account::figures(&report, model, &records, position, self.plan.projects, &self.world.notes).map_err(Finding::Broken)?;
                 Self::check_health(&report.health)
             }
-            // After a failure the account's file is opened again at the next save.
-            Err(error) if before != faults() || self.harm_before != self.world.disk.harm() => {
+            Err(error) if before != faults() => {
                 self.trace.say(format!("the ledger cannot be read: {error}"));
                 self.trace.count("ledger not readable", 1);
                 Ok(())
