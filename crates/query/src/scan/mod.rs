@@ -44,7 +44,7 @@ pub(crate) use people::{
     Absorb, ActorRows, Kept, Merged, Owned, Pace, Piece, over_persons, runs_among, side_by_side, walk_merged, walk_shard,
 };
 pub(crate) use persons::uuids;
-pub(crate) use program::{Compiled, EVER, RowProgram, RowProgramOnPart, choose};
+pub(crate) use program::{Compiled, EVER, RowProgram, RowProgramOnPart};
 pub(crate) use queries::{LOG_FIELDS, LogField, log_field};
 pub(crate) use sessions::{SESSION_FIELDS, SessionField};
 pub(crate) use tables::{DerivedKind, DerivedTable, EmptyType, NumbersTable, TableColumn};

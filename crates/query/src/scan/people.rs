@@ -235,32 +235,64 @@ pub(crate) fn walk_shard(
     merged: &Merged,
     mut each: impl FnMut(PersonId, &[Piece]) -> Result<(), QueryError>,
 ) -> Result<Vec<Owned>, QueryError> {
-    let head = |runs: &PersonRuns, at: usize| runs.persons.get(at).map_or(ENDED, |person| person.as_u128());
-    let mut at = vec![0_usize; runs.len()];
-    let mut heads: Vec<u128> = runs.iter().map(|runs| head(runs, 0)).collect();
+    let mut heads: Vec<Head<'_>> = runs.iter().map(|runs| Head::new(runs)).collect();
     let mut left: usize = runs.iter().map(|runs| runs.persons.len()).sum();
-    let mut pieces = Vec::with_capacity(runs.len());
+    let mut pieces = vec![Piece { part: 0, rows: 0..0 }; runs.len()];
     let mut left_out = Vec::new();
     while left > 0 {
-        let least = heads.iter().copied().min().unwrap_or(ENDED);
-        pieces.clear();
-        for (part, (runs, head_of)) in runs.iter().zip(&mut heads).enumerate() {
-            let here = at[part];
-            if *head_of == least && here < runs.persons.len() {
-                pieces.push(Piece { part, rows: rows_of(runs, here) });
-                at[part] = here + 1;
-                *head_of = head(runs, here + 1);
-            }
+        let least = heads.iter().map(|head| head.person).min().unwrap_or(ENDED);
+        // A piece is written for each part and kept by a sum: whether a person has rows in a part is a coin toss, and a branch on it would be
+        // mispredicted.
+        let mut found = 0;
+        for (part, head) in heads.iter_mut().enumerate() {
+            pieces[found] = Piece { part, rows: head.rows() };
+            found += head.pass(least);
         }
-        left -= pieces.len();
+        left -= found;
         let person = PersonId::from_u128(least);
         if merged.is_involved(person) {
-            left_out.extend(pieces.drain(..).map(|piece| Owned { person, piece }));
+            left_out.extend(pieces[..found].iter().map(|piece| Owned { person, piece: piece.clone() }));
         } else {
-            each(person, &pieces)?;
+            each(person, &pieces[..found])?;
         }
     }
     Ok(left_out)
+}
+
+/// Where the walk stands in a part.
+struct Head<'r> {
+    runs: &'r PersonRuns,
+    at: usize,
+    /// The person there.
+    person: u128,
+}
+
+impl<'r> Head<'r> {
+    fn new(runs: &'r PersonRuns) -> Self {
+        let mut head = Self { runs, at: 0, person: ENDED };
+        head.look();
+        head
+    }
+
+    fn look(&mut self) {
+        self.person = self.runs.persons.get(self.at).map_or(ENDED, |person| person.as_u128());
+    }
+
+    /// The rows of the person there; none at the end.
+    #[inline]
+    fn rows(&self) -> Range<usize> {
+        let start = |at: usize| self.runs.starts.get(at).map_or(0, |start| *start as usize);
+        start(self.at)..start(self.at + 1)
+    }
+
+    /// Goes on if `person` is the one here. Answers 1 then, else 0.
+    #[inline]
+    fn pass(&mut self, person: u128) -> usize {
+        let passed = usize::from((self.person == person) & (self.at < self.runs.persons.len()));
+        self.at += passed;
+        self.look();
+        passed
+    }
 }
 
 /// Walks the persons that merges involve, over what the walks of all shards left out: all pieces of a person under all its ids.
@@ -289,24 +321,35 @@ pub(crate) fn runs_among(runs: &Arc<PersonRuns>, rows: &[u32]) -> Arc<PersonRuns
     if runs.starts.last().is_some_and(|all| *all as usize == rows.len()) {
         return Arc::clone(runs);
     }
-    let mut among = PersonRuns::default();
-    let mut at = 0;
-    for (person, end) in runs.persons.iter().zip(runs.starts.iter().skip(1)) {
-        let start = at;
-        while at < rows.len() && rows[at] < *end {
-            at += 1;
-        }
-        if at > start {
-            among.persons.push(*person);
-            among.starts.push(u32::try_from(start).unwrap_or(u32::MAX));
-        }
+    // The rows as bits, and before each word how many there were: where a person's rows begin among them is a sum then. Going along both lists would
+    // mispredict a branch for every other person.
+    let all = runs.starts.last().map_or(0, |all| *all as usize);
+    let mut words = vec![(0_u64, 0_u32); all / 64 + 1];
+    for row in rows {
+        words[*row as usize / 64].0 |= 1 << (row % 64);
     }
-    among.starts.push(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+    let mut before = 0;
+    for (bits, sum) in &mut words {
+        *sum = before;
+        before += bits.count_ones();
+    }
+    let rank = |row: u32| {
+        let (bits, sum) = words[row as usize / 64];
+        sum + (bits & ((1 << (row % 64)) - 1)).count_ones()
+    };
+    let mut among = PersonRuns { persons: vec![PersonId::nil(); runs.persons.len()], starts: vec![0; runs.persons.len() + 1] };
+    let (mut kept, mut start) = (0, 0);
+    for (person, end) in runs.persons.iter().zip(runs.starts.iter().skip(1)) {
+        let end = rank(*end);
+        among.persons[kept] = *person;
+        among.starts[kept] = start;
+        kept += usize::from(end > start);
+        start = end;
+    }
+    among.persons.truncate(kept);
+    among.starts.truncate(kept + 1);
+    among.starts[kept] = start;
     Arc::new(among)
-}
-
-fn rows_of(runs: &PersonRuns, at: usize) -> Range<usize> {
-    runs.starts[at] as usize..runs.starts[at + 1] as usize
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ impl Verdicts {
 }
 
 /// The places of the items that pass. A place is written in any case and kept by a sum: a branch would be mispredicted for every other row.
-pub(crate) fn choose<T>(items: impl ExactSizeIterator<Item = T>, pass: impl Fn(T) -> bool) -> Vec<u32> {
+fn choose<T>(items: impl ExactSizeIterator<Item = T>, pass: impl Fn(T) -> bool) -> Vec<u32> {
     // Small pieces first, so that memory is touched for what is kept alone.
     let mut piece = [0_u32; CHOSEN_AT_ONCE];
     let mut rows = Vec::with_capacity(items.len() / 2);
@@ -314,8 +314,13 @@ impl RowProgramOnPart<'_> {
 
     /// The times of these rows, µs.
     pub(crate) fn times(&mut self, rows: &UInt32Array) -> Result<Vec<i64>, QueryError> {
+        self.of_times(rows, |time| time)
+    }
+
+    /// What `of` makes of the times of these rows, µs.
+    pub(crate) fn of_times<T>(&mut self, rows: &UInt32Array, of: impl Fn(i64) -> T) -> Result<Vec<T>, QueryError> {
         let times = self.columns.times()?;
-        Ok(rows.values().iter().map(|row| times[*row as usize]).collect())
+        Ok(rows.values().iter().map(|row| of(times[*row as usize])).collect())
     }
 }
 

@@ -29,19 +29,37 @@ impl<'p> Attributor<'p> {
         Self { plan, has_value, empty }
     }
 
+    /// Whether an actor is asked about one value at most, with all its events.
+    pub(super) fn asks_once(&self) -> bool {
+        match &self.plan.breakdown {
+            Breakdown::None => true,
+            Breakdown::Cohorts(_) => false,
+            Breakdown::Values { .. } => matches!(self.plan.attribution, Attribution::First | Attribution::Last),
+        }
+    }
+
+    /// That value, if [`Attributor::asks_once`].
+    pub(super) fn once(&self, events: Sequence<'_>) -> Option<u32> {
+        match (&self.plan.breakdown, self.plan.attribution) {
+            (Breakdown::None, _) => Some(0),
+            (_, Attribution::Last) => self.last(events),
+            _ => self.first(events),
+        }
+    }
+
     /// The values to ask about, without repetition, in order of code.
     pub(super) fn ask(&self, events: Sequence<'_>, questions: &mut Vec<Question>) {
         questions.clear();
         let any = |label| Question { label, pick: Pick::Any, own_events_only: false };
         match (&self.plan.breakdown, self.plan.attribution) {
-            (Breakdown::None, _) => questions.push(any(0)),
+            (Breakdown::None, _) | (Breakdown::Values { .. }, Attribution::First | Attribution::Last) => {
+                questions.extend(self.once(events).map(any));
+            }
             (Breakdown::Cohorts(cohorts), _) => {
                 let member_of = events.labels.iter().fold(0, |all, set| all | set);
                 let ids = (0..u32::try_from(cohorts.len()).unwrap_or(u32::MAX)).filter(|cohort| member_of >> cohort & 1 == 1);
                 questions.extend(ids.map(any));
             }
-            (Breakdown::Values { .. }, Attribution::First) => questions.extend(self.first(events).map(any)),
-            (Breakdown::Values { .. }, Attribution::Last) => questions.extend(self.last(events).map(any)),
             (Breakdown::Values { .. }, Attribution::All) => {
                 let labels = distinct(events.labels.iter().copied());
                 questions.extend(labels.into_iter().map(|label| Question { label, pick: Pick::Any, own_events_only: true }));

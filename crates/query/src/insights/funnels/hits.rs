@@ -12,7 +12,7 @@ use crate::insights::InsightContext;
 use crate::insights::actors::Actor;
 use crate::insights::breakdowns::BreakdownCohort;
 use crate::insights::labels::Labels;
-use crate::scan::{RowProgram, RowProgramOnPart, choose, runs_among};
+use crate::scan::{RowProgram, RowProgramOnPart, runs_among};
 use aqueduct_store::{EventColumn, Part, PersonRuns};
 use arrow::array::{AsArray, UInt32Array};
 use arrow::compute::cast;
@@ -76,10 +76,47 @@ impl Keys {
 }
 
 /// Rows whose names and times are right.
+#[derive(Default)]
 struct Named {
     rows: Vec<u32>,
-    /// For each the conditions that its name fulfils.
-    bits: Vec<u64>,
+    times: Vec<i64>,
+    /// For each what its name comes to.
+    values: Vec<u64>,
+}
+
+/// Rows that are chosen before they are written down.
+const NAMED_AT_ONCE: usize = 1024;
+
+impl Named {
+    /// The rows that `choose` gives a value. They are written in any case and kept by a sum: a branch would be mispredicted for every other row.
+    fn choose(keys: &[i32], times: &[i64], choose: impl Fn(i32, i64) -> (bool, u64)) -> Self {
+        let mut named = Self::default();
+        let (mut rows, mut kept_times, mut values) = ([0_u32; NAMED_AT_ONCE], [0_i64; NAMED_AT_ONCE], [0_u64; NAMED_AT_ONCE]);
+        let mut row = 0_u32;
+        for (keys, times) in keys.chunks(NAMED_AT_ONCE).zip(times.chunks(NAMED_AT_ONCE)) {
+            let mut kept = 0;
+            for (key, time) in keys.iter().zip(times) {
+                let (is_chosen, value) = choose(*key, *time);
+                (rows[kept], kept_times[kept], values[kept]) = (row, *time, value);
+                kept += usize::from(is_chosen);
+                row += 1;
+            }
+            named.rows.extend_from_slice(&rows[..kept]);
+            named.times.extend_from_slice(&kept_times[..kept]);
+            named.values.extend_from_slice(&values[..kept]);
+        }
+        named
+    }
+}
+
+/// What the name of a row says.
+#[derive(Clone, Copy, Debug, Default)]
+struct ByName {
+    /// The row counts, if its time does.
+    is_live: bool,
+    /// It counts even if it is too early: to know who was first.
+    is_past: bool,
+    value: u64,
 }
 
 /// Reads parts as a plan wants them.
@@ -135,15 +172,26 @@ impl<'p> Reader<'p> {
     /// # Errors
     /// [`QueryError`] when the part cannot be read or an expression fails.
     pub(super) fn read(&self, part: &Arc<dyn Part>, labels: &mut Labels, keys: &mut Keys) -> Result<Option<Hits>, QueryError> {
-        let Some(Named { rows, mut bits }) = self.by_name(part)? else { return Ok(None) };
-        let times = part.column(EventColumn::Timestamp)?;
-        let times = times.as_primitive::<TimestampMicrosecondType>().values();
-        let times = rows.iter().map(|row| times[*row as usize]).collect();
-        let (masks, candidates) = (vec![Mask::default(); rows.len()], Vec::new());
-        let mut hits =
-            Hits { part: Arc::clone(part), rows, times, masks, candidates, labels: Vec::new(), keys: Vec::new(), runs: Arc::default() };
+        // Where nothing else is asked, the name says everything.
+        let by_name_alone = self.filter.is_none() && self.filters.iter().all(Option::is_none) && self.looks_back == 0;
+        let named = if by_name_alone { self.by_name(part, |bits| self.mask_of(bits).0)? } else { self.by_name(part, |bits| bits)? };
+        let Some(Named { rows, times, values }) = named else { return Ok(None) };
+        let mut hits = Hits {
+            part: Arc::clone(part),
+            rows,
+            times,
+            masks: Vec::new(),
+            candidates: Vec::new(),
+            labels: Vec::new(),
+            keys: Vec::new(),
+            runs: Arc::default(),
+        };
         let mut program = self.program.on(part);
-        self.apply_filters(&mut hits, &mut bits, &mut program)?;
+        if by_name_alone {
+            hits.masks = values.into_iter().map(Mask).collect();
+        } else {
+            self.apply_filters(&mut hits, values, &mut program)?;
+        }
         if let Some(key) = self.key {
             self.find_keys(&mut hits, key, &mut program, keys)?;
         }
@@ -152,7 +200,8 @@ impl<'p> Reader<'p> {
         Ok(if hits.rows.is_empty() { None } else { Some(hits) })
     }
 
-    fn by_name(&self, part: &Arc<dyn Part>) -> Result<Option<Named>, QueryError> {
+    /// The rows that their names and times let pass, with what `value` makes of the conditions that the name fulfils.
+    fn by_name(&self, part: &Arc<dyn Part>, value: impl Fn(u64) -> u64) -> Result<Option<Named>, QueryError> {
         let names = part.column(EventColumn::Event)?;
         let names = names.as_dictionary::<Int32Type>();
         let of_name = |name: Option<&str>| {
@@ -161,36 +210,28 @@ impl<'p> Reader<'p> {
                 Names::Only(names) => names.iter().any(|known| Some(known.as_str()) == name),
             })
         };
-        let table: Vec<u64> = names.values().as_string::<i32>().iter().map(of_name).collect();
+        let bits: Vec<u64> = names.values().as_string::<i32>().iter().map(of_name).collect();
         let all = self.plan.rules.is_strict;
-        if !all && table.iter().all(|bits| *bits == 0) {
+        if !all && bits.iter().all(|bits| *bits == 0) {
             return Ok(None);
         }
+        let table: Vec<ByName> = bits
+            .iter()
+            .map(|bits| ByName { is_live: *bits != 0 || all, is_past: *bits & self.looks_back != 0, value: value(*bits) })
+            .collect();
         let times = part.column(EventColumn::Timestamp)?;
         let times = times.as_primitive::<TimestampMicrosecondType>().values();
         let (from, to) = self.range;
-        let keys = names.keys().values();
-        let bits_of = |key: i32| usize::try_from(key).ok().and_then(|key| table.get(key)).copied().unwrap_or(0);
-        let rows = choose(keys.iter().zip(times), |(key, time)| {
-            let bits = bits_of(*key);
-            let is_live = ((bits != 0) | all) & (*time >= from);
-            let is_past = bits & self.looks_back != 0;
-            (is_live | is_past) & (*time <= to)
+        let named = Named::choose(names.keys().values(), times, |key, time| {
+            let by_name = usize::try_from(key).ok().and_then(|key| table.get(key)).copied().unwrap_or_default();
+            let is_live = by_name.is_live & (time >= from);
+            ((is_live | by_name.is_past) & (time <= to), by_name.value)
         });
-        let bits = rows.iter().map(|row| bits_of(keys[*row as usize])).collect();
-        Ok(if rows.is_empty() { None } else { Some(Named { rows, bits }) })
+        Ok(if named.rows.is_empty() { None } else { Some(named) })
     }
 
     /// Turns conditions into masks, after the property filters.
-    fn apply_filters(&self, hits: &mut Hits, bits: &mut [u64], program: &mut RowProgramOnPart<'_>) -> Result<(), QueryError> {
-        let asks_rows = self.filter.is_some() || self.filters.iter().any(Option::is_some);
-        if !asks_rows && self.looks_back == 0 {
-            // The name has said everything.
-            for (mask, bits) in hits.masks.iter_mut().zip(bits) {
-                *mask = self.mask_of(*bits);
-            }
-            return Ok(());
-        }
+    fn apply_filters(&self, hits: &mut Hits, mut bits: Vec<u64>, program: &mut RowProgramOnPart<'_>) -> Result<(), QueryError> {
         let mut is_live: Vec<bool> = hits.times.iter().map(|time| *time >= self.range.0).collect();
         let of_name = |bits: u64| self.steps_of(bits, First::OfName);
         if self.looks_back != 0 {
@@ -212,9 +253,8 @@ impl<'p> Reader<'p> {
                 bits[at] &= !(u64::from(!passes) << condition);
             }
         }
-        for (at, mask) in hits.masks.iter_mut().enumerate() {
-            *mask = if is_live[at] { self.mask_of(bits[at]) } else { Mask::default() };
-        }
+        let mask = |(live, bits): (&bool, &u64)| if *live { self.mask_of(*bits) } else { Mask::default() };
+        hits.masks = is_live.iter().zip(&bits).map(mask).collect();
         for (candidate, (bits, live)) in hits.candidates.iter_mut().zip(bits.iter().zip(&is_live)) {
             candidate.steps |= self.steps_of(*bits, First::Matching);
             candidate.is_live = *live;

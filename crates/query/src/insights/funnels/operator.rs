@@ -11,7 +11,7 @@ use super::engine::Pick;
 use super::hits::{Hits, Keys, NO_KEY, Reader};
 use super::plan::{Breakdown, First, Plan};
 use super::query::Order;
-use super::rows::{Buffer, Events, Place, Row, keep_firsts, sort};
+use super::rows::{Buffer, Events, Place, Row, is_ascending, keep_firsts, sort};
 use crate::error::QueryError;
 use crate::insights::InsightContext;
 use crate::insights::actors::{Actor, ActorId};
@@ -309,13 +309,18 @@ impl<'w, S: Study> Walk<'w, S> {
     fn person(&mut self, person: ActorId<'_>, pieces: &[Piece]) -> Result<(), QueryError> {
         self.pause()?;
         let is_keyed = !matches!(self.operator.plan.actor, Actor::Person);
-        if let [piece] = pieces
-            && !is_keyed
-            && !S::WANTS_PLACES
-            && self.operator.firsts == 0
-            && let Some(events) = in_place(&self.ground.hits[piece.part], piece.rows.clone())
-        {
-            return self.actor(person, events);
+        if !is_keyed && !S::WANTS_PLACES && self.operator.firsts == 0 {
+            if let [piece] = pieces
+                && let Some(events) = in_place(&self.ground.hits[piece.part], piece.rows.clone())
+            {
+                return self.actor(person, events);
+            }
+            let mut buffer = std::mem::take(&mut self.scratch.events);
+            let answer = buffer.join(self.ground.hits, pieces).then(|| self.actor(person, buffer.events()));
+            self.scratch.events = buffer;
+            if let Some(answer) = answer {
+                return answer;
+            }
         }
         let mut rows = std::mem::take(&mut self.scratch.rows);
         self.collect(pieces, &mut rows)?;
@@ -371,6 +376,10 @@ impl<'w, S: Study> Walk<'w, S> {
 
     fn actor(&mut self, actor: ActorId<'_>, events: Events<'_>) -> Result<(), QueryError> {
         let plan = self.operator.plan;
+        if self.attributor.asks_once() && !self.operator.skips_sandwiched {
+            let case = |label| Case { actor, label, pick: Pick::Any, events, parts: self.ground.parts };
+            return self.attributor.once(events.sequence).map_or(Ok(()), |label| self.study.see(plan, case(label)));
+        }
         let mut thinned = std::mem::take(&mut self.scratch.thinned);
         let mut own = std::mem::take(&mut self.scratch.own);
         let mut questions = std::mem::take(&mut self.scratch.questions);
@@ -402,7 +411,7 @@ impl<'w, S: Study> Walk<'w, S> {
 /// A person's events where they lie, when they are in order there: no two different ones at one moment.
 fn in_place(hits: &Hits, range: Range<usize>) -> Option<Events<'_>> {
     let (times, masks) = (&hits.times[range.clone()], &hits.masks[range.clone()]);
-    if times.windows(2).any(|pair| pair[0] == pair[1]) {
+    if !is_ascending(times) {
         return None;
     }
     let labels = hits.labels.get(range).unwrap_or_default();

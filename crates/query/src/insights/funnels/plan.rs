@@ -110,6 +110,7 @@ impl Plan {
             window_micros: filter.window_micros(),
             optional: optional.fold(0, |bits, (at, _)| bits | Mask::step(at).steps()),
             is_strict: filter.order() == Order::Strict,
+            has_exclusions: conditions.iter().any(|condition| condition.mask.exclusions() != 0),
         };
         let (breakdown, shape) = match &query.breakdown_filter {
             Some(breakdown) => breakdowns(breakdown, context)?,

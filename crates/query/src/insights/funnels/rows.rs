@@ -1,10 +1,12 @@
 //! One actor's events in order, whatever pieces they come in.
 
 use super::engine::{Mask, Sequence};
-use super::hits::Candidate;
+use super::hits::{Candidate, Hits};
 use crate::error::QueryError;
+use crate::scan::Piece;
 use aqueduct_store::{EventColumn, Part};
 use arrow::array::AsArray;
+use smallvec::SmallVec;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -102,6 +104,21 @@ impl Buffer {
         }
     }
 
+    /// The events of one person's pieces, one after the other; the places are left out. Answers whether they are in order like that: no two at one
+    /// moment, so that nothing but the times has a say in it.
+    pub(super) fn join(&mut self, hits: &[Hits], pieces: &[Piece]) -> bool {
+        self.clear();
+        let mut in_order: SmallVec<[&Piece; 8]> = pieces.iter().collect();
+        in_order.sort_by_key(|piece| hits[piece.part].times[piece.rows.start]);
+        for Piece { part, rows } in in_order {
+            let hits = &hits[*part];
+            self.times.extend_from_slice(&hits.times[rows.clone()]);
+            self.masks.extend_from_slice(&hits.masks[rows.clone()]);
+            self.labels.extend_from_slice(hits.labels.get(rows.clone()).unwrap_or_default());
+        }
+        is_ascending(&self.times)
+    }
+
     /// The events of `from` at which `keep` says so.
     pub(super) fn pick(&mut self, from: Events<'_>, keep: impl Fn(usize) -> bool) {
         self.clear();
@@ -115,6 +132,11 @@ impl Buffer {
         let sequence = Sequence { times: &self.times, masks: &self.masks, labels: &self.labels };
         Events { sequence, places: &self.places }
     }
+}
+
+/// Whether no two are at one moment and all are in order.
+pub(super) fn is_ascending(times: &[i64]) -> bool {
+    times.windows(2).all(|pair| pair[0] < pair[1])
 }
 
 /// Events of one actor and, when they are wanted, where they lie.

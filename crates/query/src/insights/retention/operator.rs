@@ -12,7 +12,6 @@ use aqueduct_store::Part;
 use arrow::array::{AsArray, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
-use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// Where the results of the program stand: first two conditions (begins, returns), then these.
@@ -37,6 +36,7 @@ pub(super) struct Operator {
 
 /// What is kept of rows that begin or return.
 struct Rows {
+    /// µs; empty where only the buckets tell.
     times: Vec<i64>,
     buckets: Vec<u32>,
     flags: Vec<u8>,
@@ -66,7 +66,8 @@ pub(super) struct Grid {
 /// The grids by label.
 #[derive(Debug)]
 pub(super) struct Grids {
-    pub(super) by_label: HashMap<u32, Grid>,
+    /// A label is the place here.
+    by_label: Vec<Option<Grid>>,
     columns: usize,
     cells: usize,
     has_values: bool,
@@ -75,14 +76,21 @@ pub(super) struct Grids {
 impl Grids {
     fn new(rules: &Rules) -> Self {
         let columns = rules.columns.len();
-        Self { by_label: HashMap::new(), columns, cells: columns * rules.rows as usize, has_values: rules.is_aggregated }
+        Self { by_label: Vec::new(), columns, cells: columns * rules.rows as usize, has_values: rules.is_aggregated }
     }
 
     fn grid(&mut self, label: u32) -> &mut Grid {
-        let (cells, has_values) = (self.cells, self.has_values);
-        self.by_label
-            .entry(label)
-            .or_insert_with(|| Grid { actors: vec![0; cells], values: if has_values { vec![0.0; cells] } else { Vec::new() } })
+        let (cells, has_values, place) = (self.cells, self.has_values, label as usize);
+        if place >= self.by_label.len() {
+            self.by_label.resize(place + 1, None);
+        }
+        self.by_label[place]
+            .get_or_insert_with(|| Grid { actors: vec![0; cells], values: if has_values { vec![0.0; cells] } else { Vec::new() } })
+    }
+
+    /// Those that there are, by label.
+    pub(super) fn into_labelled(self) -> impl Iterator<Item = (u32, Grid)> {
+        (0..).zip(self.by_label).filter_map(|(label, grid)| Some((label, grid?)))
     }
 }
 
@@ -103,7 +111,7 @@ impl Sink for Grids {
 
 impl Absorb for Grids {
     fn absorb(&mut self, other: Self) {
-        for (label, grid) in other.by_label {
+        for (label, grid) in other.into_labelled() {
             let own = self.grid(label);
             own.actors.iter_mut().zip(grid.actors).for_each(|(sum, count)| *sum += count);
             own.values.iter_mut().zip(grid.values).for_each(|(sum, value)| *sum += value);
@@ -112,7 +120,7 @@ impl Absorb for Grids {
 
     fn bytes(&self) -> usize {
         let of_cell = size_of::<u64>() + if self.has_values { size_of::<f64>() } else { 0 };
-        self.by_label.len() * self.cells * of_cell
+        self.by_label.iter().flatten().count() * self.cells * of_cell + self.by_label.len() * size_of::<Option<Grid>>()
     }
 }
 
@@ -134,7 +142,7 @@ impl Operator {
             &self.actor,
             self.span(),
             || Grids::new(&self.rules),
-            |part| self.read(part),
+            |part| self.read(part, false),
             |grids, (): &mut (), _, rows| {
                 let (mut begins, mut returns) = (0_u64, 0_u64);
                 for (part, range) in rows.ranges() {
@@ -166,7 +174,7 @@ impl Operator {
             &self.actor,
             self.span(),
             make,
-            |part| self.read(part),
+            |part| self.read(part, true),
             |result, marks, actor, rows| {
                 self.collect(rows, marks);
                 if !marks.is_empty() {
@@ -186,11 +194,11 @@ impl Operator {
         (i64::MIN, if self.rules.is_rolling() { i64::MAX } else { to })
     }
 
-    fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
+    fn read(&self, part: &Arc<dyn Part>, wants_times: bool) -> Result<Kept<Rows>, QueryError> {
         let mut program = self.program.on(part);
         let (rows, flags) = self.marked(part.rows(), &mut program)?;
-        let times = program.times(&rows)?;
-        let buckets = times.iter().map(|time| self.buckets.of(*time)).collect();
+        let times = if wants_times { program.times(&rows)? } else { Vec::new() };
+        let buckets = program.of_times(&rows, |time| self.buckets.of(time))?;
         let labels = match self.layout.breakdown {
             Some(at) => self.labels.codes(&[program.evaluate(at, &rows)?], &[None], rows.len())?,
             None => Vec::new(),
@@ -202,8 +210,10 @@ impl Operator {
             }
             None => Vec::new(),
         };
-        let bytes =
-            rows.len() * (size_of::<i64>() + 2 * size_of::<u32>() + 1) + labels.len() * size_of::<u32>() + values.len() * size_of::<f64>();
+        let bytes = rows.len() * (2 * size_of::<u32>() + 1)
+            + times.len() * size_of::<i64>()
+            + labels.len() * size_of::<u32>()
+            + values.len() * size_of::<f64>();
         Ok(Kept { rows, of: Rows { times, buckets, flags, labels, values }, bytes })
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Lines(Vec<Line>);
 impl Lines {
     /// Adds what an operator found.
     pub(super) fn add(&mut self, grids: Grids, operator: &Operator, slice: &Slice) {
-        for (label, grid) in grids.by_label {
+        for (label, grid) in grids.into_labelled() {
             let value = match slice {
                 Slice::All => None,
                 Slice::ByProperty(_) => Some(operator.labels.texts(label).swap_remove(0)),

@@ -28,7 +28,7 @@ pub(super) struct Layout {
 /// What the operator reads of rows that matter.
 #[derive(Debug)]
 pub(super) struct Rows {
-    /// Times, µs.
+    /// Times, µs; empty where the math does not ask for them.
     pub(super) times: Vec<i64>,
     /// For each row its label times the number of buckets plus its bucket, or [`NO_CELL`].
     pub(super) cells: Vec<u32>,
@@ -54,24 +54,23 @@ impl Operator {
         let columns = (self.layout.conditions..after).map(|at| program.evaluate(at, &rows)).collect::<Result<Vec<_>, _>>()?;
         let operands = (after..self.layout.exprs).map(|at| program.evaluate(at, &rows)).collect::<Result<Vec<_>, _>>()?;
         let labels = if columns.is_empty() { Vec::new() } else { self.labels.codes(&columns, &self.bins, rows.len())? };
-        let times = program.times(&rows)?;
+        let reads_times = matches!(self.math, Math::Active { .. } | Math::ActiveKeys { .. } | Math::First { .. });
+        let times = if reads_times { program.times(&rows)? } else { Vec::new() };
+        let buckets = program.of_times(&rows, |time| self.buckets.of(time))?;
         let width = u32::try_from(self.buckets.len()).unwrap_or(u32::MAX);
         let cell = |bucket: u32, label: u32| {
             // A select, not a branch.
             if bucket == NO_BUCKET { NO_CELL } else { label.wrapping_mul(width).wrapping_add(bucket) }
         };
-        let mut cells: Vec<u32> = if labels.is_empty() {
-            times.iter().map(|time| self.buckets.of(*time)).collect()
-        } else {
-            times.iter().zip(&labels).map(|(time, label)| cell(self.buckets.of(*time), *label)).collect()
-        };
+        let mut cells = buckets;
+        cells.iter_mut().zip(&labels).for_each(|(bucket, label)| *bucket = cell(*bucket, *label));
         if tests {
             let passes = program.flags(1, &rows)?;
             cells.iter_mut().zip(passes).filter(|(_, passes)| !passes).for_each(|(cell, _)| *cell = NO_CELL);
         }
         let cells_end = self.labels.len().max(1) * self.buckets.len();
         let of_operands: usize = operands.iter().map(|operand| operand.get_array_memory_size()).sum();
-        let bytes = rows.len() * (size_of::<i64>() + 2 * size_of::<u32>()) + labels.len() * size_of::<u32>() + of_operands;
+        let bytes = rows.len() * 2 * size_of::<u32>() + times.len() * size_of::<i64>() + labels.len() * size_of::<u32>() + of_operands;
         Ok(Kept { rows, of: Rows { times, cells, labels, cells_end, operands }, bytes })
     }
 }

@@ -99,9 +99,16 @@ pub(super) struct Rules {
     pub(super) optional: u32,
     /// Any event between two steps ends the attempt.
     pub(super) is_strict: bool,
+    /// Some events are excluded between steps.
+    pub(super) has_exclusions: bool,
 }
 
 impl Rules {
+    /// Whether all that counts is that one step comes after the other within the window.
+    fn are_plain(&self) -> bool {
+        self.optional == 0 && !self.is_strict && !self.has_exclusions
+    }
+
     fn is_optional(&self, step: usize) -> bool {
         self.optional >> step & 1 == 1
     }

@@ -3,19 +3,28 @@
 //! A *level* says how far an attempt has come: level `i` is entered by step `i - 1`, level 0 by being there. Each level remembers the newest attempt
 //! that reached it by the time of its first step, so one pass over the events keeps all attempts that can still grow.
 
-use super::{Attempt, Pick, Rules, STEPS_MAX, Sequence, Visit, bits_down, bits_up};
+use super::{Attempt, Mask, Pick, Rules, STEPS_MAX, Sequence, Visit, bits_down, bits_up};
 
 const NO_NODE: u32 = u32::MAX;
 
 /// An attempt that reached a level.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Level {
     /// Time of its first step, µs.
     entered: i64,
     /// Steps that it has.
     steps: u32,
-    /// Its last visit, in [`Ordered::nodes`].
-    node: u32,
+    /// Its last visit. It becomes a node when another follows: most attempts never go on.
+    last: Option<Visit>,
+    /// The visits before it, in [`Ordered::nodes`].
+    before: u32,
+}
+
+impl Level {
+    /// Nothing yet, but that an attempt may begin now.
+    fn begin(time: i64) -> Self {
+        Self { entered: time, steps: 0, last: None, before: NO_NODE }
+    }
 }
 
 /// A visit and the one before it: attempts share their beginnings.
@@ -42,11 +51,11 @@ pub(in crate::insights::funnels) struct Ordered {
 impl Default for Ordered {
     fn default() -> Self {
         Self {
-            levels: [Level::default(); STEPS_MAX + 1],
+            levels: [Level::begin(0); STEPS_MAX + 1],
             reached: 0,
             excluded: 0,
             nodes: Vec::new(),
-            best: (0, Level::default(), false),
+            best: (0, Level::begin(0), false),
             visits: Vec::new(),
         }
     }
@@ -55,13 +64,61 @@ impl Default for Ordered {
 impl Ordered {
     /// The best attempt, `None` when there is none or an excluded event spoiled it.
     pub(in crate::insights::funnels) fn best(&mut self, rules: &Rules, events: Sequence<'_>, pick: Pick) -> Option<Attempt<'_>> {
-        (self.reached, self.excluded, self.best) = (1, 0, (0, Level::default(), false));
+        self.clear();
+        if !rules.are_plain() || pick != Pick::Any || !self.run_plain(rules, events) {
+            self.clear();
+            self.run(rules, events, pick);
+        }
+        self.finish(rules)
+    }
+
+    fn clear(&mut self) {
+        (self.reached, self.excluded, self.best) = (1, 0, (0, Level::begin(0), false));
         self.nodes.clear();
+    }
+
+    /// As [`Ordered::run`], for steps in order and nothing else, which is what most funnels are. Answers false when two different events are at one
+    /// moment: that takes more than this.
+    fn run_plain(&mut self, rules: &Rules, events: Sequence<'_>) -> bool {
+        let goal = 1_u64 << rules.steps;
+        let mut before = (i64::MIN, Mask::default());
+        for (at, event) in events.times.iter().copied().zip(events.masks.iter().copied()).enumerate() {
+            let (time, mask) = event;
+            if time == before.0 && mask != before.1 {
+                return false;
+            }
+            before = event;
+            // Of the steps that the event is, those whose step before was reached; the last first, so that an event is one step of an attempt.
+            #[expect(clippy::cast_possible_truncation, reason = "the last level leads to no step")]
+            let mut open = mask.steps() & self.reached as u32;
+            while let Some(step) = open.checked_ilog2() {
+                open &= !(1 << step);
+                let level = step as usize + 1;
+                let from = if step == 0 { Level::begin(time) } else { self.levels[level - 1] };
+                let is_there_already = self.reached >> level & 1 == 1 && self.levels[level].entered == from.entered;
+                if time - from.entered > rules.window_micros || is_there_already {
+                    continue;
+                }
+                self.levels[level] = self.follow(&from, from.steps | 1 << step, Visit { at, time });
+                self.reached |= 1 << level;
+                if level > self.best.0 {
+                    self.best = (level, self.levels[level], false);
+                }
+            }
+            if self.reached & goal != 0 {
+                let rest = events.times[at..].iter().zip(&events.masks[at..]);
+                return rest.take_while(|(moment, _)| **moment == time).all(|(_, other)| *other == mask);
+            }
+        }
+        true
+    }
+
+    fn run(&mut self, rules: &Rules, events: Sequence<'_>, pick: Pick) {
         let goal = 1_u64 << rules.steps;
         let mut at = 0;
         while at < events.len() && self.reached & goal == 0 {
             let time = events.times[at];
-            self.levels[0] = Level { entered: time, steps: 0, node: NO_NODE };
+            self.levels[0] = Level::begin(time);
             let mut end = at + 1;
             while end < events.len() && events.times[end] == time {
                 end += 1;
@@ -76,7 +133,6 @@ impl Ordered {
             }
             at = end;
         }
-        self.finish(rules)
     }
 
     /// One event.
@@ -148,11 +204,11 @@ impl Ordered {
             return;
         }
         let from = self.levels[before];
-        if together && self.has_visited(from.node, at) {
+        if together && self.has_visited(&from, at) {
             return;
         }
-        let node = if rules.is_optional(step) { from.node } else { self.push(from.node, Visit { at, time }) };
-        let next = Level { entered: from.entered, steps: from.steps | 1 << step, node };
+        let steps = from.steps | 1 << step;
+        let next = if rules.is_optional(step) { Level { steps, ..from } } else { self.follow(&from, steps, Visit { at, time }) };
         let is_excluded = self.excluded >> before & 1 == 1;
         let level = step + 1;
         if !is_excluded {
@@ -165,15 +221,21 @@ impl Ordered {
         }
     }
 
-    fn push(&mut self, before: u32, visit: Visit) -> u32 {
-        let node = u32::try_from(self.nodes.len()).unwrap_or(NO_NODE);
-        self.nodes.push(Node { before, visit });
-        node
+    /// The attempt with one more visit.
+    fn follow(&mut self, from: &Level, steps: u32, visit: Visit) -> Level {
+        let before = match from.last {
+            None => from.before,
+            Some(last) => {
+                self.nodes.push(Node { before: from.before, visit: last });
+                u32::try_from(self.nodes.len() - 1).unwrap_or(NO_NODE)
+            }
+        };
+        Level { entered: from.entered, steps, last: Some(visit), before }
     }
 
     /// An event is one step of an attempt, not two.
-    fn has_visited(&self, node: u32, at: usize) -> bool {
-        self.way_back(node).any(|visit| visit.at == at)
+    fn has_visited(&self, attempt: &Level, at: usize) -> bool {
+        attempt.last.is_some_and(|visit| visit.at == at) || self.way_back(attempt.before).any(|visit| visit.at == at)
     }
 
     fn way_back(&self, mut node: u32) -> impl Iterator<Item = Visit> {
@@ -193,7 +255,8 @@ impl Ordered {
         let last = level - 1 - usize::try_from(skippable).unwrap_or(0);
         let mut visits = std::mem::take(&mut self.visits);
         visits.clear();
-        visits.extend(self.way_back(attempt.node));
+        visits.extend(attempt.last);
+        visits.extend(self.way_back(attempt.before));
         visits.reverse();
         self.visits = visits;
         Some(Attempt { steps: attempt.steps, last, visits: &self.visits })
