@@ -8,6 +8,7 @@
 use super::EmbeddedStore;
 use super::flush::final_person;
 use super::pending::{Added, Pending, Removed};
+use super::rest::Rest;
 use super::state::State;
 use crate::layout::merge::{MergePlan, Rewrite, SortColumns, plan};
 use crate::layout::table::shard_of;
@@ -43,6 +44,7 @@ pub(super) struct Compaction {
     damaged: HashSet<PathBuf>,
     /// When the last one ended and how long it took: while rows come in, the next one waits as long, so that at most half a core goes into it.
     last: Option<(Instant, Duration)>,
+    rest: Rest,
 }
 
 impl EmbeddedStore {
@@ -60,7 +62,9 @@ impl EmbeddedStore {
         let room = self.room();
         let sound: Vec<Arc<Segment>> =
             state.base.segments.iter().filter(|segment| !self.is_damaged(segment, compaction)).cloned().collect();
-        let Some(taken) = self.due(&sound, compaction.rewrite.take()) else {
+        let is_at_rest = self.is_at_rest(&state, &mut compaction.rest);
+        let due = self.due(&sound, compaction.rewrite.take()).or_else(|| if is_at_rest { self.due_at_rest(&sound) } else { None });
+        let Some(taken) = due else {
             return Ok(false);
         };
         if taken.iter().map(|segment| segment.descriptor.bytes).sum::<u64>() > room {
@@ -97,6 +101,32 @@ impl EmbeddedStore {
         }
         let alone = segments.iter().find(|segment| Some(segment.descriptor.id) == rewrite)?;
         Some(vec![Arc::clone(alone)])
+    }
+
+    /// The segments of a shard to merge when there is time: those that together outweigh the next larger one by half. A row is so written a number of times
+    /// that grows with the logarithm of all rows, and what is left are few segments of which each is much larger than the next.
+    fn due_at_rest(&self, segments: &[Arc<Segment>]) -> Option<Vec<Arc<Segment>>> {
+        let mut shards: BTreeMap<Option<u16>, Vec<&Arc<Segment>>> = BTreeMap::new();
+        for segment in segments.iter().filter(|segment| segment.descriptor.rows <= self.config.segment_rows_max as u64 / 2) {
+            shards.entry(segment.descriptor.shard).or_default().push(segment);
+        }
+        for mut of_shard in shards.into_values() {
+            of_shard.sort_by_key(|segment| segment.descriptor.rows);
+            let (mut smaller, mut count) = (0, 0);
+            for (place, segment) in of_shard.iter().enumerate() {
+                if segment.descriptor.rows <= 2 * smaller {
+                    count = place + 1;
+                }
+                smaller += segment.descriptor.rows;
+            }
+            of_shard.truncate(count);
+            let mut taken = self.within_bounds(&of_shard);
+            if taken.len() >= 2 {
+                taken.sort_by_key(|segment| segment.descriptor.id);
+                return Some(taken);
+            }
+        }
+        None
     }
 
     /// Bytes that a compaction may write: the disk keeps enough for writing out fresh rows, for that alone lets the journal be trimmed.

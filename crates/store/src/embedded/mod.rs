@@ -12,6 +12,7 @@ mod lookup;
 mod open;
 mod overrides;
 mod pending;
+mod rest;
 mod seen;
 mod snapshot;
 mod state;
@@ -38,6 +39,7 @@ use delta::Delta;
 use flush::Persisted;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use pending::Pending;
+use rest::Asked;
 use snapshot::EmbeddedSnapshot;
 use state::State;
 use std::sync::Arc;
@@ -76,6 +78,7 @@ pub struct EmbeddedStore {
     overrides_to_check: AtomicBool,
     /// The same for withdrawn rows.
     withdrawn_to_check: AtomicBool,
+    asked: Asked,
 }
 
 /// How long a commit waits for room before it gives the batch back.
@@ -85,6 +88,7 @@ impl EmbeddedStore {
     /// The store as it is now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<dyn Snapshot> {
+        self.asked.note();
         Arc::new(EmbeddedSnapshot::new(self.state.load_full(), &self.cache, &self.tables, self.shards))
     }
 

@@ -10,4 +10,5 @@ mod disk;
 mod erases;
 mod exact;
 mod exactly_once;
+mod rests;
 mod world;
