@@ -52,6 +52,9 @@ pub(crate) struct OverloadArgs {
     /// Multiples of the maximum.
     #[arg(long, value_delimiter = ',', default_value = "5,40")]
     pub(crate) times: Vec<u32>,
+    /// Measure the maximum and fairness alone.
+    #[arg(long)]
+    pub(crate) fairness: bool,
     /// Kept connections of the overload.
     #[arg(long, default_value_t = 256)]
     pub(crate) connections: usize,
@@ -79,6 +82,8 @@ struct Overload {
     refused_requests: u64,
     broken_requests: u64,
     visible: Option<Percentiles>,
+    /// Of marked events, from sending until their acknowledgement.
+    answered: Option<Percentiles>,
     /// Of marked events, from sending.
     whole: Option<Percentiles>,
     /// From the end of the phase until everything acknowledged was in the count.
@@ -109,7 +114,7 @@ fn measure(args: &OverloadArgs, data_dir: &Path) -> anyhow::Result<()> {
 
     let maximum = run.maximum(&runtime)?;
     println!("maximum: {maximum:.0} events/s accepted and queryable");
-    for times in &args.times {
+    for times in args.times.iter().filter(|_| !args.fairness) {
         let overload = run.overload(&runtime, maximum * f64::from(*times))?;
         println!("{times} times the maximum:");
         print_overload(&overload, maximum);
@@ -122,6 +127,8 @@ fn measure(args: &OverloadArgs, data_dir: &Path) -> anyhow::Result<()> {
             "a quiet project beside one that sends {name}, {:.0} events/s offered, {:.0} taken",
             beside.offered_per_second, beside.goodput_per_second
         );
+        print_percentiles("from sending until acknowledged", beside.answered.as_ref());
+        print_percentiles("from there until seen", beside.visible.as_ref());
         print_percentiles("from sending until seen", beside.whole.as_ref());
     }
     server.stop()?;
@@ -208,7 +215,12 @@ impl Run<'_> {
         eprintln!("offering {per_second:.0} events/s");
         let stop = Arc::new(AtomicBool::new(false));
         let (watched, numbers) = (self.watched.clone(), Arc::clone(&self.probes));
-        let probing = runtime.spawn(probe::run(watched, numbers, u64::MAX, PROBE_PAUSE, Arc::clone(&stop)));
+        // On a thread of its own: another client does not wait for those that make the noise.
+        let until = Arc::clone(&stop);
+        let probing = std::thread::spawn(move || -> anyhow::Result<probe::Probes> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(probe::run(watched, numbers, u64::MAX, PROBE_PAUSE, until))
+        });
         let senders: Vec<_> = (0..self.args.connections).map(|_| runtime.spawn(Arc::clone(&offer).send())).collect();
         for sender in senders {
             runtime.block_on(sender)?;
@@ -219,7 +231,7 @@ impl Run<'_> {
         let acknowledged = offer.acknowledged.load(Ordering::Relaxed);
         ensure!(!offer.batches().is_empty(), "the server took all that was made: raise --made-per-second");
         self.acknowledged += acknowledged;
-        let probes = runtime.block_on(probing)??;
+        let probes = probing.join().ok().context("the thread that sends marked events panicked")??;
         let all_visible = runtime.block_on(probe::wait_for_count(&self.target, self.acknowledged, VISIBLE_PATIENCE))?;
         let all_visible = all_visible.max(ended.elapsed());
         runtime.block_on(self.until_normal())?;
@@ -232,6 +244,7 @@ impl Run<'_> {
             refused_requests: refused,
             broken_requests: broken,
             visible: probes.visible.percentiles(),
+            answered: probes.acknowledged.percentiles(),
             whole: probes.whole.percentiles(),
             all_visible_ms: all_visible.as_secs_f64() * 1000.0,
             normal_ms: ended.elapsed().as_secs_f64() * 1000.0,

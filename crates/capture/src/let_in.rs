@@ -1,8 +1,8 @@
-//! A request and the gate: let in by its head, counted for what it is once it was read, let go when its records are durable.
+//! A request and the gate: let in by its head, counted for what it is once it was read, given its turn, let go when its records are durable.
 
 use crate::body;
 use crate::error::CaptureError;
-use crate::gate::{Busy, Found, Held, Origin, Ticket};
+use crate::gate::{Busy, Found, Held, Origin, Ticket, Turn};
 use crate::records::Records;
 use crate::remark::{self, Refused};
 use crate::request::{Arrival, client_ip, peer};
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// A body that takes longer than this to arrive does not keep room from others.
 const SLOW_BODY: Duration = Duration::from_millis(250);
 
-/// A request that was let in. Dropped when its records are durable.
+/// A request that was let in.
 #[derive(Debug)]
 pub(crate) struct LetIn {
     ticket: Ticket,
@@ -72,5 +72,10 @@ impl LetIn {
         };
         self.ticket.settle(Origin { address: &self.address, peer: self.peer }, found);
         self.held.become_bytes(found.record_bytes);
+    }
+
+    /// Waits until its records may go to the journal. What comes back is held until they are durable.
+    pub(crate) async fn turn(self) -> (Turn, Held) {
+        (self.ticket.turn().await, self.held)
     }
 }

@@ -17,6 +17,9 @@ const CEILING: &str = "aqueduct_capture_ceiling_bytes";
 const BACKLOG: &str = "aqueduct_capture_backlog_bytes";
 const MEMORY: &str = "aqueduct_capture_memory_bytes";
 const WAITING: &str = "aqueduct_capture_waiting_requests";
+const LEAD: &str = "aqueduct_capture_lead_bytes";
+const ADMIT_SECONDS: &str = "aqueduct_capture_admit_seconds";
+const TURN_SECONDS: &str = "aqueduct_capture_turn_seconds";
 
 /// Names the metrics to the recorder.
 pub(crate) fn describe() {
@@ -31,6 +34,9 @@ pub(crate) fn describe() {
     describe_gauge!(BACKLOG, Unit::Bytes, "bytes of records that are durable and not yet visible");
     describe_gauge!(MEMORY, Unit::Bytes, "memory of bodies and records of requests under way");
     describe_gauge!(WAITING, Unit::Count, "requests that wait for room");
+    describe_gauge!(LEAD, Unit::Bytes, "bytes of records that may stand in the journal before whatever comes next");
+    describe_histogram!(ADMIT_SECONDS, Unit::Seconds, "from the head of a request until it was let in");
+    describe_histogram!(TURN_SECONDS, Unit::Seconds, "from the records of a request until its turn to be made durable");
     describe_histogram!(DECODE_SECONDS, Unit::Seconds, "from a whole body to its records");
     describe_histogram!(APPEND_SECONDS, Unit::Seconds, "from records to durable");
 }
@@ -57,15 +63,24 @@ pub(crate) fn refused(route: &'static str, reason: &'static str) {
 }
 
 /// Processing made progress. Gauges are floats; all of these stay far below 2^53.
-pub(crate) fn pace(bytes_per_second: f64, ceiling: u64, backlog: u64, memory: u64) {
+pub(crate) fn pace(bytes_per_second: f64, (ceiling, lead): (u64, u64), backlog: u64, memory: u64) {
     gauge!(PACE).set(bytes_per_second);
     gauge!(CEILING).set(ceiling as f64);
+    gauge!(LEAD).set(lead as f64);
     gauge!(BACKLOG).set(backlog as f64);
     gauge!(MEMORY).set(memory as f64);
 }
 
 pub(crate) fn waiting(requests: usize) {
     gauge!(WAITING).set(requests as f64);
+}
+
+pub(crate) fn let_in(took: Duration) {
+    histogram!(ADMIT_SECONDS).record(took);
+}
+
+pub(crate) fn in_turn(took: Duration) {
+    histogram!(TURN_SECONDS).record(took);
 }
 
 pub(crate) fn appended(took: Duration) {

@@ -8,6 +8,7 @@ use aqueduct_ledger::Edge;
 use aqueduct_ledger::recorder::Recorder;
 use std::fmt::Debug;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// What the documents for SDKs need to know of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,4 +43,7 @@ pub struct CaptureState {
     pub config: CaptureConfig,
     /// Decides which requests are taken.
     pub gate: Arc<Gate>,
+    /// Where bodies of more than a few events are decoded: threads that stand behind those that read and answer, so that a small request never waits for the
+    /// bodies of others. `None`: where they were read.
+    pub bulk: Option<Handle>,
 }

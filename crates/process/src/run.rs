@@ -113,6 +113,9 @@ pub struct Pipeline {
     replay_end: JournalPosition,
 }
 
+/// A commit of fewer bytes is a trickle: the next one waits a moment for company. While several projects send, commits are small and must follow each other.
+const TRICKLE_BYTES: usize = 32 * 1024;
+
 /// How often the journal is trimmed and the lag looked at while nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -218,7 +221,7 @@ impl Pipeline {
                 Ok(Step::Closed) => return Ok(()),
                 Ok(_) => {
                     wait = self.config.retry_wait;
-                    if bytes < self.config.commit_bytes_max / 8 {
+                    if bytes < TRICKLE_BYTES {
                         sleep(stop, self.config.commit_interval.saturating_sub(begun.elapsed())).await;
                     }
                 }

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> Result<(), Fatal> {
         return Err(Fatal::failure(&format!("cannot check {shown}"), "a server uses it", remedy));
     };
     let paths = DataPaths::of(&config);
-    let runtime = runtime(0)?;
+    let runtime = runtime("work", 0)?;
     let mut found = runtime.block_on(data::inspect(&paths))?;
     print(&report(&found));
     if !found.is_sound() && arguments.repair {

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<(), Fatal> {
 fn against(arguments: &DemoArgs) -> Result<(), Fatal> {
     log::start(&crate::config::LogConfig::default())?;
     let server = Server::parse(&arguments.url)?;
-    runtime(0)?.block_on(play(server, arguments.clone(), true))
+    runtime("work", 0)?.block_on(play(server, arguments.clone(), true))
 }
 
 /// Starts a server whose project 1 has the demo's token, and plays on it. The history is sent to an empty data directory only.

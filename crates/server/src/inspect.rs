@@ -56,7 +56,7 @@ pub(crate) fn audit(arguments: &AuditArgs) -> Result<(), Fatal> {
 fn of_stopped(arguments: &AuditArgs, period: Period) -> Result<Audit, Fatal> {
     let serve = ServeArgs { config: arguments.config.clone(), data_dir: arguments.data_dir.clone(), ..ServeArgs::default() };
     let config = Config::load(&serve)?;
-    crate::runtime(0)?.block_on(async {
+    crate::runtime("work", 0)?.block_on(async {
         let stopped = wire::open_stopped(&config).await?;
         let auditor = stopped.auditor();
         let audited = tokio::task::spawn_blocking(move || auditor.audit(period, EVENTS_AT_ONCE)).await;

@@ -25,7 +25,7 @@ impl Remote {
     pub(crate) fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Fatal> {
         let mut client = Client::new(self.server.clone(), self.api_key.clone());
         let call = Call { method, path, body: body.unwrap_or_default().into(), patience: ANSWER_TIMEOUT };
-        let answer = crate::runtime(0)?.block_on(client.call(call)).map_err(|failure| {
+        let answer = crate::runtime("work", 0)?.block_on(client.call(call)).map_err(|failure| {
             let remedy = failure.remedy();
             Fatal::failure(&format!("cannot ask {}", self.server.url()), failure, remedy)
         })?;

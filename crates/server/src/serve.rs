@@ -59,7 +59,8 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
     Config::warn_of_strange_variables();
     let recorder = ops::install_metrics()?;
     let files = limits::raise_open_files();
-    runtime(config.http.nice)?.block_on(async {
+    let bulk = runtime("bulk", config.http.nice)?;
+    runtime("http", 0)?.block_on(async {
         // Before anybody is told of this process: a signal that comes at once must not end it as the system would.
         let mut signals = Signals::new()?;
         let taken = if arguments.takeover { Taken::ask(&config.data_dir)? } else { None };
@@ -72,7 +73,8 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
         }
         let (fatal, failed) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let world = World { bootstrap, readiness: listening.readiness.clone(), fatal, stopping, memory_max, patience };
+        let bulk = bulk.handle().clone();
+        let world = World { bootstrap, readiness: listening.readiness.clone(), fatal, stopping, bulk, memory_max, patience };
         let mut parts = tokio::select! {
             opened = wire::open(&config, world) => opened?,
             () = signals.stop() => return Ok(()),

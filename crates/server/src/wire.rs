@@ -27,6 +27,7 @@ use axum::Router;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
@@ -69,6 +70,8 @@ pub(crate) struct World {
     pub(crate) fatal: mpsc::UnboundedSender<Fatal>,
     /// Turns true when the process stops.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Where bodies are decoded that are not small.
+    pub(crate) bulk: Handle,
     /// The memory ceiling, in bytes.
     pub(crate) memory_max: u64,
     /// How long the data directory may still be in use by the process before.
@@ -161,7 +164,7 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
         let projects = Arc::new(bridge);
         let (clock, config) = (Arc::clone(&clock), config.capture.clone());
         let (journal, recorder) = (Arc::clone(&as_journal), Some(Arc::clone(&recorder)));
-        let state = CaptureState { journal, projects, clock, ledger: account, recorder, config, gate };
+        let state = CaptureState { journal, projects, clock, ledger: account, recorder, config, gate, bulk: Some(world.bulk) };
         router = router.merge(aqueduct_capture::router(state));
     }
     if config.roles.has(Role::Api) {

@@ -9,8 +9,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-/// Bytes of a lane's turn.
-const QUANTUM_BYTES: u64 = 256 * 1024;
+/// Bytes of a lane's turn: about a request of a hundred events, so that few bytes of each other lane go before somebody new.
+const QUANTUM_BYTES: u64 = 64 * 1024;
 /// Of an overflow lane: a quarter of a project's.
 const OVERFLOW_QUANTUM_BYTES: u64 = QUANTUM_BYTES / 4;
 
@@ -79,6 +79,11 @@ impl<T> Lanes<T> {
         !self.live.is_empty()
     }
 
+    /// Whether somebody waits in a lane.
+    pub(super) fn waits(&self, lane: Lane) -> bool {
+        self.queues.contains_key(&lane)
+    }
+
     /// Bytes that wait in a lane.
     pub(super) fn bytes(&self, lane: Lane) -> u64 {
         self.queues.get(&lane).map_or(0, |queue| queue.bytes)
@@ -105,15 +110,18 @@ impl<T> Lanes<T> {
         self.count += 1;
     }
 
-    /// Forgets those at the head of a lane who went away.
-    pub(super) fn purge(&mut self, lane: Lane, gone: impl Fn(&T) -> bool) {
+    /// Forgets those at the head of a lane who went away; answers their bytes.
+    pub(super) fn purge(&mut self, lane: Lane, gone: impl Fn(&T) -> bool) -> u64 {
+        let mut purged = 0;
         while let Some(queue) = self.queues.get_mut(&lane) {
-            let Some((bytes, _)) = queue.waiting.front().filter(|(_, who)| gone(who)) else { return };
+            let Some((bytes, _)) = queue.waiting.front().filter(|(_, who)| gone(who)) else { break };
+            purged += bytes;
             queue.bytes -= bytes;
             queue.waiting.pop_front();
             self.count -= 1;
             self.forget_if_empty(lane);
         }
+        purged
     }
 
     /// The next one, if its bytes fit: `live_room` for all, `import_room` for imports.
@@ -234,9 +242,9 @@ mod tests {
             lanes.push(project(1), 300 * KIB, number);
         }
         assert_eq!(lanes.bytes(project(1)), 1500 * KIB);
-        lanes.purge(project(1), |who| *who < 2);
+        assert_eq!(lanes.purge(project(1), |who| *who < 2), 600 * KIB);
         assert_eq!(drain(&mut lanes, 700 * KIB), vec![2, 3]);
-        lanes.purge(project(1), |_| true);
+        assert_eq!(lanes.purge(project(1), |_| true), 300 * KIB);
         assert!(lanes.is_empty() && !lanes.live_waits());
     }
 }

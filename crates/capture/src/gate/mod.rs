@@ -1,32 +1,41 @@
 //! Admission: how much is taken at a time, who goes first, and who is asked to come again.
 //!
 //! ```text
-//! head of a request ─▶ [ room? ] ── yes ─▶ body, decode, journal ─▶ … visible: makes room for as much again
-//!                          └── no ──▶ waits in its project's lane, a moment ──▶ goes on, or 503 with Retry-After
+//! head of a request ─▶ [ room? ] ── yes ─▶ body, decode ─▶ [ turn? ] ─▶ journal ─▶ … visible: makes room for as much again
+//!                          └── no ──▶ waits in its project's lane,  └── waits in its project's lane
+//!                                     a moment ──▶ goes on, or 503 with Retry-After
 //! ```
-//! The decision is made before the body is read: its cost is told from `Content-Length`, its project from the sender's last request. The rate is that of
-//! processing: room is made by what becomes visible (`pressure`), and shared out among those who wait (`lanes`).
+//! Whether there is room is decided before the body is read: the cost is told from `Content-Length`, the project from the sender's last request. The rate is that
+//! of processing: room is made by what becomes visible (`pressure`), and shared out among those who wait (`lanes`).
+//!
+//! The journal and all behind it have one order. So while several send, only as much stands there as takes some milliseconds (the *lead*), and what was read
+//! beyond it waits for its turn here, where an order by project is possible. Both times a small request of a project that sends little goes first (`firsts`).
 //!
 //! # Invariants
-//! - A [`Ticket`] counts against the ceiling until its records are in the journal, which counts them from there on; a client that sends slowly does not
+//! - A [`Ticket`] counts against the ceiling until its turn, and a [`Turn`] from there until its records are visible; a client that sends slowly does not
 //!   keep room from others.
+//! - Nothing is refused once it was read: a turn is a matter of order.
 //! - Who waits holds a connection and no memory for a body; so does who is refused while more are refused than `brake` lets go.
 //! - Imports (`historical_migration`) are taken while half of the room is free and nobody else waits: they are refused first.
 
 mod brake;
+mod firsts;
 mod hints;
 mod hot;
 mod lanes;
 mod memory;
 mod pressure;
 mod rivals;
+mod ticket;
 
 pub(crate) use memory::{Held, Memory};
+pub(crate) use ticket::{Ticket, Turn};
 
 use crate::config::CaptureConfig;
 use crate::metrics;
 use aqueduct_journal::Journal;
 use brake::Brake;
+use firsts::Firsts;
 use hints::Hints;
 use hot::HotKeys;
 use lanes::{Class, Lane, Lanes};
@@ -36,6 +45,7 @@ use rivals::Rivals;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use ticket::Grant;
 use tokio::sync::oneshot;
 
 /// Longest advice to a client that is refused.
@@ -48,8 +58,6 @@ const COST_BYTES_MIN: u64 = 512;
 const EXPANSION_ASSUMED: f64 = 4.0;
 /// What a request whose length is not announced is taken for.
 const WIRE_BYTES_ASSUMED: u64 = 16 * 1024;
-/// One request weighs this much in what is learned of expansion.
-const EXPANSION_WEIGHT: f64 = 1.0 / 64.0;
 
 /// Decides which requests are taken. One per edge; the server tells it what becomes visible.
 #[derive(Debug)]
@@ -68,9 +76,17 @@ pub struct Gate {
 struct State {
     pressure: Pressure,
     lanes: Lanes<oneshot::Sender<Ticket>>,
+    /// Who was let in since the last commit.
+    entered: Firsts,
+    /// Those that were read and wait for their turn.
+    turns: Lanes<Grant>,
+    /// Who had a turn since the last commit.
+    turns_had: Firsts,
     rivals: Rivals,
-    /// Bytes of tickets.
+    /// Bytes of tickets, and of those that wait for their turn.
     reserved: u64,
+    /// Bytes of all turns since the start: with what is visible it tells what stands before the next.
+    turned: u64,
     expansion: f64,
     hot: HotKeys,
     admitted: f64,
@@ -119,22 +135,23 @@ impl std::fmt::Display for Busy {
     }
 }
 
-/// A place for one request. Dropped when its records are durable, or nothing comes of it.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    gate: Arc<Gate>,
-    bytes: u64,
-}
-
 impl Gate {
     /// A gate that watches memory alone until [`Gate::follow`] is called.
     #[must_use]
     pub fn new(config: &CaptureConfig) -> Self {
         let state = State {
-            pressure: Pressure::new(Duration::from_millis(config.backlog_ms_max), config.backlog_bytes_max),
+            pressure: Pressure::new(
+                Duration::from_millis(config.backlog_ms_max),
+                Duration::from_millis(config.lead_ms_max),
+                config.backlog_bytes_max,
+            ),
             lanes: Lanes::default(),
+            entered: Firsts::default(),
+            turns: Lanes::default(),
+            turns_had: Firsts::default(),
             rivals: Rivals::default(),
             reserved: 0,
+            turned: 0,
             expansion: EXPANSION_ASSUMED,
             hot: HotKeys::new(config.hot_events_per_second, config.hot_events_burst),
             admitted: 0.0,
@@ -166,7 +183,12 @@ impl Gate {
             let mut state = self.state.lock();
             let backlog = self.durable_bytes().saturating_sub(state.pressure.visible_bytes() + fresh);
             state.pressure.progress(replayed, fresh, busy, backlog);
-            metrics::pace(state.pressure.rate(), state.pressure.ceiling(), backlog, self.memory.used_bytes());
+            // Records of the server's own had no turn.
+            state.turned = state.turned.max(state.pressure.visible_bytes());
+            state.entered.renew();
+            state.turns_had.renew();
+            let bounds = (state.pressure.ceiling(), state.pressure.lead());
+            metrics::pace(state.pressure.rate(), bounds, backlog, self.memory.used_bytes());
         }
         self.dispatch();
     }
@@ -190,8 +212,15 @@ impl Gate {
         self.journal.get().map_or(0, |journal| journal.appended_bytes())
     }
 
-    fn backlog(&self, state: &State) -> u64 {
-        state.reserved + self.durable_bytes().saturating_sub(state.pressure.visible_bytes())
+    /// Whether there is a journal to follow.
+    fn follows(&self) -> bool {
+        self.journal.get().is_some()
+    }
+
+    /// Bytes that stand in the journal or go there, before whatever comes next.
+    fn ahead(&self, state: &State) -> u64 {
+        // The same bytes, but for those under way to the journal, and records of the server's own.
+        state.turned.max(self.durable_bytes()).saturating_sub(state.pressure.visible_bytes())
     }
 
     /// Lets a request in, at once or after a moment. `token`: what its head says; `wire_bytes`: what it announces.
@@ -199,8 +228,12 @@ impl Gate {
     /// # Errors
     /// [`Busy`] when there is no room for it in time; told as fast as the brake lets it.
     pub(crate) async fn enter(self: &Arc<Self>, origin: Origin<'_>, token: Option<&str>, wire_bytes: Option<u64>) -> Result<Ticket, Busy> {
+        let begun = Instant::now();
         let busy = match self.seek(origin, token, wire_bytes).await {
-            Ok(ticket) => return Ok(ticket),
+            Ok(ticket) => {
+                metrics::let_in(begun.elapsed());
+                return Ok(ticket);
+            }
             Err(busy) => busy,
         };
         tokio::time::sleep(self.brake.wait(Instant::now())).await;
@@ -221,29 +254,30 @@ impl Gate {
     }
 
     fn try_enter(self: &Arc<Self>, origin: Origin<'_>, token: Option<&str>, wire_bytes: Option<u64>) -> Result<Entered, Busy> {
-        if self.journal.get().is_none() {
-            return Ok(Entered::Now(Ticket { gate: Arc::clone(self), bytes: 0 }));
+        if !self.follows() {
+            return Ok(Entered::Now(Ticket::new(self, 0)));
         }
         let lane = match token {
             Some(token) => Lane { project: self.hints.project(token), class: Class::Live },
             None => self.hints.lane(origin.address, (origin.address, origin.peer)),
         };
-        let mut state = self.state.lock();
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
         let window = state.pressure.window();
         // A large request counts for a part of the window at most, or it would never be let in.
         let cost = ((wire_bytes.unwrap_or(WIRE_BYTES_ASSUMED) as f64 * state.expansion) as u64).clamp(COST_BYTES_MIN, window / 4);
         let import = lane.class == Class::Import;
         let nobody_before = if import { state.lanes.is_empty() } else { !state.lanes.live_waits() };
-        if nobody_before && cost <= self.room(&state, import) {
-            state.count_admitted(lane, cost);
-            state.reserved += cost;
-            return Ok(Entered::Now(Ticket { gate: Arc::clone(self), bytes: cost }));
-        }
         state.lanes.purge(lane, oneshot::Sender::is_closed);
+        let room = nobody_before && cost <= self.room(state, import);
+        if room || !state.lanes.waits(lane) && state.entered.goes(lane, cost, state.pressure.lead() / 2) {
+            state.count_admitted(lane, cost);
+            return Ok(Entered::Now(Ticket::new(self, cost)));
+        }
         let waits = state.lanes.bytes(lane);
         let in_time = state.pressure.rate() * self.wait_max.as_secs_f64() * state.lanes.share(lane);
         if waits > 0 && (waits + cost) as f64 > in_time {
-            return Err(self.refuse(&mut state, cost, false));
+            return Err(self.refuse(state, cost, false));
         }
         let (grant, granted) = oneshot::channel();
         state.lanes.push(lane, cost, grant);
@@ -253,7 +287,7 @@ impl Gate {
 
     fn room(&self, state: &State, import: bool) -> u64 {
         let ceiling = state.pressure.ceiling();
-        (if import { ceiling / 2 } else { ceiling }).saturating_sub(self.backlog(state))
+        (if import { ceiling / 2 } else { ceiling }).saturating_sub(state.reserved + self.ahead(state))
     }
 
     fn refuse(&self, state: &mut State, cost: u64, memory: bool) -> Busy {
@@ -266,37 +300,75 @@ impl Gate {
         Busy { retry_after: u32::try_from(retry_after).unwrap_or(RETRY_SECONDS_MAX), memory, close: false }
     }
 
-    /// Lets in those who wait, as far as there is room.
-    fn dispatch(self: &Arc<Self>) {
-        loop {
-            let mut granted = Vec::new();
-            {
-                let mut state = self.state.lock();
-                if state.lanes.is_empty() {
-                    return;
-                }
-                while let Some((lane, cost, grant)) = {
-                    let (live, import) = (self.room(&state, false), self.room(&state, true));
-                    state.lanes.pop(live, import)
-                } {
-                    state.reserved += cost;
-                    state.count_admitted(lane, cost);
-                    granted.push((grant, Ticket { gate: Arc::clone(self), bytes: cost }));
-                }
-                metrics::waiting(state.lanes.len());
-            }
-            let mut gone = false;
-            for (grant, ticket) in granted {
-                // Not dropped as it is: that would come back here, once deeper for each who went away.
-                if let Err(mut ticket) = grant.send(ticket) {
-                    self.state.lock().reserved -= std::mem::take(&mut ticket.bytes);
-                    gone = true;
-                }
-            }
-            if !gone {
-                return;
-            }
+    /// A turn for a request that was read, or who will tell it that it has come.
+    fn join(self: &Arc<Self>, lane: Lane, bytes: u64) -> Result<Turn, oneshot::Receiver<Turn>> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let now = Instant::now();
+        state.rivals.note(lane, now);
+        state.pressure.share(state.rivals.are_there(now));
+        state.reserved -= state.turns.purge(lane, oneshot::Sender::is_closed);
+        let import = lane.class == Class::Import;
+        let nobody_before = if import { state.turns.is_empty() } else { !state.turns.live_waits() };
+        let room = nobody_before && self.next_may_go(state, import);
+        if room || !state.turns.waits(lane) && state.turns_had.goes(lane, bytes, state.pressure.lead() / 2) {
+            state.turns_had.note(lane);
+            state.reserved -= bytes;
+            return Ok(Turn::begin(self, &mut state.turned, bytes));
         }
+        let (grant, granted) = oneshot::channel();
+        state.turns.push(lane, bytes, grant);
+        Err(granted)
+    }
+
+    /// Whether so little stands in the journal that the next may join it.
+    fn next_may_go(&self, state: &State, import: bool) -> bool {
+        let lead = state.pressure.lead();
+        self.ahead(state) < if import { lead / 2 } else { lead }
+    }
+
+    /// Lets in those who wait, as far as there is room, and tells those whose turn it is.
+    fn dispatch(self: &Arc<Self>) {
+        while self.dispatch_turns() || self.dispatch_lanes() {}
+    }
+
+    /// Answers whether somebody had gone away, so that there is room again.
+    fn dispatch_turns(self: &Arc<Self>) -> bool {
+        let mut gone = Vec::new();
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        loop {
+            let room = |import| if self.next_may_go(state, import) { u64::MAX } else { 0 };
+            let (live, import) = (room(false), room(true));
+            let Some((lane, bytes, grant)) = state.turns.pop(live, import) else { break };
+            state.reserved -= bytes;
+            state.turns_had.note(lane);
+            gone.extend(grant.send(Turn::begin(self, &mut state.turned, bytes)).err());
+        }
+        let found = !gone.is_empty();
+        gone.into_iter().for_each(|turn| turn.give_back(&mut state.turned));
+        found
+    }
+
+    /// Answers whether somebody had gone away, so that there is room again.
+    fn dispatch_lanes(self: &Arc<Self>) -> bool {
+        let mut gone = Vec::new();
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.lanes.is_empty() {
+            return false;
+        }
+        loop {
+            let (live, import) = (self.room(state, false), self.room(state, true));
+            let Some((lane, cost, grant)) = state.lanes.pop(live, import) else { break };
+            state.count_admitted(lane, cost);
+            gone.extend(grant.send(Ticket::new(self, cost)).err());
+        }
+        metrics::waiting(state.lanes.len());
+        let found = !gone.is_empty();
+        // Not dropped as they are: that would come back here.
+        gone.iter_mut().for_each(|ticket| state.reserved -= std::mem::take(&mut ticket.bytes));
+        found
     }
 }
 
@@ -317,56 +389,9 @@ impl State {
 
     fn count_admitted(&mut self, lane: Lane, cost: u64) {
         self.decay();
-        self.rivals.note(lane, self.decayed_at);
-        self.pressure.share(self.rivals.are_there(self.decayed_at));
+        self.entered.note(lane);
         self.admitted += cost as f64;
-    }
-}
-
-impl Ticket {
-    /// Gives the room back: the client is slow, and others must not wait for it. What it sends is counted when it has come.
-    pub(crate) fn release(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        if bytes > 0 {
-            self.gate.state.lock().reserved -= bytes;
-            self.gate.dispatch();
-        }
-    }
-
-    /// The request was read: counts for what it really is, and is remembered for the next one of its sender.
-    pub(crate) fn settle(&mut self, origin: Origin<'_>, found: Found<'_>) {
-        let gate = Arc::clone(&self.gate);
-        if gate.journal.get().is_none() {
-            return;
-        }
-        let before = self.bytes;
-        let class = {
-            let mut state = gate.state.lock();
-            let seen = found.record_bytes as f64 / found.wire_bytes.max(1) as f64;
-            state.expansion += (seen.clamp(0.5, 100.0) - state.expansion) * EXPANSION_WEIGHT;
-            state.reserved = state.reserved - before + found.record_bytes;
-            self.bytes = found.record_bytes;
-            let now = gate.started.elapsed();
-            let hot = !found.historical && found.one_sender.is_some_and(|key| state.hot.note(key, found.events, now));
-            if found.historical {
-                Class::Import
-            } else if hot {
-                Class::Overflow
-            } else {
-                Class::Live
-            }
-        };
-        let lane = found.token.map_or(Lane::default(), |token| Lane { project: gate.hints.project(token), class });
-        gate.hints.learn(origin.address, (origin.address, origin.peer), lane);
-        if self.bytes < before {
-            gate.dispatch();
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.release();
+        self.reserved += cost;
     }
 }
 

@@ -1,15 +1,18 @@
 //! How much may be accepted and not yet visible: the arithmetic of back-pressure, without time or locks of its own.
 //!
-//! In: what became visible and how long it took. Out: the *ceiling*, the most bytes that may be on their way between the edge and the store.
+//! In: what became visible and how long it took. Out: the *ceiling*, the most bytes that may be on their way between the edge and the store, and the *lead*,
+//! the most of them that may stand in the one order of the journal, before whatever comes next.
 //!
 //! ```text
-//! window  = measured rate × the time that a backlog may take, which is shorter while several projects send
+//! window  = measured rate × the time that a backlog may take
 //! ceiling = window; more while a backlog from before is worked off, or while nothing can become visible at all
+//! lead    = measured rate × a few milliseconds while several send; what else is on its way waits for its turn, by project
 //! ```
 //! Nothing is switched on or off: each byte that becomes visible makes room for one byte, so what is admitted follows what is processed.
 //!
 //! # Invariants
 //! - The ceiling lies between the window and `bytes_max`, but for windows below [`WINDOW_BYTES_MIN`].
+//! - The lead never holds back what an outage or a start with a backlog lets in: then it is as long as the ceiling.
 //! - A backlog over the window shrinks by at least half of what becomes visible: old work is caught up with while new work is taken.
 
 use std::time::Duration;
@@ -18,17 +21,19 @@ use std::time::Duration;
 pub(super) const WINDOW_BYTES_MIN: u64 = 1024 * 1024;
 /// Taken for the rate until it was measured.
 const RATE_ASSUMED: f64 = 16.0 * 1024.0 * 1024.0;
-/// Of the time that a backlog may take, while the events of several projects stand in it: those of one wait behind those of the others.
-const SHARED_PART: f64 = 0.3;
+/// Less is no lead: about one request of a hundred events, and one under way behind it.
+pub(super) const LEAD_BYTES_MIN: u64 = 128 * 1024;
 /// What was measured this much busy time ago counts for a third.
 const MEMORY_SECONDS: f64 = 2.0;
-/// A commit tells the rate when it holds at least this part of a window: a trickle says what a commit costs, not how fast many events are.
+/// A commit tells the rate when it holds at least this part of what may stand before it: a trickle says what a commit costs, not how fast many events are.
 const TELLING_PART: u64 = 4;
 
 /// Processing, as the edge sees it.
 #[derive(Debug)]
 pub(super) struct Pressure {
     target: Duration,
+    /// The time that the lead may take while several send.
+    lead: Duration,
     shared: bool,
     bytes_max: u64,
     bytes: f64,
@@ -39,10 +44,10 @@ pub(super) struct Pressure {
 }
 
 impl Pressure {
-    pub(super) fn new(target: Duration, bytes_max: u64) -> Self {
+    pub(super) fn new(target: Duration, lead: Duration, bytes_max: u64) -> Self {
         let bytes_max = bytes_max.max(WINDOW_BYTES_MIN);
         let mut pressure =
-            Self { target, shared: false, bytes_max, bytes: RATE_ASSUMED, seconds: 1.0, visible: 0, ceiling: 0, stalled: false };
+            Self { target, lead, shared: false, bytes_max, bytes: RATE_ASSUMED, seconds: 1.0, visible: 0, ceiling: 0, stalled: false };
         pressure.ceiling = pressure.window();
         pressure
     }
@@ -52,16 +57,28 @@ impl Pressure {
         self.bytes / self.seconds
     }
 
-    /// Whether several projects share the way; takes effect with the next commit.
+    /// Whether several share the way.
     pub(super) fn share(&mut self, shared: bool) {
         self.shared = shared;
     }
 
     /// What may be under way as a rule.
     pub(super) fn window(&self) -> u64 {
-        let target = self.target.as_secs_f64() * if self.shared { SHARED_PART } else { 1.0 };
+        self.bytes_in(self.target).clamp(WINDOW_BYTES_MIN, self.bytes_max)
+    }
+
+    fn bytes_in(&self, time: Duration) -> u64 {
         // A rate of bytes is far below 2^53.
-        ((self.rate() * target) as u64).clamp(WINDOW_BYTES_MIN, self.bytes_max)
+        (self.rate() * time.as_secs_f64()) as u64
+    }
+
+    /// While fewer bytes than this stand in the journal, the next in turn may join them.
+    pub(super) fn lead(&self) -> u64 {
+        let window = self.window();
+        if self.shared && self.ceiling <= window {
+            return self.bytes_in(self.lead).clamp(LEAD_BYTES_MIN, window);
+        }
+        self.ceiling
     }
 
     /// What may be under way now.
@@ -78,7 +95,7 @@ impl Pressure {
     /// `backlog` are left.
     pub(super) fn progress(&mut self, replayed: u64, fresh: u64, busy: Duration, backlog: u64) {
         let bytes = replayed + fresh;
-        if bytes >= self.window() / TELLING_PART {
+        if bytes >= self.lead() / TELLING_PART {
             let kept = (-busy.as_secs_f64() / MEMORY_SECONDS).exp();
             self.bytes = self.bytes * kept + bytes as f64;
             self.seconds = (self.seconds * kept + busy.as_secs_f64()).max(1e-6);
@@ -112,7 +129,7 @@ mod tests {
     const MIB: u64 = 1024 * 1024;
 
     fn paced(mib_per_second: u64) -> Pressure {
-        let mut pressure = Pressure::new(Duration::from_millis(500), 1024 * MIB);
+        let mut pressure = Pressure::new(Duration::from_millis(500), Duration::from_millis(10), 1024 * MIB);
         for _ in 0..100 {
             pressure.progress(0, mib_per_second * MIB, Duration::from_secs(1), 0);
         }
@@ -135,19 +152,45 @@ mod tests {
     }
 
     #[test]
-    fn several_projects_have_a_shorter_backlog() {
+    fn several_have_a_short_lead() {
+        let mut pressure = paced(40);
+        assert_eq!(pressure.lead() / MIB, 20, "who is alone waits for nobody");
+        pressure.share(true);
+        assert_eq!((pressure.window() / MIB, pressure.lead() / 1024), (20, 409));
+        // Its own commits tell the rate: a tenth of a second's work would be a trickle now.
+        for _ in 0..2000 {
+            pressure.progress(0, 200 * 1024, Duration::from_millis(10), 0);
+        }
+        assert_eq!((pressure.window() / MIB, pressure.lead() / 1024), (9, 200));
+        for _ in 0..200 {
+            pressure.progress(0, 100 * 1024, Duration::from_millis(100), 0);
+        }
+        assert_eq!(pressure.lead(), LEAD_BYTES_MIN, "however slow");
+        pressure.share(false);
+        assert_eq!(pressure.lead(), pressure.window());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_turn_behind_an_outage_or_a_replay() {
         let mut pressure = paced(40);
         pressure.share(true);
-        assert_eq!(pressure.window() / MIB, 6);
-        pressure.share(false);
-        assert_eq!(pressure.window() / MIB, 20);
+        pressure.stall();
+        assert_eq!(pressure.lead(), 1024 * MIB);
+        pressure.progress(0, 4 * MIB, Duration::from_millis(100), 96 * MIB);
+        assert_eq!(pressure.lead(), pressure.ceiling());
+        let mut pressure = paced(40);
+        pressure.share(true);
+        pressure.progress(4 * MIB, 0, Duration::from_millis(100), 0);
+        assert_eq!(pressure.lead(), pressure.ceiling());
+        pressure.progress(0, 4 * MIB, Duration::from_millis(100), 0);
+        assert_eq!(pressure.lead() / 1024, 409);
     }
 
     #[test]
     fn windows_have_bounds() {
-        assert_eq!(Pressure::new(Duration::ZERO, 1024 * MIB).window(), WINDOW_BYTES_MIN);
-        assert_eq!(Pressure::new(Duration::from_secs(3600), 100 * MIB).window(), 100 * MIB);
-        assert_eq!(Pressure::new(Duration::from_secs(1), 0).window(), WINDOW_BYTES_MIN);
+        assert_eq!(Pressure::new(Duration::ZERO, Duration::ZERO, 1024 * MIB).window(), WINDOW_BYTES_MIN);
+        assert_eq!(Pressure::new(Duration::from_secs(3600), Duration::ZERO, 100 * MIB).window(), 100 * MIB);
+        assert_eq!(Pressure::new(Duration::from_secs(1), Duration::ZERO, 0).window(), WINDOW_BYTES_MIN);
     }
 
     /// A closed loop at full demand: everything that fits is admitted at once.

@@ -16,8 +16,11 @@ struct World {
 impl World {
     /// A window of [`WINDOW`], and waits of 100 ms.
     fn new() -> Self {
-        let config = CaptureConfig { backlog_ms_max: 0, admit_wait_ms: 100, ..CaptureConfig::default() };
-        let (gate, journal) = (Arc::new(Gate::new(&config)), MemoryJournal::new());
+        Self::of(&CaptureConfig { backlog_ms_max: 0, lead_ms_max: 0, admit_wait_ms: 100, ..CaptureConfig::default() })
+    }
+
+    fn of(config: &CaptureConfig) -> Self {
+        let (gate, journal) = (Arc::new(Gate::new(config)), MemoryJournal::new());
         gate.follow(Arc::new(journal.clone()));
         Self { gate, journal }
     }
@@ -140,6 +143,131 @@ async fn those_who_left_take_no_room() {
     world.visible(WINDOW);
     let state = world.gate.state.lock();
     assert_eq!((state.reserved, state.lanes.len()), (0, 0));
+}
+
+/// A request of a project from its head to its records, as the handlers take it.
+async fn read(world: &World, token: &'static str, bytes: u64) -> Ticket {
+    let mut ticket = world.enter(token, bytes).await.expect("room");
+    let found = Found {
+        token: Some(token),
+        historical: false,
+        one_sender: None,
+        events: 100,
+        wire_bytes: (bytes as f64 / EXPANSION_ASSUMED) as usize,
+        record_bytes: bytes,
+    };
+    ticket.settle(Origin { address: token, peer: None }, found);
+    ticket
+}
+
+/// All of the way of a request: read, in turn, durable.
+async fn take(world: &World, token: &'static str, bytes: u64) {
+    let turn = read(world, token, bytes).await.turn().await;
+    world.journal.append(0, Bytes::from(vec![0; bytes as usize])).await.expect("appends");
+    turn.kept();
+}
+
+async fn settle_down() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The claim of fair shares, in bytes: however much a noisy project offers, between the sending of a quiet project's event and the commit that shows it no more
+/// than the lead becomes visible of others, though ten times that was accepted. Each commit takes all that is durable, as processing does.
+#[tokio::test]
+async fn what_a_quiet_project_waits_for_is_the_lead_whatever_a_noisy_one_offers() {
+    const LEAD: u64 = pressure::LEAD_BYTES_MIN;
+    const NOISY: u64 = 40 * KIB;
+    let config = CaptureConfig { backlog_ms_max: 0, lead_ms_max: 0, admit_wait_ms: 600_000, ..CaptureConfig::default() };
+    let world = Arc::new(World::of(&config));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    // Both are known: before, one that is alone has the whole window.
+    take(&world, "quiet", KIB).await;
+    take(&world, "noisy", KIB).await;
+    world.visible(2 * KIB);
+    for _ in 0..256 {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move {
+            loop {
+                take(&world, "noisy", NOISY).await;
+            }
+        });
+    }
+    let mut waited = Vec::new();
+    let mut visible = 2 * KIB;
+    for commit in 0..200 {
+        let now = world.journal.appended_bytes();
+        // While the commit is made: requests come.
+        if commit % 5 == 4 {
+            let (world, seen) = (Arc::clone(&world), Arc::clone(&seen));
+            let size = if commit % 2 == 0 { KIB } else { 64 * KIB };
+            tokio::spawn(async move {
+                take(&world, "quiet", size).await;
+                seen.lock().push((visible, world.journal.appended_bytes()));
+            });
+        }
+        settle_down().await;
+        world.visible(now - visible);
+        visible = now;
+        settle_down().await;
+        // Of those that are visible by now: what became visible meanwhile, without themselves.
+        seen.lock().retain(|(sent, position)| {
+            let is_visible = *position <= visible;
+            if is_visible {
+                waited.push(visible - sent);
+            }
+            !is_visible
+        });
+    }
+    assert!(visible > 200 * NOISY, "the noisy project is served: {visible}");
+    assert!(waited.len() >= 38, "{}", waited.len());
+    let longest = waited.iter().max().copied().unwrap_or_default();
+    // The commit under way when it was sent, and its own.
+    assert!(longest <= 2 * (LEAD + NOISY) + 64 * KIB, "{longest}");
+}
+
+#[tokio::test]
+async fn a_small_request_of_a_quiet_project_goes_first() {
+    let world = World::new();
+    take(&world, "quiet", KIB).await;
+    for _ in 0..4 {
+        take(&world, "noisy", 32 * KIB).await;
+    }
+    let ticket = read(&world, "noisy", 32 * KIB).await;
+    assert!(tokio::time::timeout(Duration::from_millis(10), ticket.turn()).await.is_err(), "the lead is full");
+    let ticket = read(&world, "other", KIB).await;
+    ticket.turn().await.kept();
+    let ticket = read(&world, "other", KIB).await;
+    assert!(tokio::time::timeout(Duration::from_millis(10), ticket.turn()).await.is_err(), "once between two commits");
+    world.visible(4 * 32 * KIB + KIB);
+    read(&world, "other", KIB).await.turn().await.kept();
+}
+
+#[tokio::test]
+async fn alone_nobody_waits_for_a_turn() {
+    let world = World::new();
+    for _ in 0..16 {
+        take(&world, "noisy", WINDOW / 16).await;
+    }
+    assert_eq!(world.journal.appended_bytes(), WINDOW);
+}
+
+#[tokio::test]
+async fn a_turn_that_comes_to_nothing_or_too_late_leaves_no_trace() {
+    let world = World::new();
+    take(&world, "quiet", KIB).await;
+    let turn = read(&world, "noisy", 300 * KIB).await.turn().await;
+    let waiting = read(&world, "noisy", 200 * KIB).await;
+    let gone = read(&world, "noisy", 100 * KIB).await;
+    assert!(tokio::time::timeout(Duration::from_millis(1), gone.turn()).await.is_err(), "the client left while it waited");
+    // Longer than the test's wait: it goes on without its turn.
+    let late = waiting.turn().await;
+    assert_eq!(world.gate.state.lock().turned, 501 * KIB);
+    drop((turn, late));
+    world.visible(KIB);
+    let state = world.gate.state.lock();
+    assert_eq!((state.reserved, state.turned, state.turns.len()), (0, KIB, 0));
 }
 
 #[tokio::test]

@@ -161,6 +161,7 @@ impl Edge {
             ledger: Arc::clone(&ledger) as Arc<dyn aqueduct_ledger::Edge>,
             recorder: None,
             gate: Arc::clone(&gate),
+            bulk: None,
             config,
         };
         Self { router: router(state), clock, journal, gate, ledger }

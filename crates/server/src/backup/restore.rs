@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &RestoreArgs) -> Result<(), Fatal> {
     let synced =
         [&config.data_dir, &paths.store, &paths.journal].into_iter().filter(|dir| dir.is_dir()).try_for_each(|dir| super::sync_dirs(dir));
     synced.map_err(|source| Fatal::failure("cannot sync what was restored", source, "check the disk"))?;
-    let found = runtime(0)?.block_on(data::inspect(&paths))?;
+    let found = runtime("work", 0)?.block_on(data::inspect(&paths))?;
     if let Some(fault) = found.first_loss() {
         return Err(Fatal::failure("what was restored is not sound", fault, "take another backup"));
     }

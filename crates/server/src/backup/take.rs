@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &BackupArgs) -> Result<(), Fatal> {
     data::must_exist(&config.data_dir)?;
     let target = &arguments.dir;
     let before = prepare(target)?;
-    let runtime = runtime(0)?;
+    let runtime = runtime("work", 0)?;
     let lock = data::lock(&config.data_dir)?;
     let pinned = if lock.is_some() { None } else { Some(runtime.block_on(pin::ask(&config.data_dir))?) };
     let paths = pinned.as_ref().map_or_else(|| DataPaths::of(&config), |pinned| DataPaths::under(pinned.dir()));

@@ -79,7 +79,7 @@ impl Lines {
         if arguments.data_dir.is_some() || arguments.config.is_some() {
             self.of_stopped(arguments, take)
         } else {
-            crate::runtime(0)?.block_on(self.of_server(arguments, take))
+            crate::runtime("work", 0)?.block_on(self.of_server(arguments, take))
         }
     }
 
@@ -111,7 +111,7 @@ impl Lines {
         let config = Config::load(&serve)?;
         let project: u32 = arguments.project.parse().map_err(|_| Fatal::Usage("--project: expected a number".to_owned()))?;
         let filter = filter(arguments)?;
-        let runtime = crate::runtime(0)?;
+        let runtime = crate::runtime("work", 0)?;
         let stopped = runtime.block_on(wire::open_stopped(&config))?;
         let mut failed = None;
         let exported = stopped.view(ProjectId(project)).and_then(|view| {

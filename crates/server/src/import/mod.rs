@@ -57,7 +57,7 @@ const IMPORT_HEADER: (&str, &str) = ("aqueduct-import", "1");
 
 /// Imports.
 pub(crate) fn run(arguments: &ImportArgs) -> Result<(), Fatal> {
-    crate::runtime(0)?.block_on(import(arguments))
+    crate::runtime("work", 0)?.block_on(import(arguments))
 }
 
 /// Everything that an import needs.

@@ -25,6 +25,7 @@ use crate::cache::ColumnCache;
 use crate::commit::{Commit, DistinctIdRecord, GroupRecord, PersonRecord};
 use crate::config::StoreConfig;
 use crate::files::Files;
+use crate::layout::merge_tables;
 use crate::manifest::Manifest;
 use crate::read::Snapshot;
 use crate::seen::{Seen, SeenIndex, SeenRule, SeenStats};
@@ -68,6 +69,8 @@ pub struct EmbeddedStore {
     room: Condvar,
     /// Held by the one flush that may run.
     flushing: Mutex<Persisted>,
+    /// Held by whoever merges fresh chunks.
+    merging: Mutex<()>,
     /// Held by the one compaction that may run.
     compacting: Mutex<Compaction>,
     /// Held by whoever works on the index of arrivals.
@@ -120,6 +123,19 @@ impl EmbeddedStore {
     /// Memory of what is not in a file yet.
     fn fresh_bytes(&self, state: &State) -> usize {
         state.bytes() + self.seen.fresh_bytes()
+    }
+
+    /// Merges fresh chunks that are too large for a commit to do it. Answers whether there were any.
+    fn merge_fresh(&self) -> bool {
+        let Some(same) = self.state.load().active.to_merge() else { return false };
+        let merged = merge_tables(&same, self.shards);
+        let _writer = self.writer.lock();
+        let mut state = State::clone(&self.state.load());
+        // If not, they are being written out, or rows were withdrawn from them.
+        if state.active.replace(&same, merged) {
+            self.state.store(Arc::new(state));
+        }
+        true
     }
 
     /// The writer's lock, once fresh rows take less memory than they may.
@@ -176,6 +192,9 @@ impl Store for EmbeddedStore {
             && let Some(mut persisted) = self.flushing.try_lock()
             && self.flush_generation(&mut persisted)?
         {
+            return Ok(true);
+        }
+        if self.merging.try_lock().is_some_and(|_one_at_a_time| self.merge_fresh()) {
             return Ok(true);
         }
         if self.collect_garbage()? {

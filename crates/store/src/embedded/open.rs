@@ -114,6 +114,7 @@ impl EmbeddedStore {
             writer: Mutex::new(()),
             room: Condvar::new(),
             flushing: Mutex::new(persisted),
+            merging: Mutex::default(),
             compacting: Mutex::default(),
             tending_seen: Mutex::default(),
             garbage: Mutex::default(),

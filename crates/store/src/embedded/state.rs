@@ -41,6 +41,9 @@ const TIER_CHUNKS: usize = 4;
 /// The smallest size class is wider and may hold more: tiny commits come many per second.
 const SMALL_ROWS: usize = 1024;
 const SMALL_CHUNKS: usize = 8;
+/// The largest size class that commits merge themselves, some milliseconds at most. Larger ones would hold up what waits for its commit: they are merged in
+/// the background.
+const COMMIT_CLASS_MAX: u32 = 1;
 
 impl Generation {
     pub(crate) fn is_empty(&self) -> bool {
@@ -59,19 +62,38 @@ impl Generation {
     pub(crate) fn push_chunk(&mut self, chunk: Table, shards: u16) {
         self.chunks.push(Arc::new(chunk));
         let mut class = size_class(self.chunks.last().map_or(0, |chunk| chunk.rows()));
-        loop {
-            let (same, rest): (Vec<_>, Vec<_>) = self.chunks.iter().cloned().partition(|chunk| size_class(chunk.rows()) == class);
-            if same.len() < if class == 0 { SMALL_CHUNKS } else { TIER_CHUNKS } {
-                return;
-            }
+        while class <= COMMIT_CLASS_MAX {
+            let Some(same) = self.full_class(class) else { return };
             let merged = merge_tables(&same, shards);
             class = size_class(merged.rows());
-            self.chunks = rest;
-            // Larger chunks are older: order by size class keeps the oldest first.
-            let at = self.chunks.partition_point(|chunk| size_class(chunk.rows()) > class);
-            let at = at + self.chunks[at..].iter().take_while(|chunk| size_class(chunk.rows()) == class).count();
-            self.chunks.insert(at, Arc::new(merged));
+            self.replace(&same, merged);
         }
+    }
+
+    /// The chunks to be merged next that commits leave, if any.
+    pub(crate) fn to_merge(&self) -> Option<Vec<Arc<Table>>> {
+        let largest = self.chunks.iter().map(|chunk| size_class(chunk.rows())).max()?;
+        (COMMIT_CLASS_MAX + 1..=largest).find_map(|class| self.full_class(class))
+    }
+
+    /// All chunks of a size class, when there are enough.
+    fn full_class(&self, class: u32) -> Option<Vec<Arc<Table>>> {
+        let same: Vec<_> = self.chunks.iter().filter(|chunk| size_class(chunk.rows()) == class).cloned().collect();
+        (same.len() >= if class == 0 { SMALL_CHUNKS } else { TIER_CHUNKS }).then_some(same)
+    }
+
+    /// Puts the merge of some chunks in their place; false, and nothing changed, when they are not all here any more.
+    pub(crate) fn replace(&mut self, merged_from: &[Arc<Table>], merged: Table) -> bool {
+        let is_one = |chunk: &Arc<Table>| merged_from.iter().any(|other| Arc::ptr_eq(chunk, other));
+        if self.chunks.iter().filter(|chunk| is_one(chunk)).count() != merged_from.len() {
+            return false;
+        }
+        self.chunks.retain(|chunk| !is_one(chunk));
+        // Larger chunks are older: order by size class keeps the oldest first.
+        let class = size_class(merged.rows());
+        let at = self.chunks.partition_point(|chunk| size_class(chunk.rows()) >= class);
+        self.chunks.insert(at, Arc::new(merged));
+        true
     }
 }
 
@@ -214,5 +236,74 @@ impl State {
     /// Bytes of everything that is not in the base.
     pub(crate) fn bytes(&self) -> usize {
         self.active.bytes() + self.frozen.as_ref().map_or(0, |frozen| frozen.generation.bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::{EventRow, EventRows, PersonMode};
+
+    const SHARDS: u16 = 2;
+
+    fn chunk(first: usize, rows: usize) -> Table {
+        let mut events = EventRows::default();
+        let none: Arc<str> = "{}".into();
+        for row in first..first + rows {
+            let id = Uuid::from_u128(row as u128);
+            let row = EventRow {
+                project: ProjectId(1),
+                uuid: id,
+                event: "e",
+                distinct_id: "d",
+                person: id,
+                timestamp: UnixMicros(row as i64),
+                created_at: UnixMicros(row as i64),
+                person_created_at: UnixMicros(0),
+                person_properties: &none,
+                person_mode: PersonMode::Full,
+                elements_chain: "",
+            };
+            events.push(&row, std::iter::empty());
+        }
+        events.into_table(SHARDS, 1)
+    }
+
+    #[test]
+    fn commits_merge_small_chunks_and_leave_large_ones() {
+        let mut generation = Generation::default();
+        for commit in 0..100 {
+            generation.push_chunk(chunk(commit * 300, 300), SHARDS);
+        }
+        // Two thousand rows and more go into one chunk eight at a time, ten thousand four at a time; those are three now, and a fourth is due.
+        let sizes: Vec<_> = generation.chunks.iter().map(|chunk| chunk.rows()).collect();
+        assert_eq!(sizes, [9600, 9600, 9600, 300, 300, 300, 300]);
+        assert!(generation.to_merge().is_none());
+        for commit in 100..130 {
+            generation.push_chunk(chunk(commit * 300, 300), SHARDS);
+        }
+        let same = generation.to_merge().expect("four of one class");
+        let merged = merge_tables(&same, SHARDS);
+        // A commit came meanwhile.
+        generation.push_chunk(chunk(39_000, 300), SHARDS);
+        assert!(generation.replace(&same, merged));
+        let sizes: Vec<_> = generation.chunks.iter().map(|chunk| chunk.rows()).collect();
+        assert_eq!((sizes[0], sizes.iter().sum::<usize>()), (38_400, 39_300));
+        assert!(generation.to_merge().is_none());
+    }
+
+    #[test]
+    fn a_merge_of_chunks_that_are_gone_changes_nothing() {
+        let mut generation = Generation::default();
+        for commit in 0..4 {
+            generation.push_chunk(chunk(commit * 5000, 5000), SHARDS);
+        }
+        let same = generation.to_merge().expect("four of one class");
+        let merged = merge_tables(&same, SHARDS);
+        let mut next = Generation::default();
+        next.push_chunk(chunk(0, 5000), SHARDS);
+        assert!(!next.replace(&same, merged) && next.rows() == 5000, "a flush took them");
+        generation.chunks.remove(1);
+        assert!(!generation.replace(&same, merge_tables(&same, SHARDS)) && generation.rows() == 15_000, "one was replaced");
     }
 }

@@ -176,6 +176,7 @@ impl World {
             ledger: Arc::new(Unaccounted),
             recorder: Some(Arc::clone(&recorder)),
             gate: Arc::new(Gate::new(&config)),
+            bulk: None,
             config,
         });
         let newest = Arc::clone(&store);
