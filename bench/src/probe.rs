@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Between two looks for a marked event; also how exact the figure is.
-const LOOK_PAUSE: Duration = Duration::from_millis(5);
+const LOOK_PAUSE: Duration = Duration::from_millis(1);
 /// Before a refused marked event is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// A marked event that is not there by then has failed.
