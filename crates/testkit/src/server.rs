@@ -188,8 +188,7 @@ impl Server {
         let config = plan.capture.clone();
         let ledger = Arc::new(TappedEdge { account: Arc::clone(&account), notes: world.notes.clone(), life, projects: plan.projects });
         let (projects, time) = (Arc::<Known>::clone(&known), Arc::clone(&clock));
-        let state =
-            CaptureState { journal: Arc::clone(&journal), projects, clock: time, ledger, recorder: None, config, gate, bulk: None };
+        let state = CaptureState { journal: Arc::clone(&journal), projects, clock: time, ledger, recorder: None, config, gate, bulk: None };
         Ok(Self { router: router(state), pipeline, store, journal, writer, account, books, known, clock, engine: OnceLock::new() })
     }
 
