@@ -34,7 +34,7 @@ pub struct CaptureConfig {
     /// answered 503. More: longer bursts are taken at once, and under overload events become visible later. Default: 100 ms.
     pub backlog_ms_max: u64,
     /// While several projects send: how much work, in milliseconds at the present rate of processing, may stand in the journal before whatever comes next.
-    /// What else was accepted waits for its turn, by project. More: larger commits; less: less delay by a noisy project. Default: 4 ms.
+    /// What else was accepted waits for its turn, by project. More: larger commits; less: less delay by a noisy project. Default: 8 ms.
     pub lead_ms_max: u64,
     /// How many bytes of records may be accepted and not yet visible, also while nothing can become visible. Default: 4 GiB.
     pub backlog_bytes_max: u64,
@@ -67,7 +67,7 @@ impl Default for CaptureConfig {
             telemetry_wire_bytes_max: 10 * limits::MIB,
             event_bytes_max: limits::EVENT_BYTES_MAX,
             backlog_ms_max: 100,
-            lead_ms_max: 4,
+            lead_ms_max: 8,
             backlog_bytes_max: 4096 * limits::MIB as u64,
             admit_wait_ms: 5_000,
             refusals_per_second: 500,
