@@ -11,6 +11,9 @@ use aqueduct_event::{PersonId, UnixMicros};
 use aqueduct_store::{EventColumn, Part, ProjectView, ReadError};
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
@@ -33,6 +36,88 @@ pub struct EventFilter {
 impl EventFilter {
     fn has(&self, timestamp: i64) -> bool {
         self.from.is_none_or(|from| timestamp >= from) && self.to.is_none_or(|to| timestamp < to)
+    }
+}
+
+/// A line of an export of events.
+#[derive(Debug, Deserialize)]
+pub struct EventLine<'a> {
+    /// Its id.
+    #[serde(borrow)]
+    pub uuid: Cow<'a, str>,
+    /// Its name.
+    #[serde(borrow)]
+    pub event: Cow<'a, str>,
+    /// When it happened.
+    #[serde(borrow)]
+    pub timestamp: Cow<'a, str>,
+    /// Who did it.
+    #[serde(borrow)]
+    pub distinct_id: Cow<'a, str>,
+    /// Its properties, JSON.
+    #[serde(borrow, deserialize_with = "json")]
+    pub properties: &'a str,
+    /// The person that it belongs to now.
+    #[serde(borrow)]
+    pub person_id: Cow<'a, str>,
+    /// The person's properties then, JSON.
+    #[serde(borrow, deserialize_with = "json")]
+    pub person_properties: &'a str,
+    /// What was clicked; empty for nothing.
+    #[serde(borrow)]
+    pub elements_chain: Cow<'a, str>,
+    /// When it was received.
+    #[serde(borrow)]
+    pub created_at: Cow<'a, str>,
+}
+
+/// A line of an export of persons.
+#[derive(Debug, Deserialize)]
+pub struct PersonLine<'a> {
+    /// Its id.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// Its distinct ids.
+    #[serde(borrow)]
+    pub distinct_ids: Vec<Cow<'a, str>>,
+    /// Its properties, JSON.
+    #[serde(borrow, deserialize_with = "json")]
+    pub properties: &'a str,
+    /// Whether it was identified.
+    pub is_identified: bool,
+    /// Earliest known time of it.
+    #[serde(borrow)]
+    pub created_at: Cow<'a, str>,
+}
+
+/// JSON as it stands.
+fn json<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<&'a str, D::Error> {
+    <&'de RawValue>::deserialize(deserializer).map(RawValue::get)
+}
+
+impl EventLine<'_> {
+    fn push(&self, out: &mut String) {
+        // Ids and times need no escapes, properties are JSON already.
+        let _ = write!(out, "{{\"uuid\":\"{}\",\"event\":", self.uuid);
+        push_text(out, &self.event);
+        let _ = write!(out, ",\"timestamp\":\"{}\",\"distinct_id\":", self.timestamp);
+        push_text(out, &self.distinct_id);
+        let _ = write!(out, ",\"properties\":{},\"person_id\":\"{}\"", self.properties, self.person_id);
+        let _ = write!(out, ",\"person_properties\":{},\"elements_chain\":", self.person_properties);
+        push_text(out, &self.elements_chain);
+        let _ = writeln!(out, ",\"created_at\":\"{}\"}}", self.created_at);
+    }
+}
+
+impl PersonLine<'_> {
+    fn push(&self, out: &mut String) {
+        let _ = write!(out, "{{\"id\":\"{}\",\"distinct_ids\":[", self.id);
+        for (place, distinct_id) in self.distinct_ids.iter().enumerate() {
+            out.push_str(if place > 0 { "," } else { "" });
+            push_text(out, distinct_id);
+        }
+        let _ = write!(out, "],\"properties\":{},\"is_identified\":{}", self.properties, self.is_identified);
+        let _ = writeln!(out, ",\"created_at\":\"{}\"}}", self.created_at);
     }
 }
 
@@ -107,16 +192,18 @@ impl Columns {
         for (place, row) in rows.iter().enumerate() {
             let row = *row as usize;
             let person = id(&self.person, row);
-            let person = overrides.get(&person).copied().unwrap_or(person);
-            let _ = write!(out, "{{\"uuid\":\"{}\",\"event\":", id(&self.uuid, row));
-            push_text(&mut out, dictionary_text(&self.event, row));
-            let _ = write!(out, ",\"timestamp\":\"{}\",\"distinct_id\":", time(&self.timestamp, row));
-            push_text(&mut out, dictionary_text(&self.distinct_id, row));
-            let _ = write!(out, ",\"properties\":{}", properties.value(place));
-            let _ = write!(out, ",\"person_id\":\"{person}\",\"person_properties\":{}", dictionary_text(&self.person_properties, row));
-            out.push_str(",\"elements_chain\":");
-            push_text(&mut out, dictionary_text(&self.elements_chain, row));
-            let _ = writeln!(out, ",\"created_at\":\"{}\"}}", time(&self.created_at, row));
+            let line = EventLine {
+                uuid: id(&self.uuid, row).to_string().into(),
+                event: dictionary_text(&self.event, row).into(),
+                timestamp: time(&self.timestamp, row).into(),
+                distinct_id: dictionary_text(&self.distinct_id, row).into(),
+                properties: properties.value(place),
+                person_id: overrides.get(&person).copied().unwrap_or(person).to_string().into(),
+                person_properties: dictionary_text(&self.person_properties, row),
+                elements_chain: dictionary_text(&self.elements_chain, row).into(),
+                created_at: time(&self.created_at, row).into(),
+            };
+            line.push(&mut out);
         }
         Ok(out)
     }
@@ -136,14 +223,14 @@ pub fn persons(view: &dyn ProjectView, mut take: impl FnMut(String) -> ControlFl
     let (properties, identified) = (table.properties.as_string::<i32>(), table.is_identified.as_boolean());
     let mut out = String::new();
     for (row, person) in table.ids.iter().enumerate() {
-        let _ = write!(out, "{{\"id\":\"{person}\",\"distinct_ids\":[");
-        for (place, of_row) in of_person.get(person).into_iter().flatten().enumerate() {
-            out.push_str(if place > 0 { "," } else { "" });
-            push_text(&mut out, texts.value(*of_row as usize));
-        }
-        let (properties, is_identified) = (properties.value(row), identified.value(row));
-        let _ = write!(out, "],\"properties\":{properties},\"is_identified\":{is_identified}");
-        let _ = writeln!(out, ",\"created_at\":\"{}\"}}", time(&table.created_at, row));
+        let line = PersonLine {
+            id: person.to_string().into(),
+            distinct_ids: of_person.get(person).into_iter().flatten().map(|of_row| texts.value(*of_row as usize).into()).collect(),
+            properties: properties.value(row),
+            is_identified: identified.value(row),
+            created_at: time(&table.created_at, row).into(),
+        };
+        line.push(&mut out);
         if (row + 1) % ROWS_MAX == 0 && take(std::mem::take(&mut out)).is_break() {
             return Ok(());
         }

@@ -46,6 +46,8 @@ pub(crate) enum ApiError {
     Trace(#[from] aqueduct_trace::TraceError),
     #[error("the store could not be changed: {0}")]
     Commit(#[from] aqueduct_store::CommitError),
+    #[error("notes for traces could not be erased: {0}")]
+    Notes(std::io::Error),
     #[error(transparent)]
     Ledger(#[from] aqueduct_ledger::account::LedgerError),
     #[error("The journal does not take it now: {0}. Try again.")]
@@ -100,7 +102,7 @@ impl ApiError {
             Self::Throttled(_) => (S::TOO_MANY_REQUESTS, "throttled_error", "throttled", None),
             Self::Catalog(error) => catalog(error),
             Self::NotDurable(_) => (S::SERVICE_UNAVAILABLE, "server_error", "not_durable", None),
-            Self::Store(_) | Self::Trace(_) | Self::Commit(_) | Self::Ledger(_) | Self::Column(_) | Self::Panic => {
+            Self::Store(_) | Self::Trace(_) | Self::Commit(_) | Self::Notes(_) | Self::Ledger(_) | Self::Column(_) | Self::Panic => {
                 (S::INTERNAL_SERVER_ERROR, "server_error", "error", None)
             }
             Self::Query(error) => {

@@ -16,6 +16,7 @@ mod auth;
 mod body;
 pub mod bulk;
 mod changing;
+mod erasing;
 mod error;
 mod form;
 mod jobs;

@@ -142,6 +142,7 @@ fn of_installation() -> Table {
 /// Projects below their organization, as PostHog's newer paths have them.
 fn in_organization() -> Table {
     vec![
+        ("/members", get(organizations::members)),
         ("/projects", get(projects::list).post(projects::create)),
         ("/projects/{project}", get(projects::get).patch(projects::update)),
         ("/projects/{project}/reset_token", patch(projects::reset_token)),
@@ -196,7 +197,7 @@ pub fn openapi() -> String {
     info(title = "Aqueduct", description = "Management and queries, in the form of PostHog's API. Every path answers with and without a trailing slash; what lies below `/api/projects/{project}/` also does below `/api/environments/{project}/`.",
         license(name = "MIT OR Apache-2.0")),
     paths(
-        organizations::list, organizations::get, organizations::update,
+        organizations::list, organizations::get, organizations::update, organizations::members,
         projects::list, projects::create, projects::get, projects::update, projects::reset_token,
         query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth, query::log,
         query_log::list, query_log::running,

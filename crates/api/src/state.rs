@@ -4,6 +4,7 @@ use crate::jobs::Jobs;
 use aqueduct_catalog::Catalog;
 use aqueduct_event::{Clock, JournalPosition, PartitionId, ProjectId};
 use aqueduct_ledger::account::Ledger;
+use aqueduct_ledger::recorder::Recorder;
 use aqueduct_query::QueryEngine;
 use aqueduct_store::{Accounts, DeadLetter, ProjectView, ReadError, Snapshot, Store};
 use aqueduct_trace::Tracer;
@@ -47,6 +48,8 @@ pub struct Inspection {
     pub tracer: Tracer,
     /// Whether any is missing.
     pub auditor: Auditor,
+    /// What is noted of requests.
+    pub recorder: Arc<Recorder>,
 }
 
 /// A record that replays a dead letter.

@@ -8,7 +8,8 @@ use aqueduct_event::{ProjectId, UnixMicros};
 use parking_lot::Mutex;
 use serde_json::Value;
 use sqlx::{Row, SqlitePool};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Warnings of one kind that may come at once.
@@ -102,6 +103,24 @@ impl Catalog {
         rows.iter().map(warning).collect()
     }
 
+    /// Forgets the warnings of a project that name somebody by one of these distinct ids. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`CatalogError::Database`]; none is forgotten then.
+    pub async fn erase_warnings(&self, project: ProjectId, distinct_ids: &BTreeSet<Arc<str>>) -> Result<(), CatalogError> {
+        self.flush().await?;
+        let mut transaction = self.pool.begin().await?;
+        let rows = sqlx::query("SELECT id, details FROM ingestion_warnings WHERE project_id = $1");
+        for row in rows.bind(i64::from(project.0)).fetch_all(&mut *transaction).await? {
+            let details: Value = serde_json::from_str(row.try_get("details")?).unwrap_or_default();
+            if names(&details, distinct_ids) {
+                let id: String = row.try_get("id")?;
+                sqlx::query("DELETE FROM ingestion_warnings WHERE id = $1").bind(id).execute(&mut *transaction).await?;
+            }
+        }
+        Ok(transaction.commit().await?)
+    }
+
     pub(crate) async fn flush_warnings(&self) -> Result<(), CatalogError> {
         let due = std::mem::take(&mut self.warnings.0.lock().due);
         if due.is_empty() {
@@ -112,6 +131,16 @@ impl Catalog {
             return Err(failure.into());
         }
         Ok(())
+    }
+}
+
+/// Whether one of the texts stands somewhere in the details.
+fn names(details: &Value, texts: &BTreeSet<Arc<str>>) -> bool {
+    match details {
+        Value::String(text) => texts.contains(text.as_str()),
+        Value::Array(items) => items.iter().any(|item| names(item, texts)),
+        Value::Object(fields) => fields.values().any(|field| names(field, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -254,7 +254,7 @@ fn inspection(
         projects: Arc::new(Bridge(Arc::clone(catalog))),
         clock: Arc::clone(clock),
     };
-    Inspection { tracer: Tracer::new(tracer, Limits::default()), auditor: auditor(journal, store, catalog) }
+    Inspection { tracer: Tracer::new(tracer, Limits::default()), auditor: auditor(journal, store, catalog), recorder: Arc::clone(recorder) }
 }
 
 fn auditor(journal: &Arc<dyn Journal>, store: &Arc<EmbeddedStore>, catalog: &Arc<Catalog>) -> Auditor {

@@ -6,7 +6,7 @@
 //! # Invariants
 //! - Of each commit the verdicts `visible` are the rows themselves, counted here.
 //! - Counts of verdicts are never lost: minutes older than [`StoreConfig::verdict_minutes_days`](crate::StoreConfig) are added up to hours.
-//! - A dead letter goes only when it was replayed or discarded. When their room is full a new one is counted as `dead_lettered:no_room`, and that is said aloud.
+//! - A dead letter goes only when it was replayed, discarded or erased. When their room is full a new one is counted as `dead_lettered:no_room`, and that is said aloud.
 
 mod letter;
 
@@ -14,8 +14,9 @@ pub use letter::{DeadLetter, LetterChange};
 
 use crate::{CommitError, ReadError, Store};
 use aqueduct_event::{JournalPosition, LetterId, Minute, PartitionId, ProjectId, TallyKey, UnixMicros, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What became of one event that has no row.
@@ -95,4 +96,11 @@ pub trait Accounts: Store {
     /// # Errors
     /// [`CommitError`] when the change could not be made.
     fn discard_dead_letter(&self, project: ProjectId, id: LetterId) -> Result<bool, CommitError>;
+
+    /// Erases what is kept of events without a row by who did it, durably: dead letters go, their events are `dropped:erased` from then on; fates no longer tell the
+    /// event's name, nor who did it. Done again it changes nothing.
+    ///
+    /// # Errors
+    /// [`CommitError`] when the change could not be made.
+    fn erase_notes(&self, project: ProjectId, distinct_ids: &BTreeSet<Arc<str>>) -> Result<(), CommitError>;
 }

@@ -5,6 +5,7 @@ use crate::body::Body;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
+use crate::routes::works::UserBasic;
 use crate::state::ApiState;
 use aqueduct_catalog::{Organization, Project};
 use axum::Json;
@@ -174,6 +175,42 @@ pub(crate) async fn get(
 ) -> Result<Json<OrganizationBody>, ApiError> {
     caller.may("organization")?;
     Ok(Json(OrganizationBody::of(&state, &organization)))
+}
+
+/// A user as a member of the organization.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MemberBody {
+    id: Uuid,
+    user: Option<UserBasic>,
+    /// 15: every user is an owner.
+    level: u8,
+    joined_at: String,
+    updated_at: String,
+    is_2fa_enabled: bool,
+    has_social_auth: bool,
+    last_login: Option<String>,
+}
+
+/// Members of the organization: all users.
+#[utoipa::path(get, path = "/api/organizations/{organization}/members/", tag = "organizations",
+    params(("organization" = String, Path, description = "id or `@current`"), PageParams), responses((status = 200, body = Page<MemberBody>)))]
+pub(crate) async fn members(
+    State(state): State<ApiState>,
+    InOrganization { caller, .. }: InOrganization,
+    cursor: Cursor,
+) -> Result<Json<Page<MemberBody>>, ApiError> {
+    caller.may("organization_member")?;
+    let users = state.catalog.users();
+    Ok(Json(cursor.cut(users.iter().map(|user| MemberBody {
+        id: user.uuid,
+        user: UserBasic::of(&state, Some(user.id)),
+        level: OWNER,
+        joined_at: iso(user.created_at),
+        updated_at: iso(user.created_at),
+        is_2fa_enabled: false,
+        has_social_auth: false,
+        last_login: None,
+    }))))
 }
 
 /// Fields of the organization that can be set; unknown ones are left out.

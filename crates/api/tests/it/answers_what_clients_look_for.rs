@@ -57,6 +57,11 @@ async fn what_there_is_none_of_is_an_empty_list() {
     }
     assert_eq!(world.get(&format!("{P}/feature_flags/my_flags/")).await, json!([]));
     assert_eq!(world.get(&format!("{P}/session_recordings/")).await["results"], json!([]));
+    let members = world.get("/api/organizations/@current/members/").await;
+    assert_eq!(
+        (&members["count"], &members["results"][0]["level"], &members["results"][0]["user"]["id"]),
+        (&json!(1), &json!(15), &json!(1))
+    );
     assert_eq!(world.ask("GET", &format!("{P}/feature_flags/7/"), None).await.status, 404);
     assert_eq!(world.ask("POST", &format!("{P}/feature_flags/"), Some(json!({"key": "a"}))).await.status, 405);
 }

@@ -1,8 +1,9 @@
 //! Changes of persons: what goes into the journal for each request.
 
 use crate::world::World;
-use aqueduct_event::{Command, CommandedChange, JournalPosition, PartitionId, ProjectId, Record};
-use aqueduct_store::{Commit, DistinctIdRecord, PersonRecord, Store};
+use aqueduct_event::verdict::{DeadReason, DropReason};
+use aqueduct_event::{Command, CommandedChange, JournalPosition, LetterId, Minute, PartitionId, ProjectId, Record, UnixMicros, Verdict};
+use aqueduct_store::{Accounts, Commit, DeadLetter, DistinctIdRecord, LetterChange, PersonRecord, Store};
 use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -90,6 +91,58 @@ async fn many_at_once() {
     for wrong in [json!({}), json!({"distinct_ids": vec!["x"; 1001]})] {
         assert_eq!(world.ask("POST", bulk, Some(wrong)).await.status, 400);
     }
+}
+
+/// A dead letter of somebody, and a warning that names them.
+fn leave_notes(world: &World, position: u64, who: &str) {
+    let letter = DeadLetter {
+        id: LetterId { partition: PartitionId(0), position: JournalPosition(position), index: 0 },
+        project: ProjectId(1),
+        received_at: crate::world::NOON,
+        events: 1,
+        reason: DeadReason::Panicked,
+        detail: "".into(),
+        uuid: Uuid::from_u128(u128::from(position)),
+        event: "e".into(),
+        distinct_id: who.into(),
+        payload: "{}".into(),
+        replays: 0,
+        is_amended: false,
+    };
+    let mut commit = Commit::new(PartitionId(0), JournalPosition(position + 1));
+    commit.verdicts.add(letter.tally_key(), 1);
+    commit.dead_letters.push(LetterChange::Keep(letter));
+    world.store.commit(commit).expect("commits");
+    world.catalog.warn(ProjectId(1), "cannot_merge", json!({ "distinctId": who }));
+}
+
+#[tokio::test]
+async fn notes_on_a_person_go_with_its_events() {
+    let world = world().await;
+    world.store_event(5, "seen", "only-in-rows");
+    for (position, who) in [(10, "ann"), (11, "b"), (12, "bob"), (13, "only-in-rows")] {
+        leave_notes(&world, position, who);
+    }
+    let left = async || {
+        let letters = world.get("/api/projects/1/dead_letters/").await;
+        let letters =
+            letters["results"].as_array().expect("a list").iter().map(|letter| letter["distinct_id"].as_str().expect("text").to_owned());
+        let warnings = world.catalog.ingestion_warnings(ProjectId(1), UnixMicros(0), 100).await.expect("lists");
+        (letters.collect::<Vec<_>>(), warnings.len())
+    };
+    let ann = format!("/api/projects/1/persons/{ANN}/");
+    assert_eq!(world.ask("DELETE", &ann, None).await.status, 202);
+    assert_eq!(left().await.1, 4, "without its events nothing goes");
+    assert_eq!(world.ask("DELETE", &format!("{ann}?delete_events=true"), None).await.status, 202);
+    assert_eq!(left().await, (vec!["bob".to_owned(), "only-in-rows".to_owned()], 2));
+    // A person that is gone is known by its rows.
+    let gone = format!("/api/projects/1/persons/{}/delete_events/", Uuid::from_u128(9));
+    assert_eq!(world.ask("POST", &gone, None).await.status, 202);
+    assert_eq!(left().await, (vec!["bob".to_owned()], 1));
+    let account = world.store.account(Minute(0)..=Minute(u32::MAX)).expect("reads").totals;
+    let count = |verdict| account.get(&(ProjectId(1), verdict)).copied().unwrap_or(0);
+    let erased = Verdict::Dropped(DropReason::Erased);
+    assert_eq!((count(erased), count(Verdict::DeadLettered(DeadReason::Panicked))), (3, 1));
 }
 
 #[tokio::test]

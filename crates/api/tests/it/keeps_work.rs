@@ -45,6 +45,11 @@ async fn annotations() {
         ("?scope=project", vec![first]),
         ("?date_from=2026-01-15T00:00:00Z", vec![second]),
         ("?limit=1", vec![second]),
+        ("?after=2026-03-01T00:00:00Z&before=2026-03-02T00:00:00Z", vec![second, first]),
+        ("?after=2026-03-02T00:00:00Z", vec![]),
+        ("?apply_all=true", vec![first]),
+        ("?apply_all=false", vec![second]),
+        ("?deleted=true", vec![]),
     ] {
         assert_eq!(ids(&world.get(&format!("{P}/annotations/{query}")).await), expected, "{query}");
     }
@@ -52,6 +57,7 @@ async fn annotations() {
     assert_eq!((changed["content"].as_str(), changed.get("unknown")), (Some("Start"), None));
     patched(&world, &format!("annotations/{first}"), json!({"deleted": true})).await;
     assert_eq!(ids(&world.get(&format!("{P}/annotations/")).await), [second]);
+    assert_eq!(ids(&world.get(&format!("{P}/annotations/?deleted=true")).await), [first]);
     assert_eq!(world.ask("GET", &format!("{P}/annotations/{first}/"), None).await.status, 404);
     patched(&world, &format!("annotations/{first}"), json!({"deleted": false})).await;
     assert_eq!(world.get(&format!("{P}/annotations/{first}/")).await["content"], "Start");

@@ -31,6 +31,12 @@ pub trait LogFiles: Send + Sync + Debug {
     /// The system's.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
+    /// Puts other bytes in a file's place, all or none of them.
+    ///
+    /// # Errors
+    /// The system's; the file is as it was then.
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
     /// Removes a file; it is no error when it is gone already.
     ///
     /// # Errors
@@ -72,6 +78,16 @@ impl LogFiles for DirLogFiles {
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         fs::read(self.path(name))
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let unfinished = self.path(&format!("{name}.tmp"));
+        let mut file = File::create(&unfinished)?;
+        file.write_all(bytes)?;
+        // What was taken out must not come back with a power cut.
+        file.sync_all()?;
+        fs::rename(&unfinished, self.path(name))?;
+        File::open(&self.0)?.sync_all()
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -155,6 +155,18 @@ impl RecordLog {
         here.map(|(piece, _)| name_of(self.kind, piece.begun)).collect()
     }
 
+    /// Puts other blocks in the place of those of a file that can be read. Where it is damaged, what is behind the damage goes.
+    pub(super) fn rewrite(&mut self, name: &str, blocks: &[(u32, Vec<u8>)]) -> io::Result<()> {
+        let mut bytes = header(self.kind).to_vec();
+        bytes.extend(blocks.iter().flat_map(|(count, payload)| block(*count, payload)));
+        self.files.replace(name, &bytes)?;
+        let begun = begun_of(self.kind, name);
+        if let Some(piece) = self.pieces.iter_mut().find(|piece| Some(piece.begun) == begun) {
+            piece.bytes = bytes.len() as u64;
+        }
+        Ok(())
+    }
+
     pub(super) fn read(&self, name: &str) -> io::Result<Blocks> {
         let mut blocks = blocks(self.kind, &self.files.read(name)?);
         blocks.damage = blocks.damage.map(|what| format!("{}: {what}", self.files.path(name).display()));

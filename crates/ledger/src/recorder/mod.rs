@@ -10,6 +10,7 @@
 //! Read next: `log.rs` (the bytes), `receipts.rs`, `remarks.rs`.
 
 mod config;
+mod erase;
 mod files;
 mod limiter;
 mod log;
@@ -20,6 +21,7 @@ mod senders;
 mod varint;
 
 pub use config::{ClientAddress, RecorderConfig};
+pub use erase::NotesOf;
 pub use files::{DirLogFiles, LogFiles};
 pub use log::check;
 pub use receipts::Receipt;
@@ -78,6 +80,16 @@ struct Kept {
     remarks: Remarks,
     remarks_log: RecordLog,
     remarks_bytes_max: u64,
+}
+
+impl Kept {
+    /// Writes all remarks that are in memory, and nothing else.
+    fn write_remarks_anew(&mut self, now: i64) -> io::Result<()> {
+        let all = self.remarks.all();
+        self.remarks_log.begin(now)?;
+        self.remarks_log.append(all.len() as u32, &remarks::encode(all.iter().map(|remark| &**remark)), now)?;
+        self.remarks_log.forget_older()
+    }
 }
 
 /// What was found, and what could not be read on the way.
@@ -176,10 +188,7 @@ impl Recorder {
             let payload = remarks::encode(remarks.iter().map(|remark| &**remark));
             kept.remarks_log.append(remarks.len() as u32, &payload, now)?;
             if kept.remarks_log.bytes() > kept.remarks_bytes_max.saturating_mul(2) {
-                let all = kept.remarks.all();
-                kept.remarks_log.begin(now)?;
-                kept.remarks_log.append(all.len() as u32, &remarks::encode(all.iter().map(|remark| &**remark)), now)?;
-                kept.remarks_log.forget_older()?;
+                kept.write_remarks_anew(now)?;
             }
         }
         metrics::stands(kept.receipts.bytes(), kept.remarks.bytes());

@@ -254,6 +254,26 @@ impl Remarks {
         all
     }
 
+    /// Forgets remarks of a project; whether there were any.
+    pub(super) fn forget(&mut self, project: ProjectId, is_meant: impl Fn(&Remark) -> bool) -> bool {
+        let Some(of_project) = self.projects.get_mut(&project) else { return false };
+        let before = of_project.bytes;
+        for ring in of_project.rings.values_mut() {
+            ring.retain(|remark| {
+                let is_kept = !is_meant(remark);
+                of_project.bytes -= if is_kept { 0 } else { remark.bytes() };
+                is_kept
+            });
+        }
+        of_project.rings.retain(|_, ring| !ring.is_empty());
+        let after = of_project.bytes;
+        self.bytes -= before - after;
+        if after == 0 {
+            self.projects.remove(&project);
+        }
+        after < before
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -124,3 +124,55 @@ fn the_files_of_remarks_stay_bounded() {
 fn tokens_lose_their_middle() {
     assert_eq!(["", "short", "exactly12chr", "phc_0123456789abcdef"].map(shown), ["", "short", "exactly1…", "phc_0123…cdef"]);
 }
+
+#[test]
+fn what_is_noted_of_somebody_is_erased_on_the_disk_too() {
+    const TOKEN: &str = "phc_the_token_of_project_one";
+    let directory = tempfile::tempdir().expect("directory");
+    let (first, _) = recorder(directory.path());
+    let on = |number, who: &str| Remark { distinct_ids: vec![who.to_owned()], ..remark(TOKEN, number) };
+    let of = |number| Receipt {
+        token: TOKEN.into(),
+        client_address: "203.0.113.9".into(),
+        agent: "safari-of-ann".into(),
+        ..receipts::sample(number)
+    };
+    let foreign = Receipt { token: "phc_of_another".into(), ..of(1) };
+    for round in 0..2 {
+        // Once behind the queue, once in it.
+        first.received(of(1 + 10 * round));
+        first.received(Receipt { agent: "safari-of-bob".into(), ..of(2 + 10 * round) });
+        first.received(foreign.clone());
+        first.remark(on(1, "ann"));
+        first.remark(on(2, "bob"));
+        first.remark(Remark { distinct_ids: vec!["ann".to_owned()], ..remark("phc_of_another", 3) });
+        if round == 0 {
+            first.work().expect("written");
+        }
+    }
+    let received_at = [1, 11].map(|number| of(number).received_at).into_iter().collect();
+    let of_ann = NotesOf { distinct_ids: ["ann".into()].into_iter().collect(), received_at };
+    first.erase(ProjectId(1), &of_ann).expect("erases");
+    first.work().expect("written");
+    drop(first);
+    let (again, _) = recorder(directory.path());
+    let uuids =
+        |project| -> Vec<u128> { again.remarks_of(ProjectId(project), |_| true).iter().map(|remark| remark.uuids[0].as_u128()).collect() };
+    assert_eq!((uuids(1), uuids(0)), (vec![2, 2], vec![3, 3]), "only those of the project");
+    for number in [1, 11] {
+        let found = again.receipts_at(of(number).received_at).expect("reads").receipts;
+        let own = found.iter().find(|receipt| &*receipt.token == TOKEN).expect("the receipt stays");
+        assert_eq!((&*own.agent, &*own.client_address, own.events), ("", "", 100));
+        let bob = &again.receipts_at(of(number + 1).received_at).expect("reads").receipts[0];
+        assert_eq!((&*bob.agent, &*bob.client_address), ("safari-of-bob", "203.0.113.0/24"));
+    }
+    assert!(
+        again.receipts_at(of(1).received_at).expect("reads").receipts.iter().any(|receipt| &*receipt.agent == "safari-of-ann"),
+        "another's"
+    );
+    let files =
+        std::fs::read_dir(directory.path()).expect("lists").map(|entry| std::fs::read(entry.expect("entry").path()).expect("reads"));
+    let text = String::from_utf8_lossy(&files.collect::<Vec<_>>().concat()).into_owned();
+    assert_eq!(text.matches("\"ann\"").count(), 2, "those of the unknown project");
+    again.erase(ProjectId(1), &of_ann).expect("again");
+}

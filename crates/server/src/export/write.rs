@@ -2,15 +2,13 @@
 
 use crate::cli::{ExportFormat, ExportWhat};
 use crate::error::Fatal;
+use aqueduct_api::bulk::{EventLine, PersonLine};
 use aqueduct_event::timestamp;
 use arrow::array::{ArrayRef, BooleanBuilder, ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -117,42 +115,6 @@ fn write_batch(writer: &mut ArrowWriter<File>, columns: &mut Columns) -> parquet
     if writer.in_progress_size() > GROUP_BYTES { writer.flush() } else { Ok(()) }
 }
 
-/// An exported event, as far as it has columns.
-#[derive(Deserialize)]
-struct EventLine<'a> {
-    #[serde(borrow)]
-    uuid: Cow<'a, str>,
-    #[serde(borrow)]
-    event: Cow<'a, str>,
-    #[serde(borrow)]
-    timestamp: Cow<'a, str>,
-    #[serde(borrow)]
-    distinct_id: Cow<'a, str>,
-    #[serde(borrow)]
-    properties: &'a RawValue,
-    #[serde(borrow)]
-    person_id: Cow<'a, str>,
-    #[serde(borrow)]
-    person_properties: &'a RawValue,
-    #[serde(borrow)]
-    elements_chain: Cow<'a, str>,
-    #[serde(borrow)]
-    created_at: Cow<'a, str>,
-}
-
-/// An exported person.
-#[derive(Deserialize)]
-struct PersonLine<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    distinct_ids: Vec<String>,
-    #[serde(borrow)]
-    properties: &'a RawValue,
-    is_identified: bool,
-    #[serde(borrow)]
-    created_at: Cow<'a, str>,
-}
-
 /// Rows that become a batch.
 struct Columns {
     schema: Arc<Schema>,
@@ -195,13 +157,13 @@ impl Columns {
         match self.what {
             ExportWhat::Events => {
                 let row: EventLine<'_> = serde_json::from_slice(line).map_err(wrong)?;
-                let (properties, of_person) = (row.properties.get(), row.person_properties.get());
-                self.push_texts([&row.uuid, &row.event, &row.distinct_id, properties, &row.person_id, of_person, &row.elements_chain]);
+                let EventLine { uuid, event, distinct_id, properties, person_id, person_properties, elements_chain, .. } = &row;
+                self.push_texts([uuid, event, distinct_id, properties, person_id, person_properties, elements_chain]);
                 self.push_times([&row.timestamp, &row.created_at])?;
             }
             ExportWhat::Persons => {
                 let row: PersonLine<'_> = serde_json::from_slice(line).map_err(wrong)?;
-                self.push_texts([&row.id, row.properties.get()]);
+                self.push_texts([&row.id, row.properties]);
                 self.push_times([&row.created_at])?;
                 row.distinct_ids.iter().for_each(|id| self.distinct_ids.values().append_value(id));
                 self.distinct_ids.append(true);

@@ -6,7 +6,7 @@ use crate::account::{DeadLetter, Fate, LetterChange};
 use crate::commit::Commit;
 use aqueduct_event::verdict::{DeadReason, DropReason};
 use aqueduct_event::{JournalPosition, LetterId, Minute, PartitionId, ProjectId, TallyKey, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 const PROJECT: ProjectId = ProjectId(1);
@@ -21,6 +21,7 @@ pub(super) fn run(make: &dyn Fn() -> Box<dyn World>) {
     fates_are_found_by_event_and_by_who(&mut *make());
     letters_come_and_go(&mut *make());
     letters_are_looked_after(&mut *make());
+    what_is_noted_of_somebody_is_erased(&mut *make());
 }
 
 fn tally(commit: &mut Commit, verdict: Verdict, events: i64) {
@@ -158,5 +159,48 @@ fn letters_are_looked_after(world: &mut dyn World) {
         assert_eq!(store.dead_letters(PROJECT, 0, 10).expect(WORKS), (1, vec![amended.clone()]));
         assert_eq!(totals(store), [(Verdict::Dropped(DropReason::Discarded), 1), (DEAD, 1)]);
         assert_eq!(store.account(ALL).expect(WORKS).letter_bytes, amended.bytes() as u64);
+    });
+}
+
+fn what_is_noted_of_somebody_is_erased(world: &mut dyn World) {
+    for position in 0..4 {
+        let mut commit = dead(position);
+        let number = u32::try_from(position).expect("small");
+        let who = if position == 3 { "bob" } else { "ann" };
+        for change in &mut commit.dead_letters {
+            if let LetterChange::Keep(letter) = change {
+                letter.distinct_id = who.into();
+            }
+        }
+        let of_letter = Fate { verdict: DEAD, detail: "why".into(), ..fate(number, who) };
+        commit.fates = vec![of_letter, Fate { detail: "rule".into(), ..fate(number + 100, who) }];
+        tally(&mut commit, OLD, 1);
+        world.store().commit(commit).expect(WORKS);
+        if position == 1 {
+            world.store().flush().expect(WORKS);
+        }
+    }
+    let ann = BTreeSet::from(["ann".into(), "ann@example.com".into()]);
+    world.store().erase_notes(PROJECT, &ann).expect(WORKS);
+    world.store().erase_notes(PROJECT, &ann).expect("again");
+    // Durable without a flush.
+    world.crash();
+    in_every_state(world, |store| {
+        let erased = Verdict::Dropped(DropReason::Erased);
+        let bob = DeadLetter { distinct_id: "bob".into(), ..letter(3) };
+        assert_eq!(store.dead_letters(PROJECT, 0, 10).expect(WORKS), (1, vec![bob.clone()]));
+        assert_eq!(store.account(ALL).expect(WORKS).letter_bytes, bob.bytes() as u64);
+        let mut found: Vec<_> = totals(store).into_iter().collect();
+        found.sort_unstable_by_key(|(verdict, _)| verdict.number());
+        let mut expected = vec![(OLD, 4), (erased, 3), (DEAD, 1)];
+        expected.sort_unstable_by_key(|(verdict, _)| verdict.number());
+        assert_eq!(found, expected);
+        assert!(store.fates_by(PROJECT, "ann", 10).expect(WORKS).is_empty());
+        assert_eq!(store.fates_by(PROJECT, "bob", 10).expect(WORKS).len(), 2);
+        // An audit still finds that each event had its fate.
+        for (number, verdict) in [(0, erased), (2, erased), (100, OLD), (102, OLD)] {
+            let blank = Fate { verdict, event: "".into(), position: JournalPosition(u64::from(number)), ..fate(number, "") };
+            assert_eq!(store.fates_of(PROJECT, blank.uuid).expect(WORKS), [blank]);
+        }
     });
 }

@@ -5,7 +5,7 @@ use crate::account::{DeadLetter, Fate, LetterChange};
 use crate::metrics;
 use aqueduct_event::verdict::DeadReason;
 use aqueduct_event::{JournalPosition, LetterId, Minute, PartitionId, ProjectId, Tally, TallyKey, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Fates that one generation holds; of further ones only the count is kept, so that a flood of them does not fill the memory.
@@ -26,6 +26,17 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether a letter or a fate of somebody is in it.
+    pub(super) fn tells_of(&self, project: ProjectId, distinct_ids: &BTreeSet<Arc<str>>) -> bool {
+        let fates = self.fates.iter().flat_map(|fates| fates.iter());
+        let letters = self.letters.values().filter_map(|change| match &**change {
+            LetterChange::Keep(letter) => Some((letter.project, &*letter.distinct_id)),
+            LetterChange::Remove { .. } => None,
+        });
+        let mut all = fates.map(|fate| (fate.project, &*fate.distinct_id)).chain(letters);
+        all.any(|(of, distinct_id)| of == project && distinct_ids.contains(distinct_id))
     }
 
     fn push_fates(&mut self, mut fates: Vec<Fate>) {

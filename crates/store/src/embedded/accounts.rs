@@ -4,11 +4,11 @@ use super::EmbeddedStore;
 use super::snapshot::EmbeddedSnapshot;
 use super::state::State;
 use crate::account::{AccountView, Accounts, DeadLetter, Fate, LetterChange};
-use crate::manifest::{AccountLimits, EPOCH_FATES, LetterEdit, bucket};
+use crate::manifest::{AccountEdit, AccountLimits, EPOCH_FATES, bucket};
 use crate::read::Snapshot;
 use crate::{CommitError, ReadError};
 use aqueduct_event::{LetterId, Minute, ProjectId, TallyKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -49,13 +49,20 @@ impl EmbeddedStore {
         };
         let before = letter.bytes() as u64;
         let (letter, stays) = edit(letter);
-        self.manifest.edit(&if stays { LetterEdit::Amend(&letter) } else { LetterEdit::Discard(&letter) })?;
+        let (edit, after) = if stays { (AccountEdit::Amend(&letter), letter.bytes() as u64) } else { (AccountEdit::Discard(&letter), 0) };
+        self.edit_account(&edit, before, after)?;
+        Ok(Some(letter))
+    }
+
+    /// Makes an edit in the manifest, by which letters of `before` bytes take `after`.
+    fn edit_account(&self, edit: &AccountEdit<'_>, before: u64, after: u64) -> Result<(), CommitError> {
+        self.manifest.edit(edit)?;
         self.renew_view()?;
         let _writer = self.writer.lock();
         let mut next = State::clone(&self.state.load());
-        next.letter_bytes = next.letter_bytes.saturating_sub(before) + if stays { letter.bytes() as u64 } else { 0 };
+        next.letter_bytes = next.letter_bytes.saturating_sub(before) + after;
         self.state.store(Arc::new(next));
-        Ok(Some(letter))
+        Ok(())
     }
 }
 
@@ -124,6 +131,26 @@ impl Accounts for EmbeddedStore {
 
     fn discard_dead_letter(&self, project: ProjectId, id: LetterId) -> Result<bool, CommitError> {
         Ok(self.edit_letter(project, id, |letter| (letter, false))?.is_some())
+    }
+
+    fn erase_notes(&self, project: ProjectId, distinct_ids: &BTreeSet<Arc<str>>) -> Result<(), CommitError> {
+        // Held to the end, as for the edit of a letter.
+        let mut persisted = self.flushing.lock();
+        while self.state.load().accounts().any(|account| account.tells_of(project, distinct_ids)) {
+            self.flush_generation(&mut persisted)?;
+        }
+        let state = self.state.load_full();
+        let mut letters = state.base.view.dead_letters(project)?;
+        letters.retain(|letter| distinct_ids.contains(&letter.distinct_id));
+        let mut fates = Vec::new();
+        for distinct_id in distinct_ids {
+            fates.extend(state.base.view.fates_by(project, distinct_id, usize::MAX)?);
+        }
+        if letters.is_empty() && fates.is_empty() {
+            return Ok(());
+        }
+        let bytes = letters.iter().map(|letter| letter.bytes() as u64).sum();
+        self.edit_account(&AccountEdit::Erase { letters: &letters, fates: &fates }, bytes, 0)
     }
 }
 

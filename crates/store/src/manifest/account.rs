@@ -5,8 +5,10 @@
 use super::{LETTERS, META, TOTALS, VERDICTS, account_records as records};
 use crate::account::{DeadLetter, Fate, LetterChange};
 use crate::embedded::account::Account;
+use aqueduct_event::verdict::DropReason;
 use aqueduct_event::{Minute, TallyKey, Verdict};
-use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, Table, TableDefinition, TableHandle, WriteTransaction};
+use std::collections::HashSet;
 
 /// Fates of one epoch, about: a flush does not part its fates.
 pub(crate) const EPOCH_FATES: u64 = 100_000;
@@ -152,37 +154,92 @@ fn write_fates(
     Ok(())
 }
 
-/// A change that somebody who looks after dead letters makes, beside the commits.
+/// A change of the account beside the commits.
 #[derive(Debug)]
-pub(crate) enum LetterEdit<'a> {
+pub(crate) enum AccountEdit<'a> {
     /// The payload is replaced.
     Amend(&'a DeadLetter),
     /// The letter goes; its events are `dropped:discarded`.
     Discard(&'a DeadLetter),
+    /// The letters go, their events are `dropped:erased`; the fates tell nothing of who it was any more.
+    Erase {
+        /// Letters of those who are erased.
+        letters: &'a [DeadLetter],
+        /// Their fates, those of the letters too.
+        fates: &'a [Fate],
+    },
 }
 
-impl LetterEdit<'_> {
+impl AccountEdit<'_> {
     pub(super) fn write(&self, transaction: &WriteTransaction) -> Result<(), redb::Error> {
-        let change = match self {
-            Self::Amend(letter) => LetterChange::Keep((*letter).clone()),
-            Self::Discard(letter) => LetterChange::Remove { project: letter.project, id: letter.id },
+        let (changes, verdict): (Vec<LetterChange>, _) = match self {
+            Self::Amend(letter) => (vec![LetterChange::Keep((*letter).clone())], None),
+            Self::Discard(letter) => (vec![removal(letter)], Some(Verdict::Dropped(DropReason::Discarded))),
+            Self::Erase { letters, .. } => (letters.iter().map(removal).collect(), Some(Verdict::Dropped(DropReason::Erased))),
         };
-        let delta = write_letters(transaction, std::iter::once(&change))?;
+        let delta = write_letters(transaction, changes.iter())?;
         let mut meta = transaction.open_table(META)?;
         let bytes = number(&meta, LETTER_BYTES)?.saturating_add_signed(delta);
         meta.insert(LETTER_BYTES, bytes)?;
-        if let Self::Discard(letter) = self {
-            let hours_before = Minute(number(&meta, HOURS_BEFORE)?.try_into().unwrap_or(u32::MAX));
-            let (mut verdicts, mut totals) = (transaction.open_table(VERDICTS)?, transaction.open_table(TOTALS)?);
-            let from = letter.tally_key();
-            let discarded = Verdict::Dropped(aqueduct_event::verdict::DropReason::Discarded);
-            let events = i64::from(letter.events);
-            for (verdict, events) in [(from.verdict, -events), (discarded, events)] {
-                let row = TallyKey { minute: bucket(from.minute, hours_before), project: from.project, verdict };
-                add(&mut verdicts, &records::tally_key(row), events)?;
-                add(&mut totals, &records::total_key(from.project, verdict), events)?;
-            }
+        let gone: &[DeadLetter] = match self {
+            Self::Amend(_) => &[],
+            Self::Discard(letter) => std::slice::from_ref(letter),
+            Self::Erase { letters, .. } => letters,
+        };
+        if let Some(verdict) = verdict {
+            recount(transaction, &meta, gone, verdict)?;
+        }
+        if let Self::Erase { fates, .. } = self {
+            blank_fates(transaction, &meta, fates)?;
         }
         Ok(())
     }
+}
+
+fn removal(letter: &DeadLetter) -> LetterChange {
+    LetterChange::Remove { project: letter.project, id: letter.id }
+}
+
+/// The events of letters that go get another verdict.
+fn recount(
+    transaction: &WriteTransaction,
+    meta: &Table<'_, &'static str, u64>,
+    gone: &[DeadLetter],
+    to: Verdict,
+) -> Result<(), redb::Error> {
+    let hours_before = Minute(number(meta, HOURS_BEFORE)?.try_into().unwrap_or(u32::MAX));
+    let (mut verdicts, mut totals) = (transaction.open_table(VERDICTS)?, transaction.open_table(TOTALS)?);
+    for letter in gone {
+        let (from, events) = (letter.tally_key(), i64::from(letter.events));
+        for (verdict, events) in [(from.verdict, -events), (to, events)] {
+            let row = TallyKey { minute: bucket(from.minute, hours_before), project: from.project, verdict };
+            add(&mut verdicts, &records::tally_key(row), events)?;
+            add(&mut totals, &records::total_key(from.project, verdict), events)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of fates what tells who it was. That they are there is what an audit needs.
+fn blank_fates(transaction: &WriteTransaction, meta: &Table<'_, &'static str, u64>, fates: &[Fate]) -> Result<(), redb::Error> {
+    let known: HashSet<String> = transaction.list_tables()?.map(|table| table.name().to_owned()).collect();
+    for epoch in (0..=number(meta, FATES_EPOCH)?).rev() {
+        let (by_uuid, by_id) = fate_tables(epoch);
+        if !known.contains(&by_uuid) {
+            break;
+        }
+        let mut by_uuid = transaction.open_table(TableDefinition::<&[u8], &[u8]>::new(&by_uuid))?;
+        let mut by_id = transaction.open_table(TableDefinition::<&[u8], ()>::new(&by_id))?;
+        for fate in fates {
+            if by_id.remove(&records::fate_by_key(fate)[..])?.is_some() {
+                let verdict = match fate.verdict {
+                    Verdict::DeadLettered(_) => Verdict::Dropped(DropReason::Erased),
+                    other => other,
+                };
+                let blank = Fate { event: "".into(), distinct_id: "".into(), detail: "".into(), verdict, ..fate.clone() };
+                by_uuid.insert(&records::fate_key(&blank)[..], &records::encode_fate(&blank)[..])?;
+            }
+        }
+    }
+    Ok(())
 }

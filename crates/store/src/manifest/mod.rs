@@ -41,7 +41,7 @@ mod overlay;
 pub(crate) mod records;
 mod view;
 
-pub(crate) use account::{AccountLimits, EPOCH_FATES, LetterEdit, bucket};
+pub(crate) use account::{AccountEdit, AccountLimits, EPOCH_FATES, bucket};
 pub(crate) use change::Change;
 pub(crate) use inspect::inspect;
 pub(crate) use view::View;
@@ -195,8 +195,8 @@ impl Manifest {
         }
     }
 
-    /// Makes a change of a dead letter durable.
-    pub(crate) fn edit(&self, edit: &LetterEdit<'_>) -> Result<(), CommitError> {
+    /// Makes a change of the account durable.
+    pub(crate) fn edit(&self, edit: &AccountEdit<'_>) -> Result<(), CommitError> {
         let made = match self.db.read().as_ref() {
             Some(db) => (|| -> Result<(), redb::Error> {
                 let transaction = db.begin_write()?;

@@ -5,6 +5,7 @@
 use super::{NO_PERSON, Persons, find};
 use crate::body::{Body, Params};
 use crate::changing;
+use crate::erasing;
 use crate::error::ApiError;
 use crate::scope::InProject;
 use crate::state::ApiState;
@@ -15,6 +16,7 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -161,8 +163,19 @@ pub(crate) async fn split(
 }
 
 async fn delete_all(state: &ApiState, project: &Project, persons: Vec<PersonId>, how: DeleteParams) -> Result<(), ApiError> {
+    let notes = match how.delete_events {
+        true => Some(Arc::new(erasing::notes_of(state, project.id, persons.clone()).await?)),
+        false => None,
+    };
+    if let Some(notes) = &notes {
+        erasing::erase(state, project.id, notes).await?;
+    }
     let change = CommandedChange::Delete { persons, erases_events: how.delete_events, keeps_persons: how.keep_person };
-    changing::command(state, project, change).await
+    changing::command(state, project, change).await?;
+    match &notes {
+        Some(notes) => erasing::erase(state, project.id, notes).await,
+        None => Ok(()),
+    }
 }
 
 /// Deletes a person; with `delete_events` also its events, which nobody sees from then on.

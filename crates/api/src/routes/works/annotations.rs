@@ -59,6 +59,14 @@ pub(crate) struct AnnotationParams {
     date_from: Option<String>,
     /// Those at this time or earlier.
     date_to: Option<String>,
+    /// Those that were made after this time.
+    after: Option<String>,
+    /// Those that were made before this time.
+    before: Option<String>,
+    /// `true`: those that are shown on every insight, `false`: those of one.
+    apply_all: Option<String>,
+    /// `true`: the deleted ones instead.
+    deleted: Option<String>,
     /// Those of an insight, by number.
     #[serde(rename = "dashboardItemId")]
     dashboard_item_id: Option<i64>,
@@ -116,9 +124,16 @@ pub(crate) async fn list(
     let moment = |work: &Work| timestamp::parse(text(work, "date_marker"));
     let bound = |text: &Option<String>| text.as_deref().and_then(timestamp::parse);
     let (from, to) = (bound(&params.date_from), bound(&params.date_to));
+    let (after, before) = (bound(&params.after), bound(&params.before));
+    let flag = |text: &Option<String>| text.as_deref().map(|text| matches!(text, "true" | "True" | "1" | ""));
+    let (applies_to_all, deleted) = (flag(&params.apply_all), flag(&params.deleted).unwrap_or(false));
+    let is_of_one = |work: &Work| matches!(text(work, "scope"), "" | "dashboard_item");
     let mut works = state.catalog.works(project.id, WorkKind::Annotation);
     works.retain(|work| {
-        !work.is_deleted
+        work.is_deleted == deleted
+            && after.is_none_or(|after| work.created_at > after)
+            && before.is_none_or(|before| work.created_at < before)
+            && applies_to_all.is_none_or(|all| all != is_of_one(work))
             && is_found(params.search.as_deref(), &[text(work, "content")])
             && params.scope.as_deref().is_none_or(|scope| text(work, "scope") == scope)
             && from.is_none_or(|from| moment(work).is_some_and(|at| at >= from))
