@@ -1,5 +1,6 @@
 //! FROM: tables, subqueries, joins.
 
+use super::asof::nearest;
 use super::values::plan_values;
 use super::{Nesting, plan_query};
 use crate::cohorts;
@@ -43,6 +44,9 @@ impl JoinTree {
                 if *kind == JoinKind::Cross || (on.is_empty() && *kind == JoinKind::Inner) {
                     return Ok(LogicalPlanBuilder::new(left).cross_join(right_plan)?.build()?);
                 }
+                if *strictness == JoinStrictness::Asof {
+                    return nearest(left, right_plan, *kind, on, scope.context);
+                }
                 if *strictness == JoinStrictness::Any {
                     right_plan = one_per_key(right_plan, on)?;
                 }
@@ -61,7 +65,6 @@ fn join_type(kind: JoinKind, strictness: JoinStrictness) -> Result<JoinType, Que
         (JoinKind::Right, JoinStrictness::Anti) => JoinType::RightAnti,
         (JoinKind::Inner, JoinStrictness::Semi) => JoinType::LeftSemi,
         (JoinKind::Inner, JoinStrictness::Anti) => JoinType::LeftAnti,
-        (_, JoinStrictness::Asof) => return Err(QueryError::unsupported("ASOF JOIN is not supported")),
         (JoinKind::Inner | JoinKind::Cross, _) => JoinType::Inner,
         (JoinKind::Left, _) => JoinType::Left,
         (JoinKind::Right, _) => JoinType::Right,

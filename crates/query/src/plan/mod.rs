@@ -6,6 +6,7 @@
 //! A SELECT is resolved completely before its plan is built, since only then every relation knows its columns. Read `select.rs` in order:
 //! it is the order in which ClickHouse evaluates the clauses.
 
+mod asof;
 mod counts;
 mod expand;
 mod from;

@@ -122,7 +122,8 @@ impl Tail {
     }
 }
 
-fn window(function: std::sync::Arc<datafusion::logical_expr::WindowUDF>, partition_by: Vec<Expr>, order_by: Vec<Sort>) -> Expr {
+/// A call of a window function over all rows with the same keys.
+pub(super) fn window(function: std::sync::Arc<datafusion::logical_expr::WindowUDF>, partition_by: Vec<Expr>, order_by: Vec<Sort>) -> Expr {
     let window_frame = WindowFrame::new((!order_by.is_empty()).then_some(false));
     let params = WindowFunctionParams {
         args: Vec::new(),

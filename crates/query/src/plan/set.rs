@@ -1,11 +1,14 @@
 //! UNION, INTERSECT, EXCEPT.
 
+use super::order::window;
 use super::{Nesting, plan_query};
 use crate::error::QueryError;
 use crate::hogql::ast::{Asterisk, ExprKind, Query, SelectQuery, SelectSet, SetOp};
 use crate::hogql::build::from_query;
 use crate::resolve::{CteEnv, Output, QueryContext};
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::common::Column;
+use datafusion::functions_window::row_number::row_number_udwf;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 pub(super) fn plan_set(
     set: &SelectSet,
@@ -63,12 +66,30 @@ fn combine(op: SetOp, left: LogicalPlan, right: LogicalPlan) -> Result<LogicalPl
     Ok(match op {
         SetOp::UnionAll => LogicalPlanBuilder::new(left).union(right)?.build()?,
         SetOp::UnionDistinct => LogicalPlanBuilder::new(left).union(right)?.distinct()?.build()?,
-        SetOp::Intersect => LogicalPlanBuilder::intersect(left, right, true)?,
+        SetOp::Intersect => unnumbered(LogicalPlanBuilder::intersect(numbered(left)?, numbered(right)?, true)?)?,
         SetOp::IntersectDistinct => LogicalPlanBuilder::intersect(left, right, false)?,
-        SetOp::Except => LogicalPlanBuilder::except(left, right, true)?,
+        SetOp::Except => unnumbered(LogicalPlanBuilder::except(numbered(left)?, numbered(right)?, true)?)?,
         SetOp::ExceptDistinct => LogicalPlanBuilder::except(left, right, false)?,
     })
 }
+
+/// With one more column, which tells equal rows apart: the first of them, the second, …. A row that stands twice on one side then meets, or takes
+/// away, two of the other.
+fn numbered(plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+    let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+    let number = window(row_number_udwf(), columns.clone(), Vec::new());
+    columns.push(Expr::Column(Column::new_unqualified(number.schema_name().to_string())).alias(COPY));
+    Ok(LogicalPlanBuilder::new(plan).window([number])?.project(columns)?.build()?)
+}
+
+fn unnumbered(plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+    let columns = plan.schema().columns().into_iter().filter(|column| column.name != COPY).map(Expr::Column);
+    let columns: Vec<Expr> = columns.collect();
+    Ok(LogicalPlanBuilder::new(plan).project(columns)?.build()?)
+}
+
+/// Which of several equal rows it is.
+const COPY: &str = "copy";
 
 fn name(op: SetOp) -> &'static str {
     match op {

@@ -5,14 +5,13 @@ use super::types::{Class, Type, Value};
 use crate::error::QueryError;
 use crate::hogql::ast::ArithmeticOp;
 use arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Operator, binary_expr, cast, try_cast};
 
 impl Scope<'_> {
     /// Arithmetic of two values. Numbers are computed here; times, intervals and tuples are functions'.
     pub(crate) fn arithmetic(&mut self, op: ArithmeticOp, left: Value, right: Value) -> Result<Value, QueryError> {
         if left.is_null_literal() || right.is_null_literal() {
-            return Ok(Value::new(Value::literal(ScalarValue::Float64(None)).expr, Type::new(DataType::Float64, true)));
+            return Ok(Value::null());
         }
         let plain = |value: &Value| matches!(value.class(), Class::Number | Class::Bool | Class::Text);
         if !plain(&left) || !plain(&right) {

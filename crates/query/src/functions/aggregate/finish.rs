@@ -109,7 +109,6 @@ pub(in crate::functions) const AGGREGATES: &[AggregateDef] =
         }),
         aggregate("every", 1, 1, Bool, |rows, _| rows.iter().all(|row| row[0].is_true()).into()),
         aggregate("median", 1, 1, Float, |rows, _| quantile(&sorted(rows), 0.5).into()).also(&[
-            "medianExact",
             "medianDeterministic",
             "medianTDigest",
             "medianTiming",
@@ -130,7 +129,8 @@ pub(in crate::functions) const AGGREGATES: &[AggregateDef] =
         aggregate("medianExactHigh", 1, 1, Float, |rows, _| {
             let values = sorted(rows);
             values.get(values.len() / 2).copied().into()
-        }),
+        })
+        .also(&["medianExact"]),
         aggregate("windowFunnel", 2, ANY, Count, sequence::window_funnel),
         aggregate("sequenceMatch", 2, ANY, Flag, sequence::matches),
         aggregate("sequenceCount", 2, ANY, Count, sequence::count),
