@@ -10,7 +10,7 @@ use crate::state::CaptureState;
 use aqueduct_event::verdict::Refusal;
 use aqueduct_event::{JournalPosition, RawHead, Verdict};
 use aqueduct_journal::{AppendError, Journal, Receipt};
-use aqueduct_ledger::{Edge, Refused};
+use aqueduct_ledger::{Content, Edge, Refused};
 use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
@@ -135,7 +135,12 @@ impl Work {
     fn refuse(&self, from: usize, refusal: Refusal) {
         for head in self.payloads.iter().skip(from).filter_map(|payload| RawHead::read(payload)) {
             let verdict = Verdict::Refused(refusal);
-            self.ledger.refused(&Refused { token: head.token, received_at: head.received_at, verdict, events: Some(head.events) });
+            self.ledger.refused(&Refused {
+                token: head.token,
+                received_at: head.received_at,
+                verdict,
+                content: Content::Events(head.events),
+            });
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::let_in::{LetIn, let_in};
 use crate::metrics;
 use crate::peek;
 use crate::records::Records;
-use crate::remark::{self, Refused};
+use crate::remark::{self, Lost, Refused};
 use crate::reply;
 use crate::request::{Arrival, client_ip};
 use crate::state::CaptureState;
@@ -27,6 +27,7 @@ use aqueduct_ledger::recorder::Receipt;
 use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
+use http_body::Body as _;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -130,7 +131,7 @@ async fn take_v1(state: &Arc<CaptureState>, route: &'static Route, request: Requ
     let (parts, body) = request.into_parts();
     let token = v1::check_head(&parts).map_err(|error| {
         let about = remark::about(state.recorder.as_deref(), error.refusal(), &parts, Cow::default);
-        Refused { about, ..Refused::from(error) }
+        Refused { error, about, lost: Some(Lost::unread(None, body.size_hint().exact())) }
     })?;
     let admitted = let_in(state, Request::from_parts(parts, body), Some(&token)).await;
     let (mut admitted, request) = admitted.map_err(|refused| refused.map(V1Error::from))?;

@@ -4,7 +4,7 @@ use crate::body;
 use crate::error::CaptureError;
 use crate::gate::{Busy, Found, Held, Origin, Ticket, Turn};
 use crate::records::Records;
-use crate::remark::{self, Refused};
+use crate::remark::{self, Lost, Refused};
 use crate::request::{Arrival, client_ip, peer};
 use crate::state::CaptureState;
 use aqueduct_event::verdict::Refusal;
@@ -39,9 +39,10 @@ pub(crate) async fn let_in(state: &CaptureState, request: Request, token: Option
             Ok((LetIn { ticket, address, peer, held }, Request::from_parts(parts, body)))
         }
         Err(busy) => {
+            let lost = Some(Lost::unread(token, body.size_hint().exact()));
             let close = !body::drain(body, state.config.body_gap_timeout()).await;
             let about = remark::about(state.recorder.as_deref(), Refusal::Overloaded, &parts, Cow::default);
-            Err(Refused { about, ..Refused::from(CaptureError::Overloaded(Busy { close, ..busy })) })
+            Err(Refused { error: CaptureError::Overloaded(Busy { close, ..busy }), about, lost })
         }
     }
 }

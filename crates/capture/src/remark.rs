@@ -11,6 +11,7 @@ use crate::state::CaptureState;
 use aqueduct_event::timestamp::TimeFault;
 use aqueduct_event::verdict::Refusal;
 use aqueduct_event::{JournalPosition, ProjectId, RawBatch, UnixMicros, Verdict};
+use aqueduct_ledger::Content;
 use aqueduct_ledger::recorder::{Receipt, Recorder, Remark, What};
 use http::StatusCode;
 use http::request::Parts;
@@ -31,8 +32,19 @@ pub(crate) struct Refused<E> {
 pub(crate) struct Lost {
     /// Empty when it is not known.
     pub(crate) token: String,
-    /// `None` when the body was not read to its end.
-    pub(crate) events: Option<u32>,
+    pub(crate) content: Content,
+}
+
+impl Lost {
+    /// A request that is refused by its head alone; `bytes` of its body as announced.
+    pub(crate) fn unread(token: Option<&str>, bytes: Option<u64>) -> Self {
+        Self { token: token.unwrap_or_default().to_owned(), content: Content::Unread { bytes: bytes.unwrap_or_default() } }
+    }
+
+    /// A request that was read; `events` when they could be counted.
+    pub(crate) fn read(token: &str, events: Option<u32>) -> Self {
+        Self { token: token.trim().to_owned(), content: events.map_or(Content::Unreadable, Content::Events) }
+    }
 }
 
 /// What can be told of a request.
@@ -57,15 +69,15 @@ impl<E> Refused<E> {
 
 /// Tells the ledger of a refused request.
 pub(crate) fn account(state: &CaptureState, refusal: Refusal, lost: Option<&Lost>) {
-    let Some(Lost { token, events }) = lost else { return };
+    let Some(Lost { token, content }) = lost else { return };
     let (received_at, verdict) = (state.clock.now(), Verdict::Refused(refusal));
-    state.ledger.refused(&aqueduct_ledger::Refused { token, received_at, verdict, events: *events });
+    state.ledger.refused(&aqueduct_ledger::Refused { token, received_at, verdict, content: *content });
 }
 
 /// Tells the ledger of events that were left out of a request that was taken.
 pub(crate) fn account_left_out(state: &CaptureState, token: &str, received_at: UnixMicros, left_out: &[(Verdict, u32)]) {
     for (verdict, events) in left_out {
-        state.ledger.refused(&aqueduct_ledger::Refused { token, received_at, verdict: *verdict, events: Some(*events) });
+        state.ledger.refused(&aqueduct_ledger::Refused { token, received_at, verdict: *verdict, content: Content::Events(*events) });
     }
 }
 

@@ -3,6 +3,21 @@
 use aqueduct_event::{JournalPosition, PartitionId, UnixMicros, Verdict};
 use std::fmt;
 
+/// What a request held that was refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Content {
+    /// So many events.
+    Events(u32),
+    /// Nobody knows: the body could not be read to its end.
+    #[default]
+    Unreadable,
+    /// Nobody looked: it was refused by its head alone.
+    Unread {
+        /// Length of its body as announced; 0 when it was not.
+        bytes: u64,
+    },
+}
+
 /// Events that the edge did not put into the journal, all of one request and with one verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Refused<'a> {
@@ -12,8 +27,8 @@ pub struct Refused<'a> {
     pub received_at: UnixMicros,
     /// Refused or dropped, and why.
     pub verdict: Verdict,
-    /// How many events; `None` when that cannot be known because the body was not read to its end.
-    pub events: Option<u32>,
+    /// How many events, as far as that is known.
+    pub content: Content,
 }
 
 /// Takes note of what the edge decides. Called on the way of a request: an implementation takes a note and returns.

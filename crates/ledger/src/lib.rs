@@ -14,4 +14,4 @@ pub mod edge;
 pub mod recorder;
 
 pub use account::{Account, Fates, Tokens};
-pub use edge::{Edge, Refused, Unaccounted};
+pub use edge::{Content, Edge, Refused, Unaccounted};

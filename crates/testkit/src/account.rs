@@ -14,7 +14,7 @@ use crate::server::PARTITION;
 use aqueduct_event::record::Receipt;
 use aqueduct_event::{JournalPosition, Minute, PartitionId, Verdict};
 use aqueduct_ledger::account::{BookError, Figures, Interval, Report};
-use aqueduct_ledger::{Account, Edge, Fates, Refused};
+use aqueduct_ledger::{Account, Content, Edge, Fates, Refused};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -134,22 +134,26 @@ impl Edge for TappedEdge {
         self.account.refused(refused);
         let notes = &mut *self.notes.0.lock();
         let of_request = notes.polled.map(|request| notes.of_requests.entry(request).or_default());
-        let (kind, count) = match (refused.events, refused.verdict) {
-            (Some(events), verdict) => (verdict.to_string(), events),
-            (None, verdict) => (format!("unreadable:{}", verdict.reason()), 1),
+        let reason = refused.verdict.reason();
+        let lines = match refused.content {
+            Content::Events(events) => [(refused.verdict.to_string(), i64::from(events)), (String::new(), 0)],
+            Content::Unreadable => [(format!("unreadable:{reason}"), 1), (String::new(), 0)],
+            Content::Unread { bytes } => [(format!("unread:{reason}"), 1), (format!("unread_bytes:{reason}"), bytes as i64)],
         };
         if let Some(of_request) = of_request {
-            match (refused.events, refused.verdict) {
-                (None, _) => of_request.unreadable += 1,
-                (Some(events), Verdict::Dropped(_)) => of_request.dropped += events,
-                (Some(events), _) => of_request.refused += events,
+            match (refused.content, refused.verdict) {
+                (Content::Events(events), Verdict::Dropped(_)) => of_request.dropped += events,
+                (Content::Events(events), _) => of_request.refused += events,
+                _ => of_request.unreadable += 1,
             }
         }
-        notes.events += u64::from(refused.events.unwrap_or_default());
+        if let Content::Events(events) = refused.content {
+            notes.events += u64::from(events);
+        }
         // What a process left behind tells nobody any more.
-        if notes.life == self.life && count > 0 {
+        for (kind, count) in lines.into_iter().filter(|(_, count)| notes.life == self.life && *count > 0) {
             let project = project_of(refused.token, self.projects).unwrap_or_default();
-            *notes.now.entry((day_of(Minute::of(refused.received_at)), project, kind)).or_default() += i64::from(count);
+            *notes.now.entry((day_of(Minute::of(refused.received_at)), project, kind)).or_default() += count;
         }
     }
 
@@ -162,7 +166,7 @@ impl Edge for TappedEdge {
 fn of_edge(account: &Account) -> Result<Tally, BookError> {
     let report = account.report(EVER, Interval::Day, None, &Fates::default())?;
     let mut tally = flat(&report);
-    tally.retain(|(_, _, what), _| ["refused:", "dropped:", "unreadable:"].iter().any(|kind| what.starts_with(kind)));
+    tally.retain(|(_, _, what), _| ["refused:", "dropped:", "unread"].iter().any(|kind| what.starts_with(kind)));
     Ok(tally)
 }
 
@@ -189,6 +193,8 @@ fn flat(report: &Report) -> Tally {
             ("dropped", &row.figures.dropped),
             ("dead_lettered", &row.figures.dead_lettered),
             ("unreadable", &row.figures.unreadable_requests),
+            ("unread", &row.figures.unread_requests),
+            ("unread_bytes", &row.figures.unread_bytes),
         ];
         for (kind, reasons) in by_reason {
             reasons.iter().for_each(|(reason, count)| put(format!("{kind}:{reason}"), *count));
@@ -200,7 +206,7 @@ fn flat(report: &Report) -> Tally {
 /// What the account must say when the store stands at `position` and the journal holds `records` up to its end.
 fn expected(model: &Model, records: &[(u64, Bytes)], position: JournalPosition, projects: u32, of_edge: Tally) -> Tally {
     let mut tally = of_edge;
-    let ended: Vec<_> = tally.iter().filter(|((_, _, what), _)| !what.starts_with("unreadable")).collect();
+    let ended: Vec<_> = tally.iter().filter(|((_, _, what), _)| !what.starts_with("unread")).collect();
     let mut sums: Vec<(Line, i64)> =
         ended.into_iter().map(|((day, project, _), count)| ((day.clone(), *project, "received".to_owned()), *count)).collect();
     for (at, payload) in records {
@@ -258,17 +264,19 @@ pub(crate) fn figures(
     Ok(())
 }
 
-/// Compares what the edge told of a request with its answer; how many of its events cannot be accounted for now: the journal tells later.
+/// Compares what the edge told of a request with its answer; how many of its events cannot be accounted for now: the journal tells later. `is_open`: whether
+/// that may be so, since the journal is poisoned or its answer was not waited for.
 ///
 /// # Errors
 /// What differs.
-pub(crate) fn told(message: &Message, status: u16, told: OfRequest) -> Result<u32, String> {
+pub(crate) fn told(message: &Message, status: u16, told: OfRequest, is_open: bool) -> Result<u32, String> {
     let OfRequest { refused, dropped, unreadable } = told;
     let (is_right, open) = match status {
         200 => (refused == 0 && unreadable == 0 && dropped == message.left_out, 0),
         400..500 if message.is_cut => ((refused, dropped, unreadable) == (0, 0, 1), 0),
         400..500 => ((refused, dropped, unreadable) == (message.total, 0, 0), 0),
         _ if unreadable > 0 => ((refused, dropped, unreadable) == (0, 0, 1), 0),
+        _ if !is_open => (refused + dropped == message.total, 0),
         _ => (refused + dropped <= message.total, message.total - (refused + dropped).min(message.total)),
     };
     if is_right {

@@ -12,7 +12,7 @@ use crate::clients::Clients;
 use crate::files::MANIFEST;
 use crate::messages::Told;
 use crate::plan::{Action, LEDGER, Plan, STORE_DIR};
-use crate::reader::Reader;
+use crate::reader::{Question, Reader};
 use crate::server::{Server, World};
 use crate::tap::Records;
 use crate::trace::{Counts, Trace};
@@ -123,6 +123,8 @@ struct Sim<'a> {
     conservation: Conservation,
     reader: Reader,
     commands: Commands,
+    /// What was asked last.
+    asked: Option<(u32, Question)>,
     /// Copies that the network keeps back: when they arrive, and of what.
     strays: Vec<(u64, usize)>,
     /// Milliseconds since the start, by a clock that does not jump.
@@ -155,6 +157,7 @@ impl<'a> Sim<'a> {
             conservation: Conservation::default(),
             reader: Reader::default(),
             commands: Commands::default(),
+            asked: None,
             strays: Vec::new(),
             now_ms: 0,
             step: 0,
@@ -283,8 +286,9 @@ impl<'a> Sim<'a> {
         let polled = flight.answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         self.world.notes.polled();
         let Poll::Ready(status) = polled else { return Ok(()) };
-        let Flight { number, post, is_stray, .. } = self.flights.swap_remove(at);
-        self.account_for(number, post, status)?;
+        let flight = self.flights.swap_remove(at);
+        self.account_for(&flight, status)?;
+        let Flight { post, is_stray, .. } = flight;
         let is_lost = self.rng.random_bool(self.plan.answer_lost);
         self.trace.say(format!("{} post {post} answered {status}{}", self.now_ms, if is_lost { ", lost" } else { "" }));
         let is_bad = self.clients.posts[post].message.is_bad;

@@ -55,7 +55,7 @@ pub(crate) fn accept(
         let checked = shape::read(text).and_then(|payload| {
             let (token, events) = (token_at_hand(&payload), payload.events.len());
             check(payload, dialect, config.event_bytes_max.min(RECORD_BYTES_MAX / 4)).inspect_err(|_| {
-                lost = Lost { token: token.trim().to_owned(), events: u32::try_from(events).ok() };
+                lost = Lost::read(&token, u32::try_from(events).ok());
             })
         });
         let checked = checked.inspect_err(|error| {

@@ -53,8 +53,8 @@ pub(crate) fn accept(
         let is_last_try = !matches!(error, V1Error::TooLarge { .. }) || bytes_max >= config.v1_body_decoded_bytes_max;
         let text = || readable(arrival, bytes_max);
         let about = if is_last_try { remark::about(recorder, error.refusal(), &arrival.parts, text) } else { None };
-        let token = arrival.header("authorization").and_then(bearer).unwrap_or_default().to_owned();
-        Refused { error, about, lost: Some(Lost { token, events }) }
+        let token = arrival.header("authorization").and_then(bearer).unwrap_or_default();
+        Refused { error, about, lost: Some(Lost::read(token, events)) }
     })
 }
 

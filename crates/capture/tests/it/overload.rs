@@ -36,6 +36,12 @@ async fn both_protocols_are_told_when_to_come_again() {
     let edge = full().await;
     let answer = edge.post("/batch/", batch(&[&event("")])).await;
     is_busy(&answer);
+    let unread = batch(&[&event("")]).len();
+    assert_eq!(
+        edge.told().last(),
+        Some(&format!("refused:overloaded unread({unread}) \"\"")),
+        "the ledger hears of a request, not of events"
+    );
     assert!(answer.text().starts_with("too busy, please retry in "), "{}", answer.text());
     let headers = [
         ("authorization", "Bearer phc_known"),
@@ -49,6 +55,7 @@ async fn both_protocols_are_told_when_to_come_again() {
     let answer = edge.send(post("/i/v1/analytics/events", &headers, "{}")).await;
     is_busy(&answer);
     assert_eq!(answer.json()["error"], "service_unavailable");
+    assert_eq!(edge.told().last().map(String::as_str), Some("refused:overloaded unread(2) \"phc_known\""));
     assert_eq!(edge.records().len(), 3, "nothing more was taken");
 }
 

@@ -113,8 +113,12 @@ pub(crate) struct Notes(Mutex<Vec<String>>);
 
 impl aqueduct_ledger::Edge for Notes {
     fn refused(&self, refused: &aqueduct_ledger::Refused<'_>) {
-        let events = refused.events.map_or("?".to_owned(), |events| events.to_string());
-        self.0.lock().expect("not poisoned").push(format!("{} {events} {:?}", refused.verdict, refused.token));
+        let content = match refused.content {
+            aqueduct_ledger::Content::Events(events) => events.to_string(),
+            aqueduct_ledger::Content::Unreadable => "?".to_owned(),
+            aqueduct_ledger::Content::Unread { bytes } => format!("unread({bytes})"),
+        };
+        self.0.lock().expect("not poisoned").push(format!("{} {content} {:?}", refused.verdict, refused.token));
     }
 
     fn acknowledged(&self, _: PartitionId, position: JournalPosition, events: u32) {

@@ -12,7 +12,7 @@
 //! | `received_totals` | u32 project, u16 line | i64 |
 //!
 //! Lines: 1000 accepted events; the number of a verdict (100 to 399) for events that ended at the edge; 2000 and the number of a refusal for requests whose events
-//! could not be counted. redb checks its pages by checksum after a crash, and refuses a file that is none of its own.
+//! could not be counted, 3000 for requests that were refused by their heads, 4000 for the bytes of these. redb checks its pages by checksum after a crash, and refuses a file that is none of its own.
 //!
 //! # Invariants
 //! - A change is one transaction, synced when it returns.
@@ -21,6 +21,7 @@
 
 use super::storage::trusted;
 use super::{Key, Line};
+use aqueduct_event::verdict::Refusal;
 use aqueduct_event::{JournalPosition, Minute, PartitionId, ProjectId, Verdict};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, Table, TableDefinition};
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +39,8 @@ const HOUR: u32 = 60;
 
 const ACCEPTED: u16 = 1000;
 const UNREADABLE: u16 = 2000;
+const UNREAD: u16 = 3000;
+const UNREAD_BYTES: u16 = 4000;
 
 /// Opens the storage of the file, made when it is not there; called again after a failure.
 pub type OpenBook = Box<dyn Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send>;
@@ -108,14 +111,18 @@ impl Line {
             Self::Accepted => ACCEPTED,
             Self::Ended(verdict) => verdict.number(),
             Self::Unreadable(refusal) => UNREADABLE + refusal.number(),
+            Self::Unread(refusal) => UNREAD + refusal.number(),
+            Self::UnreadBytes(refusal) => UNREAD_BYTES + refusal.number(),
         }
     }
 
     fn of_number(number: u16) -> Option<Self> {
-        match number.checked_sub(UNREADABLE) {
-            Some(refusal) => aqueduct_event::verdict::Refusal::of_number(refusal).map(Self::Unreadable),
-            None if number == ACCEPTED => Some(Self::Accepted),
-            None => Verdict::of_number(number).map(Self::Ended),
+        match number {
+            UNREAD_BYTES.. => Refusal::of_number(number - UNREAD_BYTES).map(Self::UnreadBytes),
+            UNREAD.. => Refusal::of_number(number - UNREAD).map(Self::Unread),
+            UNREADABLE.. => Refusal::of_number(number - UNREADABLE).map(Self::Unreadable),
+            ACCEPTED => Some(Self::Accepted),
+            _ => Verdict::of_number(number).map(Self::Ended),
         }
     }
 }

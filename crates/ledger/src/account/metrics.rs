@@ -2,6 +2,7 @@
 
 use super::balance::{Health, State};
 use super::{Counts, Line};
+use crate::edge::Content;
 use aqueduct_event::Verdict;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
@@ -14,6 +15,8 @@ const ALARM: &str = "aqueduct_ledger_alarm";
 const LETTER_BYTES: &str = "aqueduct_ledger_dead_letters_bytes";
 const REFUSED: &str = "aqueduct_ledger_refused_events_total";
 const UNREADABLE: &str = "aqueduct_ledger_unreadable_requests_total";
+const UNREAD: &str = "aqueduct_ledger_unread_requests_total";
+const UNREAD_BYTES: &str = "aqueduct_ledger_unread_bytes_total";
 
 pub(super) fn describe() {
     describe_gauge!(ACCEPTED, Unit::Count, "events of all time that the journal took and the store has seen");
@@ -24,6 +27,8 @@ pub(super) fn describe() {
     describe_gauge!(ALARM, Unit::Count, "1 while the ledger does not balance, or since a payload was lost");
     describe_gauge!(LETTER_BYTES, Unit::Bytes, "bytes of dead letters");
     describe_counter!(REFUSED, Unit::Count, "events that ended at the edge, by verdict and reason");
+    describe_counter!(UNREAD, Unit::Count, "requests that were refused by their heads alone, by reason");
+    describe_counter!(UNREAD_BYTES, Unit::Bytes, "bodies of such requests, as announced, by reason");
     describe_counter!(UNREADABLE, Unit::Count, "refused requests whose events could not be counted, by reason");
 }
 
@@ -39,9 +44,15 @@ pub(super) fn stands(counts: &Counts, health: &Health, letter_bytes: u64) {
     gauge!(LETTER_BYTES).set(letter_bytes as f64);
 }
 
-pub(super) fn refused(verdict: Verdict, events: Option<u32>) {
-    match events {
-        Some(events) => counter!(REFUSED, "verdict" => verdict.kind(), "reason" => verdict.reason()).increment(u64::from(events)),
-        None => counter!(UNREADABLE, "reason" => verdict.reason()).increment(1),
+pub(super) fn refused(verdict: Verdict, content: Content) {
+    match content {
+        Content::Events(events) => {
+            counter!(REFUSED, "verdict" => verdict.kind(), "reason" => verdict.reason()).increment(u64::from(events))
+        }
+        Content::Unreadable => counter!(UNREADABLE, "reason" => verdict.reason()).increment(1),
+        Content::Unread { bytes } => {
+            counter!(UNREAD, "reason" => verdict.reason()).increment(1);
+            counter!(UNREAD_BYTES, "reason" => verdict.reason()).increment(bytes);
+        }
     }
 }

@@ -25,7 +25,7 @@ pub use balance::{Alarm, Health, State};
 pub use book::{BookError, OpenBook};
 pub use report::{Figures, Interval, Report, Row};
 
-use crate::edge::{Edge, Refused};
+use crate::edge::{Content, Edge, Refused};
 use aqueduct_event::record::Receipt;
 use aqueduct_event::verdict::Refusal;
 use aqueduct_event::{JournalPosition, Minute, PartitionId, ProjectId, TallyKey, Verdict};
@@ -55,6 +55,10 @@ pub(crate) enum Line {
     Ended(Verdict),
     /// Requests of which nobody knows how many events they held.
     Unreadable(Refusal),
+    /// Requests that were refused by their heads alone.
+    Unread(Refusal),
+    /// Bytes of their bodies, as announced.
+    UnreadBytes(Refusal),
 }
 
 /// What became of events in the store, at one moment.
@@ -302,14 +306,21 @@ impl Account {
 impl Edge for Account {
     fn refused(&self, refused: &Refused<'_>) {
         let project = self.tokens.project_of(refused.token).unwrap_or(ProjectId(0));
-        let (line, count) = match (refused.events, refused.verdict) {
-            (Some(events), verdict) => (Line::Ended(verdict), i64::from(events)),
-            (None, Verdict::Refused(refusal)) => (Line::Unreadable(refusal), 1),
+        let lines = match (refused.content, refused.verdict) {
+            (Content::Events(events), verdict) => [Some((Line::Ended(verdict), i64::from(events))), None],
+            (Content::Unreadable, Verdict::Refused(refusal)) => [Some((Line::Unreadable(refusal), 1)), None],
+            (Content::Unread { bytes }, Verdict::Refused(refusal)) => {
+                let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+                [Some((Line::Unread(refusal), 1)), Some((Line::UnreadBytes(refusal), bytes))]
+            }
             // What a rule drops was read.
-            (None, _) => return,
+            _ => return,
         };
-        metrics::refused(refused.verdict, refused.events);
-        self.counts.lock().add(Minute::of(refused.received_at), project, line, count);
+        metrics::refused(refused.verdict, refused.content);
+        let mut counts = self.counts.lock();
+        for (line, count) in lines.into_iter().flatten() {
+            counts.add(Minute::of(refused.received_at), project, line, count);
+        }
     }
 
     fn acknowledged(&self, partition: PartitionId, position: JournalPosition, events: u32) {

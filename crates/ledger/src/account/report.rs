@@ -53,8 +53,12 @@ pub struct Figures {
     pub dead_lettered: BTreeMap<&'static str, i64>,
     /// Events without a fate; anything but 0 is a fault.
     pub residue: i64,
-    /// Refused requests whose events could not be counted, by reason. They are in no sum.
+    /// Refused requests whose body could not be read to its end, so that its events could not be counted, by reason. They are in no sum.
     pub unreadable_requests: BTreeMap<&'static str, i64>,
+    /// Requests that were refused by their heads alone, by reason: nobody looked what they held. They are in no sum.
+    pub unread_requests: BTreeMap<&'static str, i64>,
+    /// Bytes of the bodies of these, as announced.
+    pub unread_bytes: BTreeMap<&'static str, i64>,
     /// Of 100 accepted events so many are lost: those without a fate, and dead letters whose payload found no room.
     pub data_loss_percent: f64,
 }
@@ -67,6 +71,8 @@ impl Figures {
                 self.received += count;
             }
             Line::Unreadable(refusal) => *self.unreadable_requests.entry(refusal.code()).or_default() += count,
+            Line::Unread(refusal) => *self.unread_requests.entry(refusal.code()).or_default() += count,
+            Line::UnreadBytes(refusal) => *self.unread_bytes.entry(refusal.code()).or_default() += count,
             Line::Ended(verdict) => {
                 self.received += count;
                 self.fate(verdict, count);
@@ -103,6 +109,8 @@ impl Figures {
             (&mut self.dropped, &other.dropped),
             (&mut self.dead_lettered, &other.dead_lettered),
             (&mut self.unreadable_requests, &other.unreadable_requests),
+            (&mut self.unread_requests, &other.unread_requests),
+            (&mut self.unread_bytes, &other.unread_bytes),
         ];
         for (into, from) in maps {
             for (reason, count) in from {

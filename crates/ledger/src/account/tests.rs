@@ -240,13 +240,26 @@ fn refusals_are_received_and_ended_at_once() {
     let account = open(&dir.path().join("account"));
     let received_at = Minute(TEN).start();
     let verdict = Verdict::Refused(Refusal::EventTooLarge);
-    account.refused(&Refused { token: "1", received_at, verdict, events: Some(3) });
-    account.refused(&Refused { token: "", received_at, verdict: Verdict::Refused(Refusal::Unparsable), events: None });
-    account.refused(&Refused { token: "1", received_at, verdict: Verdict::Dropped(DropReason::PerformanceEvent), events: Some(2) });
+    account.refused(&Refused { token: "1", received_at, verdict, content: Content::Events(3) });
+    account.refused(&Refused { token: "", received_at, verdict: Verdict::Refused(Refusal::Unparsable), content: Content::Unreadable });
+    account.refused(&Refused {
+        token: "1",
+        received_at,
+        verdict: Verdict::Dropped(DropReason::PerformanceEvent),
+        content: Content::Events(2),
+    });
+    let overloaded = Verdict::Refused(Refusal::Overloaded);
+    for content in [Content::Unread { bytes: 700 }, Content::Unread { bytes: 0 }, Content::Unread { bytes: 41 }, Content::Events(4)] {
+        account.refused(&Refused { token: "1", received_at, verdict: overloaded, content });
+    }
     assert_eq!(account.balance(&Fates::default()).state, State::Balanced);
     account.save().expect("saved");
+    drop(account);
+    let account = open(&dir.path().join("account"));
     let report = account.report(ALL, Interval::Minute, None, &Fates::default()).expect("a report");
-    assert_eq!(told(&report), "22:00 0: 0 = 0 visible + 0 flying + 0 + 0 + 0\n22:00 1: 5 = 0 visible + 0 flying + 0 + 5 + 0");
+    assert_eq!(told(&report), "22:00 0: 0 = 0 visible + 0 flying + 0 + 0 + 0\n22:00 1: 9 = 0 visible + 0 flying + 0 + 9 + 0");
+    assert_eq!((&report.total.unread_requests, &report.total.unread_bytes), (&[("overloaded", 3)].into(), &[("overloaded", 741)].into()));
+    assert_eq!(report.total.refused["overloaded"], 4);
     assert_eq!(report.total.unreadable_requests, [("unparsable", 1)].into());
     assert_eq!((report.total.refused["event_too_large"], report.total.dropped["performance_event"]), (3, 2));
 }
@@ -350,7 +363,7 @@ fn a_save_whose_outcome_is_unknown_is_not_made_twice() {
         let account = open(&syncs);
         let refuse = |events| {
             let verdict = Verdict::Refused(Refusal::EventTooLarge);
-            account.refused(&Refused { token: "1", received_at: Minute(TEN).start(), verdict, events: Some(events) });
+            account.refused(&Refused { token: "1", received_at: Minute(TEN).start(), verdict, content: Content::Events(events) });
         };
         for (events, nth) in [(1, 0), (2, nth), (4, again)] {
             refuse(events);

@@ -1,6 +1,6 @@
 //! Steps of the ledger: the thread that keeps the books, and what the edge told of each request.
 
-use super::{Flight, Sim};
+use super::{CLIENT_TIMEOUT_MS, Flight, Sim};
 use crate::account;
 use crate::check::Finding;
 use aqueduct_ledger::account::{Health, State};
@@ -48,9 +48,12 @@ impl Sim<'_> {
     }
 
     /// Compares what the edge told the ledger of a request with its answer.
-    pub(super) fn account_for(&mut self, number: u64, post: usize, status: StatusCode) -> Result<(), Finding> {
-        let (message, told) = (&self.clients.posts[post].message, self.world.notes.take(number));
-        let open = account::told(message, status.as_u16(), told).map_err(Finding::Broken)?;
+    pub(super) fn account_for(&mut self, flight: &Flight, status: StatusCode) -> Result<(), Finding> {
+        let (message, told) = (&self.clients.posts[flight.post].message, self.world.notes.take(flight.number));
+        let waited_ms = (self.now_ms + CLIENT_TIMEOUT_MS).saturating_sub(flight.deadline_ms);
+        let is_poisoned = self.server.as_ref().is_none_or(|server| server.journal.poisoned().is_some());
+        let is_open = is_poisoned || waited_ms >= self.plan.capture.append_timeout_ms;
+        let open = account::told(message, status.as_u16(), told, is_open).map_err(Finding::Broken)?;
         if told.is_unreadable() {
             self.conservation.unreadable += u64::from(message.total);
         }

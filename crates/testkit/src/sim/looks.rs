@@ -45,10 +45,11 @@ impl Sim<'_> {
         }
     }
 
-    /// Somebody asks the engine one question.
+    /// Somebody asks the engine one question, often the same one again: an answer that was kept must not outlive what it is about.
     pub(super) fn ask_something(&mut self) -> Result<(), Finding> {
-        let number = self.rng.random_range(0..=self.plan.projects);
-        let question = Question::ALL[self.rng.random_range(0..Question::ALL.len())];
+        let drawn = (self.rng.random_range(0..=self.plan.projects), Question::ALL[self.rng.random_range(0..Question::ALL.len())]);
+        let (number, question) = self.asked.filter(|_| self.rng.random_bool(0.6)).unwrap_or(drawn);
+        self.asked = Some((number, question));
         self.trace.count("questions during the run", 1);
         self.ask(number, question)
     }
