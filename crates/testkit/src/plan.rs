@@ -136,9 +136,9 @@ impl Plan {
 }
 
 /// Share of the seeds in which somebody asks the engine during the run. A question costs a third of what a run costs without any.
-const ASKED_DURING_RUN: f64 = 0.15;
+const ASKED_DURING_RUN: f64 = 0.06;
 /// Share of the seeds in which the engine is asked everything at the end; in the others one thing.
-const ASKED_EVERYTHING: f64 = 0.1;
+const ASKED_EVERYTHING: f64 = 0.05;
 
 fn draw_actions(rng: &mut ChaCha8Rng) -> Vec<(Action, u32)> {
     let always = [Action::Client, Action::Edge, Action::Journal, Action::Process];
@@ -160,9 +160,9 @@ fn draw_actions(rng: &mut ChaCha8Rng) -> Vec<(Action, u32)> {
     maybe(Action::Misread, 0.3, 1..5);
     maybe(Action::Look, 0.5, 1..3);
     maybe(Action::Delete, 0.4, 1..3);
-    maybe(Action::Keep, 0.9, 1..12);
-    maybe(Action::Save, 0.9, 1..6);
-    maybe(Action::Ask, ASKED_DURING_RUN, 1..3);
+    maybe(Action::Keep, 0.9, 1..4);
+    maybe(Action::Save, 0.9, 1..4);
+    maybe(Action::Ask, ASKED_DURING_RUN, 4..12);
     actions
 }
 

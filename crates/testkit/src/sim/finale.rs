@@ -27,8 +27,10 @@ impl Sim<'_> {
             self.poll_flights()?;
             self.process();
             self.store_works(false);
-            // Without it the journal is not trimmed.
-            self.save_books()?;
+            if rounds % 4 == 0 {
+                // Without it the journal is not trimmed.
+                self.save_books()?;
+            }
             self.after()?;
             self.pass(200)?;
         }
