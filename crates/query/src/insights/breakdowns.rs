@@ -11,6 +11,8 @@ use serde_json::Value;
 
 const LIMIT_DEFAULT: usize = 25;
 const BREAKDOWNS_MAX: usize = 3;
+/// Signs at the end of a URL that mean nothing.
+pub(crate) const URL_END: &str = "[/?#]*$";
 
 /// One breakdown as an expression.
 #[derive(Clone, Debug)]
@@ -154,11 +156,10 @@ pub(crate) fn breakdown_expr(kind: &str, property: &Value, group_index: Option<u
     Ok(Expr::field(chain))
 }
 
-/// A URL without the signs that end it and mean nothing.
+/// A URL without the signs that end it and mean nothing; what is nothing but such signs is the root.
 fn normalized(expr: Expr) -> Expr {
-    let trimmed = call("replaceRegexpOne", vec![expr.clone(), Expr::lit("[\\\\/?#]*$"), Expr::lit("")]);
-    // A bare path stays one.
-    call("if", vec![call("empty", vec![trimmed.clone()]), expr, trimmed])
+    let trimmed = call("replaceRegexpOne", vec![expr, Expr::lit(URL_END), Expr::lit("")]);
+    call("if", vec![call("empty", vec![trimmed.clone()]), Expr::lit("/"), trimmed])
 }
 
 fn bad(detail: String) -> QueryError {

@@ -42,13 +42,13 @@ impl Bins {
     /// `count` bins of equal width over what lies between `min` and `max`; a hundredth more at the end, so that the largest is inside.
     pub(crate) fn new(min: f64, max: f64, count: u32) -> Self {
         let count = count.max(1);
-        let round = |value: f64| (value * 100.0).round() / 100.0;
-        let mut edges = vec![round(min)];
+        let mut edges = vec![min];
+        // Edges are the numbers that this order of operations gives, as their names tell them in full.
+        let width = (max - min) / f64::from(count);
         if max > min {
-            let width = (max - min) / f64::from(count);
-            edges.extend((1..count).map(|at| round(min + width * f64::from(at))));
+            edges.extend((1..count).map(|at| width * f64::from(at) + min));
         }
-        edges.push(round(max + 0.01));
+        edges.push(width * f64::from(count) + min + 0.01);
         Self { edges }
     }
 
@@ -225,6 +225,7 @@ mod tests {
         assert_eq!(bins.name(17.5).as_deref(), Some("[17.5,25]"));
         assert_eq!(bins.name(40.0).as_deref(), Some("[32.5,40.01]"));
         assert_eq!(bins.name(41.0), None);
+        assert_eq!(Bins::new(1.0, 13.5, 3).name(2.0).as_deref(), Some("[1,5.166666666666667]"));
         assert_eq!(Bins::new(4.0, 4.0, 10).name(4.0).as_deref(), Some("[4,4.01]"));
     }
 

@@ -8,7 +8,7 @@ use crate::hogql::ast::Expr;
 use crate::hogql::build::{and, call, eq, or};
 use crate::insights::InsightContext;
 use crate::insights::actors::Actor;
-use crate::insights::breakdowns::{BreakdownCohort, breakdown_cohorts, breakdown_expr};
+use crate::insights::breakdowns::{BreakdownCohort, URL_END, breakdown_cohorts, breakdown_expr};
 use crate::insights::conditions::row_expr;
 use crate::insights::model::{BreakdownFilter, Series};
 use serde_json::Value;
@@ -20,7 +20,6 @@ const LIMIT_DEFAULT: usize = 25;
 const ROWS_DEFAULT: usize = 100;
 const BREAKDOWNS_MAX: usize = 3;
 const COHORTS_MAX: usize = 32;
-const STRIPPED_END: &str = "[\\\\/?#]*$";
 
 /// Names of events that a condition lets pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -283,7 +282,7 @@ fn breakdown_value(kind: &str, property: &Value, group_index: Option<u8>, normal
     }
     // Unlike in trends, what is nothing but such signs is the root.
     let text = call("ifNull", vec![call("toString", vec![expr]), Expr::lit("")]);
-    let stripped = call("replaceRegexpOne", vec![text, Expr::lit(STRIPPED_END), Expr::lit("")]);
+    let stripped = call("replaceRegexpOne", vec![text, Expr::lit(URL_END), Expr::lit("")]);
     Ok(call("if", vec![call("empty", vec![stripped.clone()]), Expr::lit("/"), stripped]))
 }
 

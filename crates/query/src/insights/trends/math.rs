@@ -49,6 +49,7 @@ impl Math {
         let math = series.math.as_deref().unwrap_or("total");
         Ok(match math {
             "total" => Math::Count,
+            "dau" if series.math_group_type_index.is_some() => Math::Keys,
             "dau" => Math::Persons,
             "unique_session" => Math::Sessions,
             "unique_group" => Math::Keys,
@@ -82,7 +83,7 @@ impl Math {
             Math::Sessions => Some(Expr::field(["$session_id"])),
             Math::Keys | Math::ActiveKeys { .. } => Some(group()),
             Math::Values(_) => Some(number(series)?),
-            Math::SessionDuration(_) => Some(call("toFloat", vec![Expr::field(["session", "$session_duration"])])),
+            Math::SessionDuration(_) => Some(scaled(call("toFloat", vec![Expr::field(["session", "$session_duration"])]), series)),
             _ => None,
         })
     }
@@ -98,11 +99,15 @@ fn number(series: &Series) -> Result<Expr, QueryError> {
         Some("person_properties") => Expr::field(["person", "properties", key]),
         Some(other) => return Err(QueryError::unsupported(format!("math over '{other}' is not supported here"))),
     };
-    let value = call("toFloat", vec![field]);
-    Ok(match series.math_multiplier {
+    Ok(scaled(call("toFloat", vec![field]), series))
+}
+
+/// A value times what the series multiplies values by.
+fn scaled(value: Expr, series: &Series) -> Expr {
+    match series.math_multiplier {
         Some(multiplier) => call("multiply", vec![value, Expr::lit(multiplier)]),
         None => value,
-    })
+    }
 }
 
 /// The type of the groups that a math is about.

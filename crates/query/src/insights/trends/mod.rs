@@ -114,7 +114,8 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
         // Each series shows its own largest values, so a formula's "other" is computed from what is other in each.
         let mut lines = Vec::with_capacity(plans.len());
         for plan in &plans {
-            let (shown, more) = limited(series_lines(plan, &breakdowns, range, display, smoothing, context)?, &breakdowns);
+            let all = series_lines(plan, &breakdowns, range, display, smoothing, context)?;
+            let (shown, more) = limited(all, &breakdowns, display);
             has_more |= more;
             lines.push(shown);
         }
@@ -190,8 +191,19 @@ fn combined(series: &[Vec<Line>], formula: &Formula) -> Vec<Line> {
     texts.into_iter().map(line).collect()
 }
 
-fn limited(lines: Vec<Line>, breakdowns: &Breakdowns) -> (Vec<Line>, bool) {
-    if breakdowns.is_empty() { (lines, false) } else { render::limit(lines, breakdowns.limit, breakdowns.hide_other) }
+fn limited(mut lines: Vec<Line>, breakdowns: &Breakdowns, display: Display) -> (Vec<Line>, bool) {
+    if breakdowns.is_empty() {
+        return (lines, false);
+    }
+    // Among single numbers no value is a value like others when it is about which are shown.
+    if display == Display::Total {
+        render::by_size(&mut lines)
+    } else {
+        render::sort(&mut lines)
+    }
+    let (mut lines, more) = render::limit(lines, breakdowns.limit, breakdowns.hide_other);
+    render::sort(&mut lines);
+    (lines, more)
 }
 
 fn series_lines(
@@ -204,7 +216,7 @@ fn series_lines(
 ) -> Result<Vec<Line>, QueryError> {
     let shape = |values: Vec<f64>| match display {
         Display::Total => values,
-        Display::Cumulative => render::cumulated(&render::smooth(&values, smoothing)),
+        Display::Cumulative => render::smooth(&render::cumulated(&values), smoothing),
         Display::Series | Display::BoxPlot | Display::CalendarHeatmap => render::smooth(&values, smoothing),
     };
     // A person may be in several cohorts: each is a question of its own.

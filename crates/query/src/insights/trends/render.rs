@@ -32,20 +32,21 @@ pub(super) struct Frame<'a> {
     pub(super) compare_label: Option<&'static str>,
 }
 
-/// The largest first. What has no value comes after all that has one, however large, and what is "other" comes last.
-pub(super) fn sort(lines: &mut [Line]) {
+/// The largest first.
+pub(super) fn by_size(lines: &mut [Line]) {
     let total = |line: &Line| line.values.iter().sum::<f64>();
-    let has = |line: &Line, label: &str| line.texts.iter().any(|text| text == label);
-    let rank = |line: &Line| (has(line, OTHER_LABEL), has(line, NULL_LABEL));
-    lines.sort_by(|a, b| {
-        let by_size = total(b).partial_cmp(&total(a)).unwrap_or(Ordering::Equal);
-        rank(a).cmp(&rank(b)).then(by_size).then_with(|| a.texts.cmp(&b.texts))
-    });
+    lines.sort_by(|a, b| total(b).partial_cmp(&total(a)).unwrap_or(Ordering::Equal).then_with(|| a.texts.cmp(&b.texts)));
 }
 
-/// Sorts lines, keeps the first, adds up the rest as "other".
+/// The largest first; what has no value comes after all that has one, however large, and what is "other" comes last.
+pub(super) fn sort(lines: &mut [Line]) {
+    by_size(lines);
+    let has = |line: &Line, label: &str| line.texts.iter().any(|text| text == label);
+    lines.sort_by_key(|line| (has(line, OTHER_LABEL), has(line, NULL_LABEL)));
+}
+
+/// Keeps the first lines, adds up the rest as "other".
 pub(super) fn limit(mut lines: Vec<Line>, limit: usize, hide_other: bool) -> (Vec<Line>, bool) {
-    sort(&mut lines);
     if lines.len() <= limit {
         return (lines, false);
     }
@@ -174,12 +175,20 @@ mod tests {
 
     #[test]
     fn the_rest_is_other() {
-        let lines = vec![line("a", &[1.0, 0.0]), line("b", &[5.0, 5.0]), line("c", &[2.0, 1.0])];
+        let mut lines = vec![line("a", &[1.0, 0.0]), line("b", &[5.0, 5.0]), line("c", &[2.0, 1.0])];
+        by_size(&mut lines);
         let (kept, more) = limit(lines.clone(), 1, false);
         assert!(more);
         assert_eq!(kept.iter().map(|line| line.texts[0].as_str()).collect::<Vec<_>>(), ["b", OTHER_LABEL]);
         assert_eq!(kept[1].values, [3.0, 1.0]);
         assert_eq!(limit(lines, 2, true).0.len(), 2);
+    }
+
+    #[test]
+    fn what_has_no_value_comes_after_what_has_one() {
+        let mut lines = vec![line(OTHER_LABEL, &[9.0]), line(NULL_LABEL, &[8.0]), line("a", &[1.0]), line("b", &[2.0])];
+        sort(&mut lines);
+        assert_eq!(lines.iter().map(|line| line.texts[0].as_str()).collect::<Vec<_>>(), ["b", "a", NULL_LABEL, OTHER_LABEL]);
     }
 
     #[test]

@@ -129,9 +129,9 @@ impl<'s> Period<'s> {
         let (min, max) = (numbers.iter().copied().fold(f64::INFINITY, f64::min), numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max));
         let (min, max) = if numbers.is_empty() { (0.0, 0.0) } else { (min, max) };
         let count = if min == max { 1 } else { self.query["breakdownFilter"]["breakdown_histogram_bin_count"].as_u64().expect("bins") };
-        let round = |value: f64| (value * 100.0).round() / 100.0;
-        let edge = |at: u64| min + (max - min) / count as f64 * at as f64;
-        (0..count).map(|at| round(edge(at))).chain([round(max + 0.01)]).collect()
+        // To the last digit: names of bins are such numbers.
+        let edge = |at: u64| (max - min) / count as f64 * at as f64 + min;
+        (0..count).map(edge).chain([edge(count) + 0.01]).collect()
     }
 
     /// The breakdown values of an event as texts.
@@ -221,6 +221,9 @@ impl<'s> Period<'s> {
                 let rows = if is_cumulative { Counted::unknown(rows, math, &mut known) } else { rows };
                 values.push(value(self.sight, series, math, &rows));
             }
+            if is_cumulative {
+                (1..values.len()).for_each(|at| values[at] += values[at - 1]);
+            }
             if let Some(width) = self.query["trendsFilter"]["smoothingIntervals"].as_u64().filter(|width| *width > 1 && !self.is_total()) {
                 let width = usize::try_from(width).expect("small");
                 let mean = |at: usize| {
@@ -228,9 +231,6 @@ impl<'s> Period<'s> {
                     (window.iter().sum::<f64>() / window.len() as f64).floor()
                 };
                 values = (0..values.len()).map(mean).collect();
-            }
-            if is_cumulative {
-                (1..values.len()).for_each(|at| values[at] += values[at - 1]);
             }
             values
         };
@@ -243,7 +243,12 @@ impl<'s> Period<'s> {
         if filter.is_null() {
             return lines;
         }
-        sort(&mut lines);
+        // Among single numbers no value is one like others.
+        if self.is_total() {
+            by_size(&mut lines)
+        } else {
+            sort(&mut lines)
+        }
         let limit = usize::try_from(filter["breakdown_limit"].as_u64().unwrap_or(25)).expect("small");
         if lines.len() > limit {
             let rest = lines.split_off(limit);
@@ -252,6 +257,7 @@ impl<'s> Period<'s> {
                 lines.push((vec![OTHER.to_owned(); rest[0].0.len()], (0..rest[0].1.len()).map(sum).collect()));
             }
         }
+        sort(&mut lines);
         lines
     }
 
@@ -293,12 +299,16 @@ fn combined(a: &[Line], b: &[Line], width: usize, formula: &str) -> Vec<Line> {
     lines
 }
 
+fn by_size(lines: &mut [Line]) {
+    let total = |line: &Line| line.1.iter().sum::<f64>();
+    lines.sort_by(|a, b| total(b).total_cmp(&total(a)).then(a.0.cmp(&b.0)));
+}
+
 /// The largest first; then what has no value, then what is "other".
 fn sort(lines: &mut [Line]) {
-    let total = |line: &Line| line.1.iter().sum::<f64>();
+    by_size(lines);
     let has = |line: &Line, label: &str| line.0.iter().any(|text| text == label);
-    let rank = |line: &Line| (has(line, OTHER), has(line, NULL));
-    lines.sort_by(|a, b| rank(a).cmp(&rank(b)).then(total(b).total_cmp(&total(a))).then(a.0.cmp(&b.0)));
+    lines.sort_by_key(|line| (has(line, OTHER), has(line, NULL)));
 }
 
 fn expect(sight: &Sight, query: &Json) -> Vec<Json> {
