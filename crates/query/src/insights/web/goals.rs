@@ -87,7 +87,7 @@ pub(in crate::insights) fn run(query: &WebQuery, context: &InsightContext<'_>) -
     };
     let (current, previous) = (visitors(periods.current), periods.previous.map(visitors));
     let share = |users: f64, visitors: f64| if visitors > 0.0 { users / visitors } else { 0.0 };
-    let mut rows: Vec<(Value, [(f64, Option<f64>); 3])> = Vec::with_capacity(goals.len());
+    let mut rows: Vec<Row> = Vec::with_capacity(goals.len());
     for (at, action) in goals.iter().enumerate() {
         let (now, before) = (Done::of(&visits, 2 * at), previous.map(|visitors| (Done::of(&visits, 2 * at + 1), visitors)));
         let pair = |now: f64, of: fn(&Done) -> f64| (now, before.as_ref().map(|(done, _)| of(done)));
@@ -95,9 +95,8 @@ pub(in crate::insights) fn run(query: &WebQuery, context: &InsightContext<'_>) -
         rows.push((json!(action.document.name), [pair(now.users(), Done::users), pair(now.events, |done| done.events), rate]));
     }
     sort(&mut rows, query);
-    let row = |(name, cells): (Value, [(f64, Option<f64>); 3])| {
-        std::iter::once(name).chain(cells.map(|(current, previous)| json!([current, previous]))).collect::<Value>()
-    };
+    let row =
+        |(name, cells): Row| std::iter::once(name).chain(cells.map(|(current, previous)| json!([current, previous]))).collect::<Value>();
     more.insert("columns".to_owned(), COLUMNS.iter().map(|(name, _)| *name).collect());
     Ok(InsightResult { results: rows.into_iter().map(row).collect(), more, range: Some(range), ..InsightResult::default() })
 }
@@ -119,7 +118,10 @@ fn during((from, to): (i64, i64)) -> Expr {
     and(vec![bound(CompareOp::GtEq, from), bound(CompareOp::LtEq, to)])
 }
 
-fn sort(rows: &mut [(Value, [(f64, Option<f64>); 3])], query: &WebQuery) {
+/// A goal's name with what is counted for it, in the period and in the one before.
+type Row = (Value, [(f64, Option<f64>); 3]);
+
+fn sort(rows: &mut [Row], query: &WebQuery) {
     let Some([field, direction, ..]) = query.order_by.as_deref() else { return };
     let Some(place) = COLUMNS.iter().position(|(_, name)| !name.is_empty() && name == field) else { return };
     let key = |cells: &[(f64, Option<f64>); 3]| (cells[place - 1].0, cells[place - 1].1.unwrap_or_default());
