@@ -9,6 +9,7 @@
 mod asof;
 mod counts;
 mod expand;
+mod fill;
 mod from;
 mod membership;
 mod order;

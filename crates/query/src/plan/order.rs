@@ -1,9 +1,10 @@
 //! The last clauses: DISTINCT, LIMIT BY, ORDER BY, LIMIT, OFFSET, WITH TIES.
 
+use super::fill::{Filling, Gaps};
 use super::{Nesting, ROWS_MAX};
 use crate::error::QueryError;
 use crate::hogql::ast::{self, ExprKind, Literal, Nulls};
-use crate::resolve::{Scope, constant};
+use crate::resolve::{QueryContext, Scope, constant};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::functions_window::{rank::rank_udwf, row_number::row_number_udwf};
 use datafusion::logical_expr::expr::{Sort, WindowFunction, WindowFunctionParams};
@@ -44,20 +45,20 @@ pub(super) struct Key {
     pub(super) expr: Expr,
     pub(super) descending: bool,
     pub(super) nulls_first: bool,
+    /// Rows are added for the gaps between its values.
+    pub(super) fill: Option<Gaps>,
 }
 
 /// The keys of ORDER BY; a whole number is a column's position.
 pub(super) fn keys(scope: &mut Scope<'_>, order_by: &[ast::OrderExpr], items: &[Expr]) -> Result<Vec<Key>, QueryError> {
     let mut keys = Vec::new();
     for order in order_by {
-        if order.fill.is_some() {
-            return Err(QueryError::unsupported("ORDER BY … WITH FILL is not supported"));
-        }
         let expr = match position(&order.expr, items, "ORDER BY")? {
             Some(expr) => expr,
             None => scope.expr(&order.expr)?.expr,
         };
-        keys.push(Key { expr, descending: order.descending, nulls_first: order.nulls == Some(Nulls::First) });
+        let fill = order.fill.as_ref().map(|fill| Gaps::of(fill, scope)).transpose()?;
+        keys.push(Key { expr, descending: order.descending, nulls_first: order.nulls == Some(Nulls::First), fill });
     }
     Ok(keys)
 }
@@ -87,11 +88,12 @@ pub(super) struct Tail {
     pub(super) sorts: Vec<Sort>,
     pub(super) per_key: Option<PerKey>,
     pub(super) with_ties: bool,
+    pub(super) filling: Option<Filling>,
 }
 
 impl Tail {
     /// Applies the clauses in ClickHouse's order.
-    pub(super) fn apply(self, plan: LogicalPlan, bounds: Bounds) -> Result<LogicalPlan, QueryError> {
+    pub(super) fn apply(self, plan: LogicalPlan, bounds: Bounds, context: &QueryContext) -> Result<LogicalPlan, QueryError> {
         let mut builder = LogicalPlanBuilder::new(plan);
         if self.distinct {
             builder = builder.distinct()?;
@@ -111,6 +113,10 @@ impl Tail {
             builder = builder.window([rank])?.filter(binary_expr(at, Operator::LtEq, lit(last)))?;
             builder = builder.sort(self.sorts)?;
             return Ok(builder.limit(bounds.offset, None)?.build()?);
+        }
+        if let Some(filling) = self.filling {
+            let sorted = builder.sort(self.sorts.clone())?.build()?;
+            builder = LogicalPlanBuilder::new(filling.apply(sorted, context)?);
         }
         if !self.sorts.is_empty() {
             builder = builder.sort(self.sorts)?;

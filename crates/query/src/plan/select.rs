@@ -3,6 +3,7 @@
 use super::Nesting;
 use super::counts::plan_counts;
 use super::expand::{ItemSource, expand};
+use super::fill::Filling;
 use super::from::{JoinTree, resolve_from};
 use super::membership;
 use super::order::{Bounds, Key, PerKey, Tail, bounds, count, keys, position};
@@ -81,7 +82,7 @@ pub(super) fn plan_select(
     if let Some(qualify) = resolved.qualify.take() {
         plan = LogicalPlanBuilder::new(plan).filter(qualify)?.build()?;
     }
-    resolved.project(plan, select.with_ties)
+    resolved.project(plan, select.with_ties, context)
 }
 
 /// The rows that pass. A membership that is a condition of its own is DataFusion's, one inside of another condition becomes a column.
@@ -389,7 +390,7 @@ impl Resolved {
     }
 
     /// The columns as `c0`, `c1`, …, then the clauses that work on them.
-    fn project(self, plan: LogicalPlan, with_ties: bool) -> Result<(LogicalPlan, Vec<Output>), QueryError> {
+    fn project(self, plan: LogicalPlan, with_ties: bool, context: &QueryContext) -> Result<(LogicalPlan, Vec<Output>), QueryError> {
         let mut exprs: Vec<Expr> = self.items.iter().enumerate().map(|(at, item)| item.clone().alias(column_name(at))).collect();
         let hidden = exprs.len();
         let place = |expr: &Expr, exprs: &mut Vec<Expr>| -> Result<Expr, QueryError> {
@@ -406,6 +407,14 @@ impl Resolved {
         let mut tail = Tail { distinct: self.distinct, with_ties, ..Tail::default() };
         for key in self.keys.iter().filter(|key| !matches!(key.expr, Expr::Literal(..))) {
             tail.sorts.push(Sort::new(place(&key.expr, &mut exprs)?, !key.descending, key.nulls_first));
+            let Some(gaps) = &key.fill else { continue };
+            if tail.filling.is_some() {
+                return Err(QueryError::unsupported("only one key of ORDER BY can be filled"));
+            }
+            let mut names: Vec<String> = tail.sorts.iter().map(|sort| sort.expr.schema_name().to_string()).collect();
+            let filled = names.pop().unwrap_or_default();
+            let nullable = self.types.iter().map(|ty| ty.nullable).collect();
+            tail.filling = Some(Filling { gaps: gaps.clone(), key: filled, before: names, descending: key.descending, nullable });
         }
         if let Some(per_key) = &self.per_key {
             let keys = per_key.keys.iter().map(|key| place(key, &mut exprs)).collect::<Result<Vec<_>, _>>()?;
@@ -413,7 +422,7 @@ impl Resolved {
         }
         let drops_columns = exprs.len() > hidden || tail.per_key.is_some() || with_ties;
         let plan = LogicalPlanBuilder::new(plan).project(exprs)?.build()?;
-        let mut plan = tail.apply(plan, self.bounds)?;
+        let mut plan = tail.apply(plan, self.bounds, context)?;
         if drops_columns {
             let columns = (0..hidden).map(|at| Expr::Column(Column::new_unqualified(column_name(at))));
             plan = LogicalPlanBuilder::new(plan).project(columns.collect::<Vec<_>>())?.build()?;
@@ -435,7 +444,12 @@ impl Resolved {
         if !matches!(relation.source, Source::Events(_)) || !self.array_join.is_empty() || !self.calls.is_empty() {
             return None;
         }
-        let plain = self.group.is_none() && self.having.is_none() && self.qualify.is_none() && self.per_key.is_none() && !self.distinct;
+        let plain = self.keys.iter().all(|key| key.fill.is_none())
+            && self.group.is_none()
+            && self.having.is_none()
+            && self.qualify.is_none()
+            && self.per_key.is_none()
+            && !self.distinct;
         let rows_depend = |expr: &Expr| {
             let found = expr.exists(|node| {
                 Ok(matches!(
