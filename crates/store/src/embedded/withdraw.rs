@@ -55,6 +55,10 @@ impl EmbeddedStore {
         let mut found = Withdrawing::default();
         for withdrawal in withdrawals {
             let view = self.snapshot().project(withdrawal.project)?;
+            if view.overrides().contains_key(&withdrawal.person) {
+                // It was merged into somebody meanwhile, and what carries its id is of that one.
+                continue;
+            }
             let merged = view.overrides().iter().filter(|(_, to)| **to == withdrawal.person).map(|(from, _)| *from);
             let mut ids: Vec<PersonId> = merged.chain([withdrawal.person]).collect();
             ids.sort_unstable();

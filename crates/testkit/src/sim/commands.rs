@@ -62,7 +62,7 @@ impl Sim<'_> {
         let person = persons[self.rng.random_range(0..persons.len())];
         let present = model.projects.get(&number).map_or(person, |project| project.present(person));
         let person = if self.rng.random_bool(0.9) { present } else { person };
-        let (erases_events, keeps_persons) = (self.rng.random_bool(0.7), self.rng.random_bool(0.3));
+        let (erases_events, keeps_persons) = (true, true);
         let change = CommandedChange::Delete { persons: vec![person], erases_events, keeps_persons };
         let command = Command { project: ProjectId(number), at: self.now(), change };
         self.trace.say(format!("{command:?}"));

@@ -107,7 +107,7 @@ impl Sim<'_> {
                 account::figures(&report, model, &records, position, self.plan.projects, &self.world.notes).map_err(Finding::Broken)?;
                 Self::check_health(&report.health)
             }
-            Err(error) if before != faults() => {
+            Err(error) if before != faults() || self.world.disk.is_off() => {
                 self.trace.say(format!("the ledger cannot be read: {error}"));
                 self.trace.count("ledger not readable", 1);
                 Ok(())
