@@ -21,6 +21,9 @@ pub(super) fn run(make: &dyn Fn() -> Box<dyn World>) {
             given_rows_are_the_others(&mut *make(), flush_before, flush_between);
         }
     }
+    for (flush_before, flush_between) in [(false, false), (false, true), (true, false), (true, true)] {
+        who_is_merged_into_an_erased_person_keeps_its_rows(&mut *make(), flush_before, flush_between);
+    }
     erased_events_change_their_verdict(&mut *make());
 }
 
@@ -69,6 +72,19 @@ fn play(store: &dyn Backend, to: &WithdrawnTo, flush_before: bool, flush_between
         store.flush().expect(WORKS);
     }
     store.commit(commit_of(&later(), 4)).expect(WORKS);
+}
+
+/// Ann's events are erased, and then Bob, who is as old as these, is merged into her.
+fn who_is_merged_into_an_erased_person_keeps_its_rows(world: &mut dyn World, flush_before: bool, flush_between: bool) {
+    play(world.store(), &WithdrawnTo::Nowhere, flush_before, flush_between);
+    let overrides = vec![PersonOverride { project: PROJECT, from: BOB, to: ANN }];
+    world.store().commit(Commit { overrides, ..commit_of(&[], 5) }).expect(WORKS);
+    let mut rows = expected(|event| (event.person == BOB).then_some(BOB));
+    for row in rows.iter_mut().filter(|row| row.person == BOB) {
+        row.person = ANN;
+    }
+    rows.sort();
+    in_every_state(world, &rows);
 }
 
 /// Rows of both projects as they must be.

@@ -6,7 +6,7 @@
 //! - A file goes only when no snapshot uses it.
 
 use super::EmbeddedStore;
-use super::flush::final_person;
+use super::flush::person_to_write;
 use super::pending::{Added, Pending, Removed};
 use super::rest::Rest;
 use super::state::State;
@@ -180,7 +180,7 @@ impl EmbeddedStore {
         let sort: Vec<SortColumns> = sources.iter().map(|source| source.sort_columns()).collect::<Result<_, ReadError>>()?;
         // Only durable overrides are written into rows: a crash must not leave rows that are ahead of the journal position.
         // And only those that still hold: a person that came to life again keeps its rows.
-        let durable = final_person(&state.base.overrides);
+        let durable = person_to_write(&state.base.overrides, &state.withdrawn);
         let still = |project, person| state.overrides.get(&project).is_some_and(|overrides| overrides.contains(&Uuid::from_u128(person)));
         let present = |project, person| if still(project, person) { durable(project, person) } else { person };
         let withdrawn = &state.base.withdrawn;
@@ -279,15 +279,17 @@ impl EmbeddedStore {
 fn unneeded(state: &State, shards: u16, rewrite: &mut Option<u64>) -> Result<Vec<(ProjectId, Vec<PersonId>)>, ReadError> {
     let mut hits = vec![0_usize; state.base.segments.len()];
     let mut unneeded = Vec::new();
+    let person_of = person_to_write(&state.base.overrides, &state.withdrawn);
     for (project, overrides) in state.base.overrides.iter() {
         let mut gone = Vec::new();
         for from in overrides.steps().keys() {
             let shard = shard_of(from.as_u128(), shards);
+            let is_rewritten = person_of(*project, from.as_u128()) != from.as_u128();
             let mut needed = false;
             for (segment, hits) in state.base.segments.iter().zip(&mut hits) {
                 let here = segment.descriptor.shard.is_none_or(|of| of == shard);
                 if here && may_hold(segment, from)? {
-                    *hits += 1;
+                    *hits += usize::from(is_rewritten);
                     needed = true;
                 }
             }

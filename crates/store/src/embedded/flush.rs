@@ -145,8 +145,9 @@ impl EmbeddedStore {
             return Ok(None);
         }
         let sort: Vec<SortColumns> = chunks.iter().map(|chunk| SortColumns::of(chunk)).collect();
+        let withdrawn = Arc::clone(&self.state.load().withdrawn);
         // Withdrawn rows left the chunks when they were withdrawn.
-        let rewrite = Rewrite { present: &final_person(&frozen.overrides), is_gone: &|_, _, _| false };
+        let rewrite = Rewrite { present: &person_to_write(&frozen.overrides, &withdrawn), is_gone: &|_, _, _| false };
         let merged = plan(&sort, &rewrite, self.shards);
         drop(sort);
         let sources: Vec<Box<dyn Source>> = chunks.iter().map(|chunk| -> Box<dyn Source> { Box::new(Arc::clone(chunk)) }).collect();
@@ -215,11 +216,14 @@ impl Generation {
     }
 }
 
-/// Present person by the overrides of a moment.
-pub(super) fn final_person(overrides: &OverridesByProject) -> impl Fn(ProjectId, u128) -> u128 {
-    move |project, person| match overrides.get(&project) {
-        Some(overrides) => overrides.resolve(Uuid::from_u128(person)).as_u128(),
-        None => person,
+/// The person whose id rows get that are written now: the present one by the overrides of a moment. An id of which rows were withdrawn takes no others as long as
+/// there may be such rows, for a file does not tell the ones from the others; these keep the id that they carry, and their override.
+pub(super) fn person_to_write(overrides: &OverridesByProject, withdrawn: &WithdrawnByProject) -> impl Fn(ProjectId, u128) -> u128 {
+    move |project, person| {
+        let Some(overrides) = overrides.get(&project) else { return person };
+        let present = overrides.resolve(Uuid::from_u128(person));
+        let is_marked = withdrawn.get(&project).is_some_and(|withdrawn| withdrawn.marks().contains_key(&present));
+        if is_marked { person } else { present.as_u128() }
     }
 }
 
