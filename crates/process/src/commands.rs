@@ -75,6 +75,7 @@ fn split(state: &mut State, project: ProjectId, at: UnixMicros, id: PersonId, ke
     for distinct_id in ids.into_iter().filter(|distinct_id| *distinct_id != kept) {
         let person = own_id(state, project, id, &distinct_id)?;
         state.give(project, &distinct_id, person)?;
+        state.revive_person(project, person);
         state.add_person(Person {
             project,
             id: person,

@@ -131,6 +131,9 @@ impl Identity<'_> {
             self.warn_of_size(id);
             properties = first_properties(self.keys, &Wishes::default(), &creator);
         }
+        if self.state.owner(self.project, distinct_id)? != Owner::Nobody {
+            self.state.revive_person(self.project, id);
+        }
         self.state.give(self.project, distinct_id, id)?;
         let last_seen_at = self.refreshes_last_seen.then(|| start_of_hour(self.subject.timestamp));
         Ok(self.state.add_person(Person {

@@ -206,6 +206,11 @@ impl State {
         }
     }
 
+    /// A person with an id that may have been merged away comes to life: its rows are its own, and who is merged into it from now on goes with it.
+    pub(crate) fn revive_person(&mut self, project: ProjectId, id: PersonId) {
+        self.changes.overrides.push(PersonOverride { project, from: id, to: id });
+    }
+
     /// The index of a group type, made when there is room; `None` for the sixth and later ones.
     pub(crate) fn group_type(&mut self, project: ProjectId, name: &str) -> Result<Option<u8>, ReadError> {
         if !self.group_types.contains_key(&project) {

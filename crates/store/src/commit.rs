@@ -61,14 +61,14 @@ impl Commit {
     }
 }
 
-/// A person that was merged into another.
+/// A person that was merged into another, or came to life again. Of several in a commit, the order is that in which it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PersonOverride {
     /// The project.
     pub project: ProjectId,
     /// Person id that rows carry.
     pub from: PersonId,
-    /// Person that they belong to now. May itself be merged later; the store follows the chain.
+    /// Person that they belong to now. May itself be merged later; the store follows the chain. The same as `from`: its rows are its own again.
     pub to: PersonId,
 }
 

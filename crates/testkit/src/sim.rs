@@ -76,7 +76,7 @@ impl fmt::Display for Failure {
 pub fn run(seed: u64) -> Outcome {
     let trace = Trace::default();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let plan = Plan::draw(&mut rng, seed);
+    let plan = Plan::draw(&mut rng);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let ended = catch_unwind(AssertUnwindSafe(|| match &runtime {
         Ok(runtime) => {

@@ -87,6 +87,7 @@ fn the_same_id_with_a_person_later_keeps_its_uuid() {
         expect![[r#"
             person ann v0 at 1 {}
             id ann -> ann v1
+            override ann -> ann
             row e ann: ann propertyless never {} {"$process_person_profile":false}
             row e ann: ann full 1 {} {}
         "#]],
@@ -126,6 +127,7 @@ fn identified_later_as_somebody_new() {
             person anon v0 identified at 1 {}
             id ann -> anon v0
             id anon -> anon v1
+            override anon -> anon
             row e anon: anon propertyless never {} {"$process_person_profile":false}
             row $identify ann: anon full 1 {} {"$anon_distinct_id":"anon"}
         "#]],
@@ -145,6 +147,7 @@ fn both_were_used_personless() {
             id ann -> ann v1
             id anon -> ann v1
             override anon -> ann
+            override ann -> ann
             row e anon: anon propertyless never {} {"$process_person_profile":false}
             row e ann: ann propertyless never {} {"$process_person_profile":false}
             row $identify ann: ann full 2 {} {"$anon_distinct_id":"anon"}

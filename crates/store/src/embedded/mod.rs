@@ -22,7 +22,7 @@ pub(crate) mod withdrawn;
 
 use crate::account::DeadLetter;
 use crate::cache::ColumnCache;
-use crate::commit::{Commit, DistinctIdRecord, GroupRecord, PersonRecord};
+use crate::commit::{Commit, DistinctIdRecord, GroupRecord, PersonOverride, PersonRecord};
 use crate::config::StoreConfig;
 use crate::files::Files;
 use crate::layout::merge_tables;
@@ -291,8 +291,14 @@ fn apply(state: &mut State, commit: Commit, withdrawing: Withdrawing, shards: u1
     state.active.positions.insert(partition, upto);
 }
 
-fn apply_overrides(state: &mut State, overrides: &[crate::commit::PersonOverride], persons: &[PersonRecord], touched: &mut Vec<ProjectId>) {
+fn apply_overrides(state: &mut State, overrides: &[PersonOverride], persons: &[PersonRecord], touched: &mut Vec<ProjectId>) {
+    let is_idle = |state: &State, step: &PersonOverride| {
+        step.from == step.to && !state.overrides.get(&step.project).is_some_and(|overrides| overrides.contains(&step.from))
+    };
     for step in overrides {
+        if is_idle(state, step) {
+            continue;
+        }
         let project = Arc::make_mut(&mut state.overrides).entry(step.project).or_default();
         Arc::make_mut(project).insert(step.from, step.to);
         touched.push(step.project);

@@ -30,12 +30,12 @@ impl FromIterator<(PersonId, PersonId)> for Overrides {
 }
 
 impl Overrides {
-    /// Rows of `from` belong to `to` from now on. If `from` had been merged before, it was alive again meanwhile, be it within one commit: see [`Self::revive`].
+    /// Rows of `from` belong to `to` from now on: to itself, when that is the same. If `from` had been merged before, it was alive again meanwhile, be it within one commit: see [`Self::revive`].
     pub(crate) fn insert(&mut self, from: PersonId, to: PersonId) {
+        self.revive(from);
         if from == to {
             return;
         }
-        self.revive(from);
         self.resolved = OnceLock::new();
         if self.resolve(to) == from {
             // The newest statement says that `to` is alive: the step that led away from it is over.
@@ -122,6 +122,14 @@ mod tests {
         let mut merged = Overrides::from_iter([(id(1), id(2)), (id(2), id(3))]);
         merged.insert(id(2), id(4));
         assert_eq!((merged.resolve(id(1)), merged.resolve(id(2))), (id(3), id(4)));
+    }
+
+    #[test]
+    fn who_is_merged_into_one_that_came_to_life_goes_with_it() {
+        let mut merged = Overrides::from_iter([(id(2), id(3))]);
+        merged.insert(id(2), id(2));
+        merged.insert(id(1), id(2));
+        assert_eq!((merged.resolve(id(1)), merged.resolve(id(2))), (id(2), id(2)));
     }
 
     #[test]
