@@ -68,9 +68,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// A runtime with a worker for each core, whose threads stand behind all others by `nice`. What reads heads and answers, and decodes a few events, does little
-/// for each request and goes at once; what decodes many stands behind: when there is not enough processor for all, what was accepted becomes visible first, and
-/// a flood cannot stop that.
+/// A runtime with a worker for each core, whose threads stand behind all others by `nice`: when there is not enough processor for all, what was accepted becomes
+/// visible first, and a flood cannot stop that. What decodes many events stands furthest behind.
 fn runtime(name: &str, nice: u8) -> Result<tokio::runtime::Runtime, Fatal> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.enable_all().thread_name(name).on_thread_start(move || {

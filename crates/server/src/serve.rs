@@ -60,7 +60,7 @@ pub(crate) fn run_with(arguments: &ServeArgs, bootstrap: Bootstrap, started: imp
     let recorder = ops::install_metrics()?;
     let files = limits::raise_open_files();
     let bulk = runtime("bulk", config.http.nice)?;
-    runtime("http", 0)?.block_on(async {
+    runtime("http", config.http.nice / 2)?.block_on(async {
         // Before anybody is told of this process: a signal that comes at once must not end it as the system would.
         let mut signals = Signals::new()?;
         let taken = if arguments.takeover { Taken::ask(&config.data_dir)? } else { None };
