@@ -15,7 +15,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use uuid::Uuid;
 
@@ -98,26 +97,27 @@ fn json<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<&'a str, D
 impl EventLine<'_> {
     fn push(&self, out: &mut String) {
         // Ids and times need no escapes, properties are JSON already.
-        let _ = write!(out, "{{\"uuid\":\"{}\",\"event\":", self.uuid);
+        out.extend(["{\"uuid\":\"", &self.uuid, "\",\"event\":"]);
         push_text(out, &self.event);
-        let _ = write!(out, ",\"timestamp\":\"{}\",\"distinct_id\":", self.timestamp);
+        out.extend([",\"timestamp\":\"", &self.timestamp, "\",\"distinct_id\":"]);
         push_text(out, &self.distinct_id);
-        let _ = write!(out, ",\"properties\":{},\"person_id\":\"{}\"", self.properties, self.person_id);
-        let _ = write!(out, ",\"person_properties\":{},\"elements_chain\":", self.person_properties);
+        out.extend([",\"properties\":", self.properties, ",\"person_id\":\"", &self.person_id]);
+        out.extend(["\",\"person_properties\":", self.person_properties, ",\"elements_chain\":"]);
         push_text(out, &self.elements_chain);
-        let _ = writeln!(out, ",\"created_at\":\"{}\"}}", self.created_at);
+        out.extend([",\"created_at\":\"", &self.created_at, "\"}\n"]);
     }
 }
 
 impl PersonLine<'_> {
     fn push(&self, out: &mut String) {
-        let _ = write!(out, "{{\"id\":\"{}\",\"distinct_ids\":[", self.id);
+        out.extend(["{\"id\":\"", &self.id, "\",\"distinct_ids\":["]);
         for (place, distinct_id) in self.distinct_ids.iter().enumerate() {
             out.push_str(if place > 0 { "," } else { "" });
             push_text(out, distinct_id);
         }
-        let _ = write!(out, "],\"properties\":{},\"is_identified\":{}", self.properties, self.is_identified);
-        let _ = writeln!(out, ",\"created_at\":\"{}\"}}", self.created_at);
+        out.extend(["],\"properties\":", self.properties]);
+        out.push_str(if self.is_identified { ",\"is_identified\":true" } else { ",\"is_identified\":false" });
+        out.extend([",\"created_at\":\"", &self.created_at, "\"}\n"]);
     }
 }
 

@@ -131,10 +131,9 @@ impl Identity<'_> {
             self.warn_of_size(id);
             properties = first_properties(self.keys, &Wishes::default(), &creator);
         }
-        if self.state.owner(self.project, distinct_id)? != Owner::Nobody {
+        if self.state.give(self.project, distinct_id, id)? != Owner::Nobody {
             self.state.revive_person(self.project, id);
         }
-        self.state.give(self.project, distinct_id, id)?;
         let last_seen_at = self.refreshes_last_seen.then(|| start_of_hour(self.subject.timestamp));
         Ok(self.state.add_person(Person {
             project: self.project,
@@ -244,10 +243,9 @@ impl Identity<'_> {
     /// Gives an id without a person to a person.
     fn attach(&mut self, distinct_id: &str, place: Place) -> Result<Merged, ReadError> {
         let person = self.state.person(place).id;
-        if self.state.owner(self.project, distinct_id)? == Owner::Personless {
+        if self.state.give(self.project, distinct_id, person)? == Owner::Personless {
             self.state.override_person(self.project, person_id_of(self.project, distinct_id), person);
         }
-        self.state.give(self.project, distinct_id, person)?;
         Ok(Merged::Found(place))
     }
 

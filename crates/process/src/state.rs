@@ -141,7 +141,8 @@ impl State {
     }
 
     /// Gives a distinct id to a person. An id that was used personless, or by a person that is gone, gets a version above 0.
-    pub(crate) fn give(&mut self, project: ProjectId, distinct_id: &str, person: PersonId) -> Result<(), ReadError> {
+    /// Answers whose it was.
+    pub(crate) fn give(&mut self, project: ProjectId, distinct_id: &str, person: PersonId) -> Result<Owner, ReadError> {
         let place = self.known_id(project, distinct_id)?;
         let known = self.ids.at(place);
         known.version = match known.owner {
@@ -149,11 +150,11 @@ impl State {
             Owner::Personless => 1,
             Owner::Person(_) => known.version + 1,
         };
-        known.owner = Owner::Person(person);
+        let before = std::mem::replace(&mut known.owner, Owner::Person(person));
         let distinct_id = Arc::clone(&known.distinct_id);
         self.changes.given.entry((project, person)).or_default().push(distinct_id);
         self.id_changed(place);
-        Ok(())
+        Ok(before)
     }
 
     /// Remembers that a distinct id without a person was used personless.

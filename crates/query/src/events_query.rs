@@ -6,7 +6,7 @@
 use crate::actions;
 use crate::actors::{SOURCE, Source};
 use crate::elements::elements;
-use crate::engine::{QueryResponse, Run, Timings, moment, request_filters, rows};
+use crate::engine::{QueryResponse, Run, Timings, moment, request_filters};
 use crate::error::QueryError;
 use crate::filters::Scope;
 use crate::functions;
@@ -86,12 +86,7 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     // The environment is not held over an await: it is not for other threads.
     let (plan, outputs) =
         plan_query(&select.into(), &run.context, &actors.map_or_else(CteEnv::default, Source::environment), Nesting::Outer)?;
-    timings.mark("./plan");
-    let batches = run.execute(plan).await?;
-    timings.mark("./execute");
-    let mut found = rows(&batches, &outputs, run.context.scan.zone())?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
+    let (found, has_more) = run.page(plan, &outputs, limit, &mut timings).await?;
     let cursor = (has_more && timed && query.source.is_none()).then(|| cursor(&cells, &query.select, found.last())).flatten();
     let results: Vec<Json> = found.into_iter().map(|row| Json::Array(cells.iter().map(|cell| cell.show(&row)).collect())).collect();
     timings.mark("./show");

@@ -2,7 +2,7 @@
 //!
 //! In: `select`, `search`, filters, order. Out: rows in the order of `select`, where `group_name` is an object. The query becomes one SELECT.
 
-use crate::engine::{QueryResponse, Run, Timings, request_filters, rows};
+use crate::engine::{QueryResponse, Run, Timings, request_filters};
 use crate::error::QueryError;
 use crate::events_query::{aggregates, directed};
 use crate::filters::Scope;
@@ -49,12 +49,7 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     let select = build(&query, &columns, limit, &run.context)?;
     let printed = select.to_string();
     let (plan, outputs) = plan_query(&select.into(), &run.context, &CteEnv::default(), Nesting::Outer)?;
-    timings.mark("./plan");
-    let batches = run.execute(plan).await?;
-    timings.mark("./execute");
-    let mut found = rows(&batches, &outputs, run.context.scan.zone())?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
+    let (found, has_more) = run.page(plan, &outputs, limit, &mut timings).await?;
     let named = |(value, column): (Json, &String)| if column == NAME { json!({"display_name": value[0], "key": value[1]}) } else { value };
     let results = found.into_iter().map(|row| row.into_iter().zip(&columns).map(named).collect::<Json>()).collect();
     timings.mark("./show");

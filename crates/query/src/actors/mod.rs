@@ -8,7 +8,7 @@
 mod show;
 mod source;
 
-use crate::engine::{QueryResponse, Run, Timings, request_filters, rows, types};
+use crate::engine::{QueryResponse, Run, Timings, request_filters, types};
 use crate::error::QueryError;
 use crate::events_query::{aggregates, directed, display_name, without_label};
 use crate::filters::Scope;
@@ -96,12 +96,7 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
         let environment = source.map_or_else(CteEnv::default, Source::environment);
         plan_query(&select.into(), &run.context, &environment, Nesting::Outer)?
     };
-    timings.mark("./plan");
-    let batches = run.execute(plan).await?;
-    timings.mark("./execute");
-    let mut found = rows(&batches, &outputs, run.context.scan.zone())?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
+    let (found, has_more) = run.page(plan, &outputs, limit, &mut timings).await?;
     let actors = Actors::of(&found, &cells, kind, &run.context)?;
     let missing = cells.iter().position(|cell| *cell == Cell::Actor).map(|at| actors.missing(&found, at));
     let results: Vec<Json> = found.into_iter().map(|row| actors.show(row, &cells)).collect();
@@ -136,12 +131,7 @@ pub(crate) async fn answer_source(run: &Run, request: &Json) -> Result<QueryResp
     let printed = select.to_string();
     // The environment is not held over an await: it is not for other threads.
     let (plan, outputs) = plan_query(&select.into(), &run.context, &source.environment(), Nesting::Outer)?;
-    timings.mark("./plan");
-    let batches = run.execute(plan).await?;
-    timings.mark("./execute");
-    let mut found = rows(&batches, &outputs, run.context.scan.zone())?;
-    let has_more = found.len() > LIMIT_DEFAULT;
-    found.truncate(LIMIT_DEFAULT);
+    let (found, has_more) = run.page(plan, &outputs, LIMIT_DEFAULT, &mut timings).await?;
     let mut body = Map::new();
     body.insert("results".to_owned(), found.into_iter().map(Json::Array).collect());
     body.insert("columns".to_owned(), outputs.iter().map(|output| output.name.as_str()).collect());

@@ -1,7 +1,6 @@
 //! HogQLQuery.
 
 use super::filters::filter_pair;
-use super::rows::rows;
 use super::{QueryResponse, Run};
 use crate::error::QueryError;
 use crate::hogql::ast::{Expr, Query};
@@ -21,15 +20,8 @@ pub(super) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     add_limit(&mut query, run.context.default_limit);
     timings.mark("./parse");
     let (plan, outputs) = plan_query(&query, &run.context, &CteEnv::default(), Nesting::Outer)?;
-    timings.mark("./plan");
-    let batches = run.execute(plan).await?;
-    timings.mark("./execute");
-    let mut results = rows(&batches, &outputs, run.context.scan.zone())?;
     let page = page(&query);
-    let has_more = page.is_some_and(|page| results.len() > page.limit);
-    if let Some(page) = page {
-        results.truncate(page.limit);
-    }
+    let (results, has_more) = run.page(plan, &outputs, page.map_or(usize::MAX, |page| page.limit), &mut timings).await?;
     timings.mark("./show");
     let mut body = Map::new();
     body.insert("results".to_owned(), Json::Array(results.into_iter().map(Json::Array).collect()));

@@ -3,12 +3,12 @@
 use super::admission::Permit;
 use super::service::Shared;
 use super::session::Executor;
-use super::{QueryRequest, QueryResponse, hogql, insight, metadata};
+use super::{QueryRequest, QueryResponse, Timings, hogql, insight, metadata, rows};
 use crate::cache::{Computed, Moment, Recorded};
 use crate::error::QueryError;
 use crate::insights;
 use crate::metrics;
-use crate::resolve::{Definitions, PersonMode, ProjectFacts, QueryContext};
+use crate::resolve::{Definitions, Output, PersonMode, ProjectFacts, QueryContext};
 use crate::scan::{ScanContext, Usage, Watch};
 use aqueduct_event::UnixMicros;
 use aqueduct_store::ProjectView;
@@ -172,6 +172,26 @@ impl Run {
     /// [`QueryError`] of planning or of a row.
     pub(crate) async fn execute(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>, QueryError> {
         self.context.executor.execute(plan).await
+    }
+
+    /// Runs a plan that asks for one row more than `limit`: the rows up to there, and whether there are more. Notes how long planning and running took.
+    ///
+    /// # Errors
+    /// As [`Run::execute`], and when a column's type cannot be shown.
+    pub(crate) async fn page(
+        &self,
+        plan: LogicalPlan,
+        outputs: &[Output],
+        limit: usize,
+        timings: &mut Timings,
+    ) -> Result<(Vec<Vec<Json>>, bool), QueryError> {
+        timings.mark("./plan");
+        let batches = self.execute(plan).await?;
+        timings.mark("./execute");
+        let mut found = rows(&batches, outputs, self.context.scan.zone())?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        Ok((found, has_more))
     }
 }
 
