@@ -58,6 +58,8 @@ pub(crate) struct BreakdownFilter {
     pub(crate) breakdown_group_type_index: Option<u8>,
     pub(crate) breakdown_histogram_bin_count: Option<u32>,
     pub(crate) breakdown_normalize_url: Option<bool>,
+    /// Values are paths, which the project's rules clean.
+    pub(crate) breakdown_path_cleaning: Option<bool>,
     pub(crate) breakdown_limit: Option<usize>,
     pub(crate) breakdown_hide_other_aggregation: Option<bool>,
     /// The newer form: up to three at once.
@@ -99,6 +101,9 @@ pub(crate) struct TrendsFilter {
     pub(crate) formula: Option<String>,
     pub(crate) display: Option<String>,
     pub(crate) breakdown_histogram_bin_count: Option<u32>,
+    /// Numbers of sessions are taken once of each session.
+    #[serde(rename = "sessionLevelAggregation")]
+    pub(crate) session_level_aggregation: Option<bool>,
 }
 
 /// A formula over series.

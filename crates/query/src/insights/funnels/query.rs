@@ -59,7 +59,7 @@ pub(crate) struct FunnelsFilter {
     #[serde(rename = "funnelToStep")]
     pub(crate) to_step: Option<i64>,
     #[serde(rename = "funnelWindowInterval")]
-    pub(crate) window: Option<u32>,
+    pub(crate) window: Option<i64>,
     #[serde(rename = "funnelWindowIntervalUnit")]
     pub(crate) window_unit: Option<WindowUnit>,
     #[serde(rename = "breakdownAttributionType")]
@@ -129,7 +129,8 @@ pub(crate) enum AttributionType {
     Step,
 }
 
-const WINDOW_DEFAULT: u32 = 14;
+/// Counts for a window that is missing or makes no sense.
+const WINDOW_DEFAULT: i64 = 14;
 
 impl WindowUnit {
     fn seconds(self) -> i64 {
@@ -148,7 +149,7 @@ impl FunnelsFilter {
     /// Time from the first step in which the others count, µs.
     pub(crate) fn window_micros(&self) -> i64 {
         let count = self.window.filter(|count| *count > 0).unwrap_or(WINDOW_DEFAULT);
-        i64::from(count) * self.window_unit.unwrap_or_default().seconds() * 1_000_000
+        count.saturating_mul(self.window_unit.unwrap_or_default().seconds()).saturating_mul(1_000_000)
     }
 
     pub(crate) fn viz(&self) -> Viz {

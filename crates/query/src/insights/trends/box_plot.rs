@@ -4,7 +4,7 @@
 //!
 //! Source of the rules: query reference, section 7.
 
-use super::math::Math;
+use super::math::{Math, SESSION_DURATION};
 use super::operator::Operator;
 use super::plan::SeriesPlan;
 use super::{Breakdowns, Display, operator};
@@ -58,8 +58,8 @@ pub(super) fn rows(plans: &[SeriesPlan], range: &QueryRange, context: &InsightCo
 
 /// One statistic of each bucket.
 fn values(plan: &SeriesPlan, statistic: Statistic, range: &QueryRange, context: &InsightContext<'_>) -> Result<Vec<f64>, QueryError> {
-    let is_session = plan.series.math_property.as_deref() == Some("$session_duration");
-    let plan = plan.with_math(if is_session { Math::SessionDuration(statistic) } else { Math::Values(statistic) })?;
+    let by_session = plan.series.math_property.as_deref() == Some(SESSION_DURATION) || matches!(plan.math, Math::PerSession(_));
+    let plan = plan.with_math(if by_session { Math::PerSession(statistic) } else { Math::Values(statistic) })?;
     let operator: Operator = operator(&plan, &Breakdowns::default(), range, Display::Series, context)?;
     Ok(operator.run(context)?.into_iter().next().map(|(_, values)| values).unwrap_or_default())
 }

@@ -36,8 +36,8 @@ pub(super) enum Math {
         /// The type of the groups that are the actors; persons without one.
         group: Option<u8>,
     },
-    /// A statistic over sessions' durations, each session once per bucket.
-    SessionDuration(Statistic),
+    /// A statistic over a number of sessions, such as their duration, each session once per bucket.
+    PerSession(Statistic),
     /// Sessions, each once per bucket. As in PostHog, rows without one make up one together.
     Sessions,
     /// An aggregate expression of the user's.
@@ -45,7 +45,8 @@ pub(super) enum Math {
 }
 
 impl Math {
-    pub(super) fn of(series: &Series) -> Result<Self, QueryError> {
+    /// `by_session`: properties of sessions are asked of each session once, not of each of its events.
+    pub(super) fn of(series: &Series, by_session: bool) -> Result<Self, QueryError> {
         let math = series.math.as_deref().unwrap_or("total");
         Ok(match math {
             "total" => Math::Count,
@@ -67,7 +68,8 @@ impl Math {
                 let statistic = Statistic::of(name).ok_or_else(|| unknown(math))?;
                 match (per_person, series.math_property.as_deref()) {
                     (true, _) => Math::PerPerson(statistic),
-                    (false, Some("$session_duration")) => Math::SessionDuration(statistic),
+                    (false, Some(SESSION_DURATION)) => Math::PerSession(statistic),
+                    (false, Some(_)) if by_session && is_of_session(series) => Math::PerSession(statistic),
                     (false, Some(_)) => Math::Values(statistic),
                     // Without a property there is nothing to compute with; PostHog counts.
                     (false, None) => Math::Count,
@@ -83,10 +85,22 @@ impl Math {
             Math::Sessions => Some(Expr::field(["$session_id"])),
             Math::Keys | Math::ActiveKeys { .. } => Some(group()),
             Math::Values(_) => Some(number(series)?),
-            Math::SessionDuration(_) => Some(scaled(call("toFloat", vec![Expr::field(["session", "$session_duration"])]), series)),
+            Math::PerSession(_) => Some(scaled(call("toFloat", vec![of_session(series)]), series)),
             _ => None,
         })
     }
+}
+
+/// What a session's length is called; each session has one, whatever the type of the property is said to be.
+pub(super) const SESSION_DURATION: &str = "$session_duration";
+
+fn is_of_session(series: &Series) -> bool {
+    series.math_property_type.as_deref() == Some("session_properties")
+}
+
+/// The property of the row's session.
+fn of_session(series: &Series) -> Expr {
+    Expr::field(["session", series.math_property.as_deref().unwrap_or_default()])
 }
 
 fn number(series: &Series) -> Result<Expr, QueryError> {
@@ -95,7 +109,8 @@ fn number(series: &Series) -> Result<Expr, QueryError> {
         return Ok(call("toFloat", vec![call("toUnixTimestamp", vec![Expr::field(["timestamp"])])]));
     }
     let field = match series.math_property_type.as_deref() {
-        None | Some("event_properties" | "session_properties") => Expr::field(["properties", key]),
+        None | Some("event_properties") => Expr::field(["properties", key]),
+        Some("session_properties") => of_session(series),
         Some("person_properties") => Expr::field(["person", "properties", key]),
         Some(other) => return Err(QueryError::unsupported(format!("math over '{other}' is not supported here"))),
     };

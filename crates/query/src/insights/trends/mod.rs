@@ -26,7 +26,7 @@ use super::breakdowns::Breakdowns;
 use super::buckets::Buckets;
 use super::labels::{Bins, SharedLabels};
 use super::model::{FormulaNode, TrendsQuery};
-use super::{InsightContext, InsightResult};
+use super::{InsightContext, InsightResult, paths};
 use crate::dates::{Interval, QueryRange};
 use crate::error::QueryError;
 use crate::hogql::build::call;
@@ -49,6 +49,8 @@ use tally::Lines;
 enum Display {
     Series,
     Cumulative,
+    /// The first bucket and the last alone.
+    Slope,
     Total,
     /// Rows that tell how values are spread.
     BoxPlot,
@@ -61,6 +63,7 @@ impl Display {
         match name {
             "ActionsLineGraphCumulative" => Display::Cumulative,
             "BoldNumber" | "ActionsPie" | "ActionsDonut" | "ActionsBarValue" | "ActionsTable" | "WorldMap" => Display::Total,
+            "SlopeGraph" => Display::Slope,
             "BoxPlot" => Display::BoxPlot,
             "CalendarHeatmap" => Display::CalendarHeatmap,
             _ => Display::Series,
@@ -94,7 +97,9 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
     let formulas = formulas(&filter, plans.len())?;
 
     let mut periods = vec![(current.clone(), None)];
-    if let Some(compare) = query.compare_filter.as_ref().filter(|compare| compare.compare == Some(true)) {
+    // The ends of a slope are its comparison.
+    let compare = query.compare_filter.as_ref().filter(|compare| compare.compare == Some(true) && display != Display::Slope);
+    if let Some(compare) = compare {
         let previous = current.compared(compare.compare_to.as_deref());
         periods = vec![(current.clone(), Some("current")), (previous, Some("previous"))];
     }
@@ -105,6 +110,7 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
             range,
             is_total: display == Display::Total,
             is_cumulative: display == Display::Cumulative,
+            incomplete_end: (display == Display::Slope).then(|| is_running(range, context)),
             breakdown_is_list: breakdowns.is_list,
             cohorts: &breakdowns.cohorts,
             many_series: plans.len() > 1,
@@ -140,6 +146,12 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
     Ok(InsightResult { results: Value::Array(items), has_more, range: Some(current), ..InsightResult::default() })
 }
 
+/// Whether the last bucket is not over yet.
+fn is_running(range: &QueryRange, context: &InsightContext<'_>) -> bool {
+    let now = &context.calendar.now;
+    range.buckets().last().is_some_and(|last| last <= now && range.interval.next(last).is_some_and(|next| *now < next))
+}
+
 /// Series of the first cohort, then those of the next; given are the cohorts of each series.
 fn by_cohort(of_series: Vec<Vec<Value>>) -> Vec<Value> {
     let cohorts = of_series.iter().map(Vec::len).max().unwrap_or(0);
@@ -154,6 +166,11 @@ fn breakdowns(query: &TrendsQuery, display: &str, bins: Option<u32>, context: &I
     let is_limited = query.breakdown_filter.as_ref().is_some_and(|filter| filter.breakdown_limit.is_some());
     if display == "WorldMap" && !is_limited {
         breakdowns.limit = LIMIT_WORLD_MAP;
+    }
+    if query.breakdown_filter.as_ref().is_some_and(|filter| filter.breakdown_path_cleaning == Some(true)) {
+        for each in &mut breakdowns.exprs {
+            each.expr = paths::cleaned_by_project(each.expr.clone(), context)?;
+        }
     }
     Ok(breakdowns)
 }
@@ -216,6 +233,7 @@ fn series_lines(
 ) -> Result<Vec<Line>, QueryError> {
     let shape = |values: Vec<f64>| match display {
         Display::Total => values,
+        Display::Slope => render::ends(values),
         Display::Cumulative => render::smooth(&render::cumulated(&values), smoothing),
         Display::Series | Display::BoxPlot | Display::CalendarHeatmap => render::smooth(&values, smoothing),
     };
@@ -288,7 +306,7 @@ fn operator(
     let mut exprs = if splits { vec![plan.event.clone(), plan.condition()] } else { vec![plan.condition()] };
     let conditions = exprs.len();
     exprs.extend(breakdowns.exprs.iter().map(|each| each.expr.clone()));
-    if matches!(math, Math::SessionDuration(_)) {
+    if matches!(math, Math::PerSession(_)) {
         exprs.push(crate::hogql::ast::Expr::field(["$session_id"]));
     }
     if let Some(operand) = &plan.operand {

@@ -119,7 +119,7 @@ impl Operator {
                     tally.number(*cell, numbers[row], statistic);
                 }
             }
-            Math::Keys | Math::Sessions | Math::SessionDuration(_) | Math::ActiveKeys { .. } => self.count_keys(rows, tally, context)?,
+            Math::Keys | Math::Sessions | Math::PerSession(_) | Math::ActiveKeys { .. } => self.count_keys(rows, tally, context)?,
             _ => tally.count_all(&rows.cells),
         }
         Ok(())
@@ -128,8 +128,8 @@ impl Operator {
     fn count_keys(&self, rows: &Rows, tally: &mut Tally, context: &InsightContext<'_>) -> Result<(), QueryError> {
         let keys = rows.keys(0)?;
         let keys = keys.as_string::<i32>();
-        let durations = if matches!(self.math, Math::SessionDuration(_)) { rows.numbers(1)? } else { Vec::new() };
-        let counts_empty = matches!(self.math, Math::Sessions | Math::SessionDuration(_));
+        let durations = if matches!(self.math, Math::PerSession(_)) { rows.numbers(1)? } else { Vec::new() };
+        let counts_empty = matches!(self.math, Math::Sessions | Math::PerSession(_));
         // A key costs a look into a table: a part of millions of rows takes a while.
         let mut pace = Pace::new(|| context.check());
         for (row, cell) in rows.cells.iter().enumerate() {
@@ -146,7 +146,7 @@ impl Operator {
                     }
                 }
                 // A session counts once per cell, however many shards have rows of it.
-                Math::SessionDuration(_) if *cell != NO_CELL && !durations[row].is_nan() => tally.key_of(*cell, key, durations[row]),
+                Math::PerSession(_) if *cell != NO_CELL && !durations[row].is_nan() => tally.key_of(*cell, key, durations[row]),
                 Math::Keys | Math::Sessions if *cell != NO_CELL => {
                     tally.key(*cell, key);
                 }

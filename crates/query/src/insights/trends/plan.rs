@@ -28,7 +28,8 @@ impl SeriesPlan {
         let lists = [&series.properties, &series.fixed_properties, &query.properties];
         let filter = context.filters(&lists, query.filter_test_accounts)?;
         let event = series.target()?.condition(context)?;
-        let math = Math::of(series)?;
+        let by_session = query.trends_filter.as_ref().is_some_and(|filter| filter.session_level_aggregation == Some(true));
+        let math = Math::of(series, by_session)?;
         let operand = math.operand(series)?;
         Ok(Self { series: series.clone(), name: series.name(context)?, math, event, filter, operand })
     }

@@ -6,6 +6,7 @@ use crate::insights::breakdowns::BreakdownCohort;
 use crate::insights::conditions::ALL_EVENTS;
 use crate::insights::days;
 use crate::insights::labels::{NULL_LABEL, OTHER_LABEL};
+use jiff::Zoned;
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
 
@@ -24,12 +25,30 @@ pub(super) struct Frame<'a> {
     pub(super) range: &'a QueryRange,
     pub(super) is_total: bool,
     pub(super) is_cumulative: bool,
+    /// Of a slope, which shows its ends alone: whether the last bucket is not over yet.
+    pub(super) incomplete_end: Option<bool>,
     pub(super) breakdown_is_list: bool,
     /// The cohorts that lines are about; then their texts are the numbers of cohorts.
     pub(super) cohorts: &'a [BreakdownCohort],
     /// Several series: labels name them.
     pub(super) many_series: bool,
     pub(super) compare_label: Option<&'static str>,
+}
+
+impl Frame<'_> {
+    /// Beginnings of the buckets that are shown.
+    fn starts(&self) -> Vec<Zoned> {
+        let all = self.range.buckets();
+        if self.incomplete_end.is_some() { ends(all) } else { all }
+    }
+}
+
+/// The first and the last.
+pub(super) fn ends<T>(mut all: Vec<T>) -> Vec<T> {
+    if all.len() > 2 {
+        all.drain(1..all.len() - 1);
+    }
+    all
 }
 
 /// The largest first.
@@ -124,8 +143,8 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
     } else {
         let count = if frame.is_cumulative { line.values.last().copied().unwrap_or(0.0) } else { line.values.iter().sum() };
         item.insert("data".to_owned(), line.values.iter().map(|value| number(*value)).collect());
-        item.insert("labels".to_owned(), days::labels(&frame.range.buckets(), frame.range));
-        item.insert("days".to_owned(), days::days(&frame.range.buckets(), frame.range.interval));
+        item.insert("labels".to_owned(), days::labels(&frame.starts(), frame.range));
+        item.insert("days".to_owned(), days::days(&frame.starts(), frame.range.interval));
         item.insert("count".to_owned(), number(count));
     }
     let mut label = label.to_owned();
@@ -149,6 +168,9 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
     item.insert("label".to_owned(), json!(label));
     item.insert("filter".to_owned(), json!({"insight": "TRENDS"}));
     item.insert("action".to_owned(), action);
+    if let Some(incomplete_end) = frame.incomplete_end {
+        item.insert("incomplete_end".to_owned(), json!(incomplete_end));
+    }
     if let Some(compare_label) = frame.compare_label {
         item.insert("compare".to_owned(), json!(true));
         item.insert("compare_label".to_owned(), json!(compare_label));
@@ -157,7 +179,7 @@ fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
 }
 
 fn day_starts(frame: Frame<'_>) -> Value {
-    if frame.is_total { json!([]) } else { days::texts(&frame.range.buckets(), "%Y-%m-%dT%H:%M:%S") }
+    if frame.is_total { json!([]) } else { days::texts(&frame.starts(), "%Y-%m-%dT%H:%M:%S") }
 }
 
 /// JSON has no infinity; what cannot be written is 0.

@@ -88,15 +88,14 @@ impl Tally {
         }
         self.counts.resize(cells, 0);
         self.stamps.resize(cells, u32::MAX);
-        if matches!(math, Math::Values(_) | Math::PerPerson(_) | Math::SessionDuration(_)) {
+        if matches!(math, Math::Values(_) | Math::PerPerson(_) | Math::PerSession(_)) {
             self.numbers.resize(cells, Numbers::default());
         }
     }
 
     /// Memory that it holds, about.
     pub(super) fn bytes(&self, math: Math) -> usize {
-        let of_numbers =
-            if matches!(math, Math::Values(_) | Math::PerPerson(_) | Math::SessionDuration(_)) { size_of::<Numbers>() } else { 0 };
+        let of_numbers = if matches!(math, Math::Values(_) | Math::PerPerson(_) | Math::PerSession(_)) { size_of::<Numbers>() } else { 0 };
         let cells = self.counts.len();
         let kept: usize = self.numbers.iter().map(|numbers| numbers.all.capacity() * size_of::<f64>()).sum();
         let keys: usize = self.key_names.iter().map(|name| 2 * (name.len() + size_of::<String>())).sum();
@@ -216,7 +215,7 @@ impl Tally {
                 self.counts[*cell as usize] += 1;
             }
         }
-        if let Math::SessionDuration(statistic) = math {
+        if let Math::PerSession(statistic) = math {
             for (cell, key) in std::mem::take(&mut self.keyed) {
                 self.number(cell, self.key_values[key as usize], statistic);
             }
@@ -226,7 +225,7 @@ impl Tally {
         let mut values = |label: usize| -> Vec<f64> {
             let cells = label * width..(label + 1) * width;
             match math {
-                Math::Values(statistic) | Math::PerPerson(statistic) | Math::SessionDuration(statistic) => {
+                Math::Values(statistic) | Math::PerPerson(statistic) | Math::PerSession(statistic) => {
                     numbers[cells].iter_mut().map(|numbers| numbers.value(statistic)).collect()
                 }
                 #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
@@ -237,7 +236,7 @@ impl Tally {
             return vec![(Vec::new(), values(0))];
         }
         // Whether a row passes and whether it is the one that counts are two things, but where all rows that pass count.
-        let by_row = matches!(math, Math::Count | Math::Keys | Math::Sessions | Math::Values(_) | Math::SessionDuration(_));
+        let by_row = matches!(math, Math::Count | Math::Keys | Math::Sessions | Math::Values(_) | Math::PerSession(_));
         let is_seen = |label: usize| self.seen.get(label).copied().unwrap_or(false);
         (0..labels.len())
             .map(|label| (label, values(label)))
