@@ -109,6 +109,7 @@ impl InsightContext<'_> {
         let keyed = self.over_shards(span, |parts| {
             let by_key = |part: &&Arc<dyn Part>| {
                 let Kept { rows, of, bytes } = read(part)?;
+                let rows = rows.unwrap_or_else(|| (0..u32::try_from(part.rows()).unwrap_or(u32::MAX)).collect());
                 let mut program = program.on(part);
                 let times = program.times(&rows)?;
                 let keys = cast(&program.evaluate(0, &rows)?, &DataType::Utf8)?;

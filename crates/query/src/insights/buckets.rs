@@ -55,13 +55,12 @@ impl Buckets {
     /// The bucket of a time.
     #[inline]
     pub(crate) fn of(&self, micros: i64) -> u32 {
-        if micros < self.from || micros > self.to {
-            return NO_BUCKET;
-        }
-        match &self.slots {
+        let bucket = match &self.slots {
             Some(slots) => slots.of(micros),
             None => u32::try_from(self.starts.partition_point(|start| *start <= micros)).unwrap_or(0).wrapping_sub(1),
-        }
+        };
+        // Without a branch: it would be mispredicted wherever an actor's rows leave the range.
+        if (micros >= self.from) & (micros <= self.to) { bucket } else { NO_BUCKET }
     }
 }
 
@@ -85,16 +84,10 @@ impl Slots {
     }
 
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "the caller keeps the time inside the table"
-    )]
     fn of(&self, micros: i64) -> u32 {
-        // Half a microsecond keeps a time on a border out of the slot before, whatever the rounding.
-        let slot = (((micros - self.origin) as f64 + 0.5) * (1.0 / SLOT_MICROS as f64)) as usize;
-        self.bucket.get(slot).copied().unwrap_or(NO_BUCKET)
+        // A time before the table wraps to a slot far behind it.
+        let slot = micros.wrapping_sub(self.origin).cast_unsigned() / SLOT_MICROS.cast_unsigned();
+        usize::try_from(slot).ok().and_then(|slot| self.bucket.get(slot)).copied().unwrap_or(NO_BUCKET)
     }
 }
 

@@ -106,7 +106,7 @@ impl Rows {
         let times = program.times(&rows)?;
         let passes = if is_first { Some(program.flags(0, &rows)?) } else { None };
         let bytes = times.len() * (size_of::<i64>() + size_of::<u32>() + 1);
-        Ok(Kept { rows, of: Self { times, passes }, bytes })
+        Ok(Kept { rows: Some(rows), of: Self { times, passes }, bytes })
     }
 
     fn passes(&self, row: usize) -> bool {

@@ -64,7 +64,7 @@ impl CountsTable {
             let keys = (1..=self.keys()).map(|at| program.evaluate(at, &rows)).collect::<Result<Vec<_>, _>>()?;
             let of = codes(&groups, &keys, rows.len())?;
             let bytes = rows.len() * 2 * size_of::<u32>();
-            Ok(Kept { rows, of, bytes })
+            Ok(Kept { rows: Some(rows), of, bytes })
         };
         let total = if self.counts.contains(&Count::Persons) {
             over_persons(

@@ -27,6 +27,7 @@ mod queries;
 mod sessions;
 mod tables;
 mod usage;
+mod values;
 
 use crate::error::QueryError;
 use datafusion::catalog::streaming::StreamingTable;
@@ -50,6 +51,7 @@ pub(crate) use sessions::{SESSION_FIELDS, SessionField};
 pub(crate) use tables::{DerivedKind, DerivedTable, EmptyType, NumbersTable, TableColumn};
 pub use usage::Progress;
 pub(crate) use usage::Usage;
+pub(crate) use values::{RowValues, within};
 
 /// A table of rows that are made as they are read.
 pub(crate) fn streamed(rows: impl PartitionStream + 'static) -> Result<Arc<dyn TableProvider>, QueryError> {

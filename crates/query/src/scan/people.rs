@@ -50,8 +50,8 @@ impl Merged {
 /// The rows of a part that matter, and what an operator keeps of them, in the same order.
 #[derive(Debug)]
 pub(crate) struct Kept<R> {
-    /// Ascending.
-    pub(crate) rows: UInt32Array,
+    /// Ascending; `None` when they are all rows of the part.
+    pub(crate) rows: Option<UInt32Array>,
     pub(crate) of: R,
     /// What that takes of the query's memory, about.
     pub(crate) bytes: usize,
@@ -123,10 +123,12 @@ pub(crate) fn over_persons<R: Send + Sync, T: Absorb, S: Default>(
             let kept = read(part)?;
             of_rows += kept.bytes;
             memory.is(of_rows)?;
-            if !kept.rows.is_empty() {
-                runs.push(runs_among(&part.person_runs()?, kept.rows.values()));
-                rows.push(kept.of);
+            match kept.rows {
+                Some(kept) if kept.is_empty() => continue,
+                Some(kept) => runs.push(runs_among(&part.person_runs()?, kept.values())),
+                None => runs.push(part.person_runs()?),
             }
+            rows.push(kept.of);
         }
         let borrowed: Vec<&R> = rows.iter().collect();
         let (mut pace, mut scratch) = (Pace::new(&check), S::default());
@@ -235,10 +237,23 @@ pub(crate) fn walk_shard(
     merged: &Merged,
     mut each: impl FnMut(PersonId, &[Piece]) -> Result<(), QueryError>,
 ) -> Result<Vec<Owned>, QueryError> {
+    let mut left_out = Vec::new();
+    let mut visit = |person: PersonId, pieces: &[Piece]| {
+        if merged.is_involved(person) {
+            left_out.extend(pieces.iter().map(|piece| Owned { person, piece: piece.clone() }));
+            return Ok(());
+        }
+        each(person, pieces)
+    };
+    if let [only] = runs {
+        for (person, rows) in only.persons.iter().zip(only.starts.windows(2)) {
+            visit(*person, &[Piece { part: 0, rows: rows[0] as usize..rows[1] as usize }])?;
+        }
+        return Ok(left_out);
+    }
     let mut heads: Vec<Head<'_>> = runs.iter().map(|runs| Head::new(runs)).collect();
     let mut left: usize = runs.iter().map(|runs| runs.persons.len()).sum();
     let mut pieces = vec![Piece { part: 0, rows: 0..0 }; runs.len()];
-    let mut left_out = Vec::new();
     while left > 0 {
         let least = heads.iter().map(|head| head.person).min().unwrap_or(ENDED);
         // A piece is written for each part and kept by a sum: whether a person has rows in a part is a coin toss, and a branch on it would be
@@ -249,12 +264,7 @@ pub(crate) fn walk_shard(
             found += head.pass(least);
         }
         left -= found;
-        let person = PersonId::from_u128(least);
-        if merged.is_involved(person) {
-            left_out.extend(pieces[..found].iter().map(|piece| Owned { person, piece: piece.clone() }));
-        } else {
-            each(person, &pieces[..found])?;
-        }
+        visit(PersonId::from_u128(least), &pieces[..found])?;
     }
     Ok(left_out)
 }

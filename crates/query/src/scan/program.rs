@@ -4,7 +4,7 @@
 //! costs a dozen calls per part, not a million. Filters are applied cheapest first, and what is expensive sees only the rows that are left.
 
 use super::column::VirtualColumn;
-use super::{PartColumns, ScanContext};
+use super::{PartColumns, RowValues, ScanContext};
 use crate::error::QueryError;
 use aqueduct_store::{EventColumn, Part};
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, UInt32Array};
@@ -84,6 +84,14 @@ impl Compiled {
             }
         };
         Ok(Some((keys, results)))
+    }
+
+    /// How many values the only column's dictionary has in this part, where the expression hangs on it.
+    fn dictionary_len(&self, part: &mut PartColumns) -> Result<Option<usize>, QueryError> {
+        if !self.on_dictionary {
+            return Ok(None);
+        }
+        Ok(Some(part.get(&self.columns[0])?.as_dictionary::<Int32Type>().values().len()))
     }
 
     /// The value for some rows of the part; text stays a dictionary where it comes from one.
@@ -302,6 +310,44 @@ impl RowProgramOnPart<'_> {
         Ok(rows.unwrap_or_else(|| (0..u32::try_from(self.columns.rows()).unwrap_or(u32::MAX)).collect()).into())
     }
 
+    /// For each row of the part which of some conditions hold: `(number, bits)`, the bits of those that do together. Rows whose time lies outside `span`
+    /// (µs, both ends included) may have the bits of conditions that hold there, or none.
+    pub(crate) fn marks(&mut self, conditions: &[(usize, u8)], span: (i64, i64)) -> Result<RowValues<u8>, QueryError> {
+        if let Some(marks) = self.marks_by_key(conditions)? {
+            return Ok(marks);
+        }
+        let mut marks = vec![0; self.columns.rows()];
+        for (condition, bits) in conditions {
+            self.select(*condition, span)?.values().iter().for_each(|row| marks[*row as usize] |= bits);
+        }
+        Ok(RowValues::ByRow(marks))
+    }
+
+    /// The marks, where all conditions depend on one dictionary alone, and on the same.
+    fn marks_by_key(&mut self, conditions: &[(usize, u8)]) -> Result<Option<RowValues<u8>>, QueryError> {
+        let mut marks: Option<(Int32Array, Vec<u8>)> = None;
+        let mut column = None;
+        for (condition, bits) in conditions {
+            let [only] = self.program.conditions[*condition].conditions.as_slice() else { return Ok(None) };
+            if column.replace(&only.columns).is_some_and(|other| *other != only.columns) {
+                return Ok(None);
+            }
+            let Some((keys, verdicts)) = only.verdicts(&mut self.columns)? else { return Ok(None) };
+            let (_, marks) = marks.get_or_insert_with(|| (keys, vec![0; verdicts.0.len()]));
+            marks.iter_mut().zip(&verdicts.0).for_each(|(marks, holds)| *marks |= if *holds { *bits } else { 0 });
+        }
+        Ok(marks.map(|(keys, of_key)| RowValues::ByKey { keys: keys.values().clone(), of_key }))
+    }
+
+    /// For each row of the part a code, and for each code the value of expression number `expr`; where that depends on a dictionary of at most `max` values.
+    pub(crate) fn by_key(&mut self, expr: usize, max: usize) -> Result<Option<(ScalarBuffer<i32>, ArrayRef)>, QueryError> {
+        let expr = &self.program.exprs[expr];
+        if expr.dictionary_len(&mut self.columns)?.is_none_or(|values| values > max) {
+            return Ok(None);
+        }
+        Ok(expr.by_dictionary(&mut self.columns)?.map(|(keys, values)| (keys.values().clone(), values)))
+    }
+
     /// The value of expression number `expr` for these rows. Text may come as a dictionary.
     pub(crate) fn evaluate(&mut self, expr: usize, rows: &UInt32Array) -> Result<ArrayRef, QueryError> {
         self.program.exprs[expr].evaluate_rows_encoded(&mut self.columns, rows)
@@ -310,6 +356,11 @@ impl RowProgramOnPart<'_> {
     /// Whether expression number `expr` holds at these rows; NULL does not.
     pub(crate) fn flags(&mut self, expr: usize, rows: &UInt32Array) -> Result<Vec<bool>, QueryError> {
         Ok(to_mask(&self.evaluate(expr, rows)?)?.iter().collect())
+    }
+
+    /// The times of all rows, µs.
+    pub(crate) fn all_times(&mut self) -> Result<ScalarBuffer<i64>, QueryError> {
+        self.columns.times()
     }
 
     /// The times of these rows, µs.

@@ -42,7 +42,9 @@ async fn an_operator_that_holds_too_much() {
     });
     let world = World { events: events.collect(), ..World::default() };
     let view = json!([{"kind": "EventsNode", "event": "view", "math": "dau"}]);
-    let step = json!({"kind": "EventsNode", "event": "view"});
+    // Without a filter, rows are read where they lie and nothing is held.
+    let of_url = json!([{"key": "$current_url", "value": "/", "operator": "icontains", "type": "event"}]);
+    let step = json!({"kind": "EventsNode", "event": "view", "properties": of_url});
     let entity = json!({"id": "view", "type": "events"});
     let queries = [
         json!({"kind": "TrendsQuery", "series": view}),

@@ -1,7 +1,7 @@
 //! FunnelsQuery: who goes through steps, how far, how fast.
 //!
 //! In: the query's JSON and a project. Out: PostHog's result items.
-//! The way: [`plan`] says what each row is asked, [`hits`] packs the rows that matter, [`operator`] brings an actor's events together, [`engine`]
+//! The way: [`plan`] says what each row is asked, [`read`] finds the rows that matter, [`operator`] brings an actor's events together, [`engine`]
 //! finds the best attempt in them, a study ([`steps`], [`trend`], [`convert_time`], [`actors`]) counts, [`render`] writes the items.
 //!
 //! Source of the rules: query reference, section 8.
@@ -11,9 +11,11 @@ mod attribution;
 mod convert_time;
 mod engine;
 mod hits;
+mod lean;
 mod operator;
 mod plan;
 mod query;
+mod read;
 mod render;
 mod rows;
 mod steps;

@@ -1,17 +1,18 @@
 //! The funnel operator: one pass over a project's rows, shards side by side, no hash table of persons.
 //!
 //! ```text
-//! part ─ hits ─▶ packed rows ─ people ─▶ a person's rows ─ rows ─▶ in order ─ attribution ─▶ (value, events) ─▶ study
+//! part ─ read ─▶ hits ─ people ─▶ a person's rows ─ rows ─▶ in order ─ attribution ─▶ (value, events) ─▶ study
 //!                                           └─ groups and other keys: collected, sorted by key, then the same
 //! ```
 //! What is done with an actor's events is a [`Study`]: counting steps, filling buckets, naming actors.
 
 use super::attribution::{Attributor, Question};
 use super::engine::Pick;
-use super::hits::{Hits, Keys, NO_KEY, Reader};
+use super::hits::{Hits, Keys, NO_KEY};
 use super::plan::{Breakdown, First, Plan};
 use super::query::Order;
-use super::rows::{Buffer, Events, Place, Row, is_ascending, keep_firsts, sort};
+use super::read::Reader;
+use super::rows::{Buffer, Events, Place, Row, keep_firsts, sort};
 use crate::error::QueryError;
 use crate::insights::InsightContext;
 use crate::insights::actors::{Actor, ActorId};
@@ -127,7 +128,7 @@ impl<'p> Operator<'p> {
         }
         if !kept.is_empty() {
             let first_part = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-            parts.extend(kept.iter().map(|hits| Arc::clone(&hits.part)));
+            parts.extend(kept.iter().map(|hits| Arc::clone(hits.part())));
             let ground = Ground { labels: &labels, hits: &kept, parts: &parts, first_part };
             let mut walk = Walk::new(self, context, ground, &mut study, &mut keyed);
             walk_merged(left_out, &merged, |person, pieces| walk.person(ActorId::Person(person), pieces))?;
@@ -167,10 +168,13 @@ impl<'p> Operator<'p> {
         if self.has_codes() {
             hits.relabel(labels);
         }
-        for key in hits.keys.iter_mut().filter(|key| **key != NO_KEY) {
-            *key = keys[*key as usize];
-        }
+        hits.rekey(keys);
         hits
+    }
+
+    /// Whether a person's events are no more than its pieces one after the other, when they are in order like that.
+    fn joins<S: Study>(&self) -> bool {
+        matches!(self.plan.actor, Actor::Person) && !S::WANTS_PLACES && self.firsts == 0
     }
 
     fn shard<S: Study>(
@@ -185,15 +189,15 @@ impl<'p> Operator<'p> {
         let (mut memory, mut bytes) = (context.held(), 0);
         for part in parts {
             context.check()?;
-            if let Some(read) = self.reader.read(part, &mut labels, &mut keys)? {
+            if let Some(read) = self.reader.read(part, self.joins::<S>(), &mut labels, &mut keys)? {
                 bytes += read.bytes();
                 memory.is(bytes + labels.bytes() + keys.bytes())?;
                 hits.push(read);
             }
         }
         let mut keyed = Vec::new();
-        let parts: Vec<Arc<dyn Part>> = hits.iter().map(|hits| Arc::clone(&hits.part)).collect();
-        let runs: Vec<Arc<PersonRuns>> = hits.iter().map(|hits| Arc::clone(&hits.runs)).collect();
+        let parts: Vec<Arc<dyn Part>> = hits.iter().map(|hits| Arc::clone(hits.part())).collect();
+        let runs: Vec<Arc<PersonRuns>> = hits.iter().map(Hits::runs).collect();
         let ground = Ground { labels: &labels, hits: &hits, parts: &parts, first_part: 0 };
         let mut walk = Walk::new(self, context, ground, &mut study, &mut keyed);
         let left_out = walk_shard(&runs, merged, |person, pieces| walk.person(ActorId::Person(person), pieces))?;
@@ -308,10 +312,9 @@ impl<'w, S: Study> Walk<'w, S> {
 
     fn person(&mut self, person: ActorId<'_>, pieces: &[Piece]) -> Result<(), QueryError> {
         self.pause()?;
-        let is_keyed = !matches!(self.operator.plan.actor, Actor::Person);
-        if !is_keyed && !S::WANTS_PLACES && self.operator.firsts == 0 {
+        if self.operator.joins::<S>() {
             if let [piece] = pieces
-                && let Some(events) = in_place(&self.ground.hits[piece.part], piece.rows.clone())
+                && let Some(events) = self.ground.hits[piece.part].in_place(piece.rows.clone())
             {
                 return self.actor(person, events);
             }
@@ -324,7 +327,7 @@ impl<'w, S: Study> Walk<'w, S> {
         }
         let mut rows = std::mem::take(&mut self.scratch.rows);
         self.collect(pieces, &mut rows)?;
-        let answer = if is_keyed {
+        let answer = if matches!(self.operator.plan.actor, Actor::Key { .. }) {
             self.keyed.extend(rows.iter().filter(|row| row.key != NO_KEY));
             Ok(())
         } else {
@@ -351,16 +354,8 @@ impl<'w, S: Study> Walk<'w, S> {
     fn collect(&mut self, pieces: &[Piece], rows: &mut Vec<Row>) -> Result<(), QueryError> {
         rows.clear();
         for piece in pieces {
-            let hits = &self.ground.hits[piece.part];
             let part = u32::try_from(piece.part).unwrap_or(u32::MAX) + self.ground.first_part;
-            rows.extend(piece.rows.clone().map(|at| Row {
-                key: hits.keys.get(at).copied().unwrap_or(NO_KEY),
-                time: hits.times[at],
-                mask: hits.masks[at],
-                label: hits.labels.get(at).copied().unwrap_or(0),
-                candidate: hits.candidates.get(at).copied().unwrap_or_default(),
-                place: Place { part, row: hits.rows[at] },
-            }));
+            self.ground.hits[piece.part].rows(piece.rows.clone(), part, rows);
         }
         sort(rows, Row::by_time, self.ground.parts)?;
         if self.operator.firsts != 0 {
@@ -375,6 +370,9 @@ impl<'w, S: Study> Walk<'w, S> {
     }
 
     fn actor(&mut self, actor: ActorId<'_>, events: Events<'_>) -> Result<(), QueryError> {
+        if events.sequence.len() == 0 {
+            return Ok(());
+        }
         let plan = self.operator.plan;
         if self.attributor.asks_once() && !self.operator.skips_sandwiched {
             let case = |label| Case { actor, label, pick: Pick::Any, events, parts: self.ground.parts };
@@ -406,14 +404,4 @@ impl<'w, S: Study> Walk<'w, S> {
         (self.scratch.thinned, self.scratch.own, self.scratch.questions) = (thinned, own, questions);
         answer
     }
-}
-
-/// A person's events where they lie, when they are in order there: no two different ones at one moment.
-fn in_place(hits: &Hits, range: Range<usize>) -> Option<Events<'_>> {
-    let (times, masks) = (&hits.times[range.clone()], &hits.masks[range.clone()]);
-    if !is_ascending(times) {
-        return None;
-    }
-    let labels = hits.labels.get(range).unwrap_or_default();
-    Some(Events { sequence: super::engine::Sequence { times, masks, labels }, places: &[] })
 }

@@ -97,6 +97,24 @@ impl Buffer {
         self.places.push(place);
     }
 
+    /// Adds events without places.
+    pub(super) fn extend(&mut self, times: &[i64], masks: &[Mask], labels: &[u32]) {
+        self.times.extend_from_slice(times);
+        self.masks.extend_from_slice(masks);
+        self.labels.extend_from_slice(labels);
+    }
+
+    /// Room for up to `count` more events without places.
+    pub(super) fn room(&mut self, count: usize, with_labels: bool) -> Room<'_> {
+        let kept = self.times.len();
+        self.times.resize(kept + count, 0);
+        self.masks.resize(kept + count, Mask::default());
+        if with_labels {
+            self.labels.resize(kept + count, 0);
+        }
+        Room { buffer: self, kept }
+    }
+
     pub(super) fn fill(&mut self, rows: &[Row]) {
         self.clear();
         for row in rows {
@@ -109,13 +127,8 @@ impl Buffer {
     pub(super) fn join(&mut self, hits: &[Hits], pieces: &[Piece]) -> bool {
         self.clear();
         let mut in_order: SmallVec<[&Piece; 8]> = pieces.iter().collect();
-        in_order.sort_by_key(|piece| hits[piece.part].times[piece.rows.start]);
-        for Piece { part, rows } in in_order {
-            let hits = &hits[*part];
-            self.times.extend_from_slice(&hits.times[rows.clone()]);
-            self.masks.extend_from_slice(&hits.masks[rows.clone()]);
-            self.labels.extend_from_slice(hits.labels.get(rows.clone()).unwrap_or_default());
-        }
+        in_order.sort_by_key(|piece| hits[piece.part].begin(&piece.rows));
+        in_order.into_iter().for_each(|piece| hits[piece.part].add_to(self, piece.rows.clone()));
         is_ascending(&self.times)
     }
 
@@ -131,6 +144,33 @@ impl Buffer {
     pub(super) fn events(&self) -> Events<'_> {
         let sequence = Sequence { times: &self.times, masks: &self.masks, labels: &self.labels };
         Events { sequence, places: &self.places }
+    }
+}
+
+/// Room at the end of a buffer. An event is written in any case and kept by a sum: a branch would be mispredicted for every other one.
+pub(super) struct Room<'b> {
+    buffer: &'b mut Buffer,
+    kept: usize,
+}
+
+impl Room<'_> {
+    #[inline]
+    pub(super) fn put(&mut self, time: i64, mask: Mask, counts: bool) {
+        (self.buffer.times[self.kept], self.buffer.masks[self.kept]) = (time, mask);
+        self.kept += usize::from(counts);
+    }
+
+    #[inline]
+    pub(super) fn put_labelled(&mut self, time: i64, mask: Mask, label: u32, counts: bool) {
+        self.buffer.labels[self.kept] = label;
+        self.put(time, mask, counts);
+    }
+
+    /// Gives back the room that was not used.
+    pub(super) fn close(self) {
+        self.buffer.times.truncate(self.kept);
+        self.buffer.masks.truncate(self.kept);
+        self.buffer.labels.truncate(self.kept);
     }
 }
 

@@ -122,7 +122,7 @@ impl Operator {
         let came = |row: usize| if created.is_valid(row) { self.buckets.of(created.value(row)) } else { NO_BUCKET };
         let created = (0..rows.len()).map(came).collect();
         let bytes = rows.len() * 3 * size_of::<u32>();
-        Ok(Kept { rows, of: Rows { active, created }, bytes })
+        Ok(Kept { rows: Some(rows), of: Rows { active, created }, bytes })
     }
 
     /// `active` is memory for the actor's intervals.

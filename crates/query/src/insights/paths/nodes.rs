@@ -4,10 +4,11 @@ use crate::error::QueryError;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use parking_lot::Mutex;
 use regex::Regex;
 use rustc_hash::FxHashMap;
+use std::hash::BuildHasher;
 
 /// The node of a row that is none.
 pub(super) const NO_NODE: u32 = u32::MAX;
@@ -16,20 +17,44 @@ pub(super) const EMPTY: u32 = 0;
 /// The node that stands for those left out in the middle of a path.
 pub(super) const DOTS: u32 = 1;
 
+/// Stands for a node that nobody asked for yet.
+const NOT_ASKED: u32 = u32::MAX - 1;
+
 /// All nodes of a query, numbered in order of appearance.
 #[derive(Debug)]
 pub(super) struct Nodes {
     groupings: Vec<(Regex, String)>,
     excluded: Vec<String>,
+    hasher: DefaultHashBuilder,
     known: Mutex<Known>,
 }
 
-#[derive(Debug)]
+/// Names one after the other in one text: a query may know hundreds of thousands.
+#[derive(Debug, Default)]
 struct Known {
-    numbers: HashMap<String, u32>,
-    names: Vec<String>,
-    /// What the names take, in the map and in the list.
-    text_bytes: usize,
+    /// For each name its hash, so that no text is read again when the table grows, and its number.
+    numbers: HashTable<(u64, u32)>,
+    text: String,
+    /// Where each name ends in the text.
+    ends: Vec<usize>,
+}
+
+impl Known {
+    fn name(&self, number: u32) -> &str {
+        let start = (number as usize).checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[number as usize]]
+    }
+
+    fn intern(&mut self, name: &str, hash: u64) -> u32 {
+        if let Some((_, number)) = self.numbers.find(hash, |(other, number)| *other == hash && self.name(*number) == name) {
+            return *number;
+        }
+        let number = u32::try_from(self.ends.len()).unwrap_or(NO_NODE);
+        self.numbers.insert_unique(hash, (hash, number), |(hash, _)| *hash);
+        self.text.push_str(name);
+        self.ends.push(self.text.len());
+        number
+    }
 }
 
 impl Nodes {
@@ -44,36 +69,34 @@ impl Nodes {
                 regex.map_err(|error| QueryError::Request { detail: format!("pathGroupings: {error}"), attr: Some("pathsFilter") })?;
             Ok::<_, QueryError>((regex, grouping.clone()))
         };
-        let names = vec![String::new(), "...".to_owned()];
-        let numbers = HashMap::from_iter([(names[0].clone(), EMPTY), (names[1].clone(), DOTS)]);
-        Ok(Self {
+        let nodes = Self {
             groupings: groupings.iter().map(pattern).collect::<Result<_, _>>()?,
             excluded: excluded.to_vec(),
-            known: Mutex::new(Known { numbers, names, text_bytes: 0 }),
-        })
+            hasher: DefaultHashBuilder::default(),
+            known: Mutex::default(),
+        };
+        for (name, number) in [("", EMPTY), ("...", DOTS)] {
+            let given = nodes.intern(name);
+            debug_assert_eq!(given, number, "the first nodes have known numbers");
+        }
+        Ok(nodes)
     }
 
     /// The number of a node by its name, which may come up later.
     pub(super) fn intern(&self, name: &str) -> u32 {
-        let mut known = self.known.lock();
-        if let Some(number) = known.numbers.get(name) {
-            return *number;
-        }
-        let number = u32::try_from(known.names.len()).unwrap_or(NO_NODE);
-        known.numbers.insert(name.to_owned(), number);
-        known.names.push(name.to_owned());
-        known.text_bytes += 2 * (name.len() + size_of::<String>());
-        number
+        let hash = self.hasher.hash_one(name);
+        self.known.lock().intern(name, hash)
     }
 
     /// Memory of all names, about.
     pub(super) fn bytes(&self) -> usize {
-        self.known.lock().text_bytes
+        let known = self.known.lock();
+        known.text.capacity() + known.ends.capacity() * size_of::<usize>() + known.numbers.capacity() * size_of::<(u64, u32)>()
     }
 
     /// A node's name.
     pub(super) fn name(&self, number: u32) -> String {
-        self.known.lock().names[number as usize].clone()
+        self.known.lock().name(number).to_owned()
     }
 
     /// For each row its node by the text of its item; NULL is empty text. `trims`: a last `/` does not count, but where it is all.
@@ -86,10 +109,12 @@ impl Nodes {
             let values = cast(dictionary.values(), &DataType::Utf8)?;
             let values = values.as_string::<i32>();
             let empty = self.node("");
-            let mut nodes: Vec<Option<u32>> = vec![None; values.len()];
+            let mut nodes = vec![NOT_ASKED; values.len()];
             let mut of = |key: usize| {
-                let known = &mut nodes[key];
-                *known.get_or_insert_with(|| if values.is_valid(key) { node(values.value(key)) } else { empty })
+                if nodes[key] == NOT_ASKED {
+                    nodes[key] = if values.is_valid(key) { node(values.value(key)) } else { empty };
+                }
+                nodes[key]
             };
             let nodes = dictionary.keys().iter().map(|key| key.and_then(|key| usize::try_from(key).ok()).map_or(empty, &mut of));
             return Ok(nodes.collect());

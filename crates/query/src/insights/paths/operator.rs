@@ -7,17 +7,24 @@ use super::session::{Cut, Step};
 use crate::error::QueryError;
 use crate::insights::InsightContext;
 use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, Kept, PartRows, pick};
-use crate::scan::RowProgram;
+use crate::scan::{RowProgram, RowProgramOnPart};
 use aqueduct_store::{EventColumn, Part};
-use arrow::array::AsArray;
+use arrow::array::{AsArray, UInt32Array};
 use parking_lot::Mutex;
 use std::sync::Arc;
+
+/// Places in the program: the items of pages, of screens, of others.
+pub(super) const PAGE: usize = 3;
+pub(super) const SCREEN: usize = 4;
+pub(super) const OTHER: usize = 5;
 
 /// A query, ready to run.
 #[derive(Debug)]
 pub(super) struct Operator {
     /// Whether a row counts; whether it is a page, whether it is a screen; the items of pages, of screens, of others.
     pub(super) program: RowProgram,
+    /// The item that names all rows, when they are all of one kind.
+    pub(super) only: Option<usize>,
     /// Earliest and latest time that counts, µs.
     pub(super) span: (i64, i64),
     pub(super) nodes: Nodes,
@@ -32,7 +39,7 @@ pub(super) struct Operator {
 struct Rows {
     part: Arc<dyn Part>,
     /// The rows of the part that these are.
-    origin: Vec<u32>,
+    origin: UInt32Array,
     times: Vec<i64>,
     nodes: Vec<u32>,
 }
@@ -41,7 +48,7 @@ impl PartRows for Rows {
     fn pick(&self, rows: &[u32]) -> Self {
         Self {
             part: Arc::clone(&self.part),
-            origin: pick(&self.origin, rows),
+            origin: pick(self.origin.values(), rows).into(),
             times: pick(&self.times, rows),
             nodes: pick(&self.nodes, rows),
         }
@@ -52,7 +59,7 @@ impl Rows {
     /// The id of a row's event.
     fn uuid(&self, row: usize) -> Result<u128, QueryError> {
         let ids = self.part.column(EventColumn::Uuid)?;
-        let id: [u8; 16] = ids.as_fixed_size_binary().value(self.origin[row] as usize).try_into().unwrap_or_default();
+        let id: [u8; 16] = ids.as_fixed_size_binary().value(self.origin.value(row) as usize).try_into().unwrap_or_default();
         Ok(u128::from_be_bytes(id))
     }
 }
@@ -107,23 +114,34 @@ impl Operator {
     fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
         let mut program = self.program.on(part);
         let rows = program.select(0, self.span)?;
-        let (pages, screens) = (program.flags(1, &rows)?, program.flags(2, &rows)?);
-        let is_other = |at: usize| !screens[at] & !pages[at];
-        // Most queries know one kind of row; the items of the others are not asked for.
+        let nodes = match self.only {
+            Some(item) => self.nodes_of(item, &rows, &mut program)?,
+            None => self.mixed(&rows, &mut program)?,
+        };
+        let of = Rows { part: Arc::clone(part), origin: rows.clone(), times: program.times(&rows)?, nodes };
+        let bytes = rows.len() * (size_of::<i64>() + 3 * size_of::<u32>());
+        Ok(Kept { rows: Some(rows), of, bytes })
+    }
+
+    fn nodes_of(&self, item: usize, rows: &UInt32Array, program: &mut RowProgramOnPart<'_>) -> Result<Vec<u32>, QueryError> {
+        self.nodes.of(&program.evaluate(item, rows)?, item == PAGE && self.trims_pages)
+    }
+
+    /// Nodes of rows of several kinds. The items of those that do not occur are not asked for.
+    fn mixed(&self, rows: &UInt32Array, program: &mut RowProgramOnPart<'_>) -> Result<Vec<u32>, QueryError> {
+        let (pages, screens) = (program.flags(1, rows)?, program.flags(2, rows)?);
         let mut nodes = vec![NO_NODE; rows.len()];
-        let mut name = |expr: usize, is_of: &dyn Fn(usize) -> bool| -> Result<(), QueryError> {
+        let mut name = |item: usize, is_of: &dyn Fn(usize) -> bool| -> Result<(), QueryError> {
             if (0..rows.len()).any(is_of) {
-                let of_items = self.nodes.of(&program.evaluate(expr, &rows)?, expr == 3 && self.trims_pages)?;
+                let of_items = self.nodes_of(item, rows, program)?;
                 nodes.iter_mut().zip(of_items).enumerate().filter(|(at, _)| is_of(*at)).for_each(|(_, (node, of_item))| *node = of_item);
             }
             Ok(())
         };
-        name(3, &|at| pages[at] & !screens[at])?;
-        name(4, &|at| screens[at])?;
-        name(5, &is_other)?;
-        let of = Rows { part: Arc::clone(part), origin: rows.values().to_vec(), times: program.times(&rows)?, nodes };
-        let bytes = rows.len() * (size_of::<i64>() + 3 * size_of::<u32>());
-        Ok(Kept { rows, of, bytes })
+        name(PAGE, &|at| pages[at] & !screens[at])?;
+        name(SCREEN, &|at| screens[at])?;
+        name(OTHER, &|at| !screens[at] & !pages[at])?;
+        Ok(nodes)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::funnel::Around;
 use super::model::{Cleaning, PathsFilter, PathsQuery, said};
 use super::nodes::Nodes;
-use super::operator::Operator;
+use super::operator::{Operator, PAGE, SCREEN};
 use super::session::{Cut, Ends};
 use crate::dates::{Interval, QueryRange};
 use crate::error::QueryError;
@@ -13,7 +13,7 @@ use crate::insights::InsightContext;
 use crate::insights::conditions::row_expr;
 
 const PAGEVIEW: &str = "$pageview";
-const SCREEN: &str = "$screen";
+const SCREEN_VIEW: &str = "$screen";
 const STEP_LIMIT_DEFAULT: usize = 5;
 /// Half an hour.
 const PAUSE_MICROS: i64 = 30 * 60 * 1_000_000;
@@ -42,7 +42,7 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
     let exprs = [
         and(conditions),
         if filter.includes(PAGEVIEW) { eq(event(), Expr::lit(PAGEVIEW)) } else { Expr::lit(false) },
-        if filter.includes(SCREEN) { eq(event(), Expr::lit(SCREEN)) } else { Expr::lit(false) },
+        if filter.includes(SCREEN_VIEW) { eq(event(), Expr::lit(SCREEN_VIEW)) } else { Expr::lit(false) },
         page,
         cleaned(call("ifNull", vec![text(Expr::field(["properties", "$screen_name"])), Expr::lit("")])),
         cleaned(call("ifNull", vec![other, Expr::lit("")])),
@@ -53,6 +53,7 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
     let limit = filter.step_limit.filter(|limit| *limit > 0).unwrap_or(STEP_LIMIT_DEFAULT);
     let operator = Operator {
         program: context.compile(&exprs)?,
+        only: only(&filter),
         span: (from.timestamp().as_microsecond(), range.to.timestamp().as_microsecond()),
         nodes,
         trims_pages: rules.is_empty(),
@@ -63,12 +64,21 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
     Ok((operator, range))
 }
 
+/// The item of all events, when only one kind of them counts.
+fn only(filter: &PathsFilter) -> Option<usize> {
+    match filter.kinds() {
+        [kind] if kind == PAGEVIEW => Some(PAGE),
+        [kind] if kind == SCREEN_VIEW => Some(SCREEN),
+        _ => None,
+    }
+}
+
 /// Which events count.
 fn kinds(filter: &PathsFilter) -> Expr {
     let has = |kind: &str| filter.kinds().iter().any(|each| each == kind);
     let event = || Expr::field(["event"]);
     let mut any = Vec::new();
-    any.extend([PAGEVIEW, SCREEN].into_iter().filter(|kind| has(kind)).map(|kind| eq(event(), Expr::lit(kind))));
+    any.extend([PAGEVIEW, SCREEN_VIEW].into_iter().filter(|kind| has(kind)).map(|kind| eq(event(), Expr::lit(kind))));
     if has("custom_event") {
         any.push(not(call("startsWith", vec![event(), Expr::lit("$")])));
     }

@@ -1,7 +1,7 @@
 //! RetentionQuery: of those who began in an interval, how many came back in the intervals after.
 //!
 //! In: the query's JSON and a project. Out: PostHog's rows, one per interval of beginning.
-//! The way: [`model`] is what is asked, [`plan`] makes periods and conditions definite, [`operator`] walks actors, [`cohort`] says where an
+//! The way: [`model`] is what is asked, [`plan`] makes periods and conditions definite, [`operator`] walks actors (most queries the short way, [`plain`]), [`cohort`] says where an
 //! actor began and came back, [`render`] writes the rows.
 //!
 //! Source of the rules: query reference, section 9.
@@ -9,6 +9,7 @@
 mod cohort;
 mod model;
 mod operator;
+mod plain;
 mod plan;
 mod render;
 

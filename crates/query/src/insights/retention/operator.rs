@@ -2,6 +2,7 @@
 
 use super::cohort::{BEGINS, Mark, NAMED, RETURNS, Rules, Sink};
 use super::model::RetentionType;
+use super::plain;
 use crate::error::QueryError;
 use crate::insights::InsightContext;
 use crate::insights::actors::{Absorb, Actor, ActorId, ActorRows, Kept, PartRows, pick};
@@ -36,7 +37,7 @@ pub(super) struct Operator {
 
 /// What is kept of rows that begin or return.
 struct Rows {
-    /// µs; empty where only the buckets tell.
+    /// µs.
     times: Vec<i64>,
     buckets: Vec<u32>,
     flags: Vec<u8>,
@@ -74,7 +75,7 @@ pub(super) struct Grids {
 }
 
 impl Grids {
-    fn new(rules: &Rules) -> Self {
+    pub(super) fn new(rules: &Rules) -> Self {
         let columns = rules.columns.len();
         Self { by_label: Vec::new(), columns, cells: columns * rules.rows as usize, has_values: rules.is_aggregated }
     }
@@ -131,32 +132,9 @@ impl Operator {
     /// What reading and evaluating answers.
     pub(super) fn run(&self, context: &InsightContext<'_>) -> Result<Grids, QueryError> {
         if self.rules.are_plain() {
-            return self.run_plain(context);
+            return plain::run(self, context);
         }
         self.each(context, || Grids::new(&self.rules), |grids, _, marks, first| self.rules.actor(marks, first, grids))
-    }
-
-    /// As [`Operator::run`], where all that counts of an actor is in which periods it began and returned: two words of bits.
-    fn run_plain(&self, context: &InsightContext<'_>) -> Result<Grids, QueryError> {
-        context.over_actors(
-            &self.actor,
-            self.span(),
-            || Grids::new(&self.rules),
-            |part| self.read(part, false),
-            |grids, (): &mut (), _, rows| {
-                let (mut begins, mut returns) = (0_u64, 0_u64);
-                for (part, range) in rows.ranges() {
-                    for (bucket, flags) in part.buckets[range.clone()].iter().zip(&part.flags[range]) {
-                        // No bucket is a shift by 63, which is none of the periods.
-                        let bit = 1_u64 << (*bucket & 63);
-                        begins |= bit & 0_u64.wrapping_sub(u64::from(flags & BEGINS != 0));
-                        returns |= bit & 0_u64.wrapping_sub(u64::from(flags & RETURNS != 0));
-                    }
-                }
-                self.rules.plain(begins, returns, grids);
-                Ok(())
-            },
-        )
     }
 
     /// Gives each actor's marks, in order of time, to `note`.
@@ -174,7 +152,7 @@ impl Operator {
             &self.actor,
             self.span(),
             make,
-            |part| self.read(part, true),
+            |part| self.read(part),
             |result, marks, actor, rows| {
                 self.collect(rows, marks);
                 if !marks.is_empty() {
@@ -186,7 +164,7 @@ impl Operator {
     }
 
     /// The times that can tell. Who comes for the first time is known from all that was before.
-    fn span(&self) -> (i64, i64) {
+    pub(super) fn span(&self) -> (i64, i64) {
         let (from, to) = self.buckets.range();
         if self.rules.kind == RetentionType::Recurring {
             return (from, to);
@@ -194,11 +172,11 @@ impl Operator {
         (i64::MIN, if self.rules.is_rolling() { i64::MAX } else { to })
     }
 
-    fn read(&self, part: &Arc<dyn Part>, wants_times: bool) -> Result<Kept<Rows>, QueryError> {
+    fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
         let mut program = self.program.on(part);
         let (rows, flags) = self.marked(part.rows(), &mut program)?;
-        let times = if wants_times { program.times(&rows)? } else { Vec::new() };
-        let buckets = program.of_times(&rows, |time| self.buckets.of(time))?;
+        let times = program.times(&rows)?;
+        let buckets = times.iter().map(|time| self.buckets.of(*time)).collect();
         let labels = match self.layout.breakdown {
             Some(at) => self.labels.codes(&[program.evaluate(at, &rows)?], &[None], rows.len())?,
             None => Vec::new(),
@@ -210,11 +188,9 @@ impl Operator {
             }
             None => Vec::new(),
         };
-        let bytes = rows.len() * (2 * size_of::<u32>() + 1)
-            + times.len() * size_of::<i64>()
-            + labels.len() * size_of::<u32>()
-            + values.len() * size_of::<f64>();
-        Ok(Kept { rows, of: Rows { times, buckets, flags, labels, values }, bytes })
+        let bytes =
+            rows.len() * (2 * size_of::<u32>() + size_of::<i64>() + 1) + labels.len() * size_of::<u32>() + values.len() * size_of::<f64>();
+        Ok(Kept { rows: Some(rows), of: Rows { times, buckets, flags, labels, values }, bytes })
     }
 
     /// The rows that begin, return, or are named like the target, and which of these they do.

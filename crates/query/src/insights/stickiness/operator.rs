@@ -127,7 +127,7 @@ impl Operator {
         let rows = program.select(0, self.buckets.range())?;
         let buckets = program.times(&rows)?.into_iter().map(|time| self.buckets.of(time)).collect();
         let bytes = rows.len() * 2 * size_of::<u32>();
-        Ok(Kept { rows, of: Rows { buckets }, bytes })
+        Ok(Kept { rows: Some(rows), of: Rows { buckets }, bytes })
     }
 
     /// In how many intervals the actor was active.

@@ -71,7 +71,7 @@ impl Operator {
         let cells_end = self.labels.len().max(1) * self.buckets.len();
         let of_operands: usize = operands.iter().map(|operand| operand.get_array_memory_size()).sum();
         let bytes = rows.len() * 2 * size_of::<u32>() + times.len() * size_of::<i64>() + labels.len() * size_of::<u32>() + of_operands;
-        Ok(Kept { rows, of: Rows { times, cells, labels, cells_end, operands }, bytes })
+        Ok(Kept { rows: Some(rows), of: Rows { times, cells, labels, cells_end, operands }, bytes })
     }
 }
 
