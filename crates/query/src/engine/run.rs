@@ -210,7 +210,9 @@ async fn answer(run: &Run, query: &Json) -> Result<QueryResponse, QueryError> {
             "HogQLQuery" => return hogql::answer(run, query).await,
             "EventsQuery" => return crate::events_query::answer(run, query).await,
             "ActorsQuery" => return crate::actors::answer(run, query).await,
-            "InsightActorsQuery" | "StickinessActorsQuery" => return crate::actors::answer_source(run, query).await,
+            "InsightActorsQuery" | "StickinessActorsQuery" | "FunnelCorrelationActorsQuery" => {
+                return crate::actors::answer_source(run, query).await;
+            }
             "GroupsQuery" => return crate::groups_query::answer(run, query).await,
             "SessionsTimelineQuery" => return crate::sessions_timeline::answer(run, query).await,
             "HogQLMetadata" => return Ok(metadata::check(run, query)),

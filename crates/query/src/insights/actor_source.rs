@@ -164,6 +164,7 @@ pub(crate) fn actors(kind: &str, request: &Value, context: &QueryContext) -> Res
             }
         }
         "FunnelsActorsQuery" => funnels::found_actors(&parsed(request)?, &context).map(ActorSource::from),
+        "FunnelCorrelationActorsQuery" => funnels::found_correlated(&parsed(request)?, &context).map(ActorSource::from),
         other => Err(QueryError::unsupported(format!("a source of kind '{other}' is not supported here"))),
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn knows(kind: &str) -> bool {
             | "CalendarHeatmapQuery"
             | "FunnelsQuery"
             | "FunnelsActorsQuery"
+            | "FunnelCorrelationQuery"
             | "InsightActorsQueryOptions"
             | "StickinessQuery"
             | "RetentionQuery"
@@ -97,6 +98,7 @@ pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext) -> Result<I
         "CalendarHeatmapQuery" => trends::calendar_heatmap(&parsed(query)?, &context),
         "FunnelsQuery" => funnels::run(&parsed(query)?, &context),
         "FunnelsActorsQuery" => funnels::run_actors(&parsed(query)?, &context),
+        "FunnelCorrelationQuery" => funnels::run_correlation(&parsed(query)?, &context),
         "InsightActorsQueryOptions" => options::run(query, &context),
         "StickinessQuery" => stickiness::run(&parsed(query)?, &context),
         "RetentionQuery" => retention::run(&parsed(query)?, &context),

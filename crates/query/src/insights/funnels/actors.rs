@@ -73,6 +73,40 @@ pub(crate) struct FunnelsActorsQuery {
 }
 
 impl FunnelsActorsQuery {
+    /// The funnel.
+    pub(super) fn funnel(&self) -> &FunnelsQuery {
+        &self.source
+    }
+
+    /// Asks the funnel of these property filters too.
+    pub(super) fn narrow(&mut self, filters: &[Value]) {
+        let all = std::iter::once(self.source.properties.take()).filter(|own| !own.is_null());
+        let groups = all.map(|own| if own.is_array() { json!({"type": "AND", "values": own}) } else { own });
+        let more = json!({"type": "AND", "values": filters});
+        self.source.properties = json!({"type": "AND", "values": groups.chain([more]).collect::<Vec<_>>()});
+    }
+
+    /// The times that the funnel is about, µs, both ends included.
+    ///
+    /// # Errors
+    /// As for the funnel.
+    pub(super) fn range(&self, context: &InsightContext<'_>) -> Result<(i64, i64), QueryError> {
+        let range = range_of(&Funnel::new(&self.source, context)?, self.is_previous());
+        Ok((range.from.timestamp().as_microsecond(), range.to.timestamp().as_microsecond()))
+    }
+
+    fn is_previous(&self) -> bool {
+        self.compare.as_deref() == Some("previous")
+    }
+
+    /// What it asks for; of all who entered when it does not say.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub(super) fn request_of_entered(&self, context: &InsightContext<'_>) -> Result<FunnelActorsRequest, QueryError> {
+        Self { step: self.step.or(Some(1)), ..self.clone() }.request(context)
+    }
+
     /// What it asks for.
     ///
     /// # Errors
@@ -91,7 +125,7 @@ impl FunnelsActorsQuery {
         Ok(FunnelActorsRequest {
             goal,
             breakdown: self.breakdown.clone().filter(|value| !value.is_null()),
-            is_previous: self.compare.as_deref() == Some("previous"),
+            is_previous: self.is_previous(),
             with_events: self.with_events == Some(true),
         })
     }
@@ -171,6 +205,11 @@ pub(crate) struct FunnelActor {
     pub(crate) events: Vec<Uuid>,
 }
 
+/// The period that is asked for.
+fn range_of(funnel: &Funnel<'_>, is_previous: bool) -> QueryRange {
+    if is_previous { funnel.previous().unwrap_or_else(|| funnel.current.compared(None)) } else { funnel.current.clone() }
+}
+
 /// The actors that a request means, in order of id. An actor with several breakdown values is named once.
 ///
 /// # Errors
@@ -181,8 +220,7 @@ pub(crate) fn actors(
     context: &InsightContext<'_>,
 ) -> Result<Vec<FunnelActor>, QueryError> {
     let funnel = Funnel::new(query, context)?;
-    let range =
-        if request.is_previous { funnel.previous().unwrap_or_else(|| funnel.current.compared(None)) } else { funnel.current.clone() };
+    let range = range_of(&funnel, request.is_previous);
     let operator = funnel.operator(&range, context)?;
     let steps =
         |reached| move || StepActors { reached, with_events: request.with_events, attempts: Attempts::default(), found: Vec::new() };

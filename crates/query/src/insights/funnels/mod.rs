@@ -2,13 +2,15 @@
 //!
 //! In: the query's JSON and a project. Out: PostHog's result items.
 //! The way: [`plan`] says what each row is asked, [`read`] finds the rows that matter, [`operator`] brings an actor's events together, [`engine`]
-//! finds the best attempt in them, a study ([`steps`], [`trend`], [`convert_time`], [`actors`]) counts, [`render`] writes the items.
+//! finds the best attempt in them, a study ([`steps`], [`trend`], [`convert_time`], [`actors`]) counts, [`render`] writes the items. What goes with
+//! success is told by [`correlation`].
 //!
 //! Source of the rules: query reference, section 8.
 
 mod actors;
 mod attribution;
 mod convert_time;
+mod correlation;
 mod engine;
 mod hits;
 mod lean;
@@ -36,6 +38,7 @@ use steps::StepCounts;
 use trend::Trend;
 
 pub(super) use actors::{FunnelActorId, FunnelActorsRequest, FunnelGoal, actors, found as found_actors, run as run_actors};
+pub(super) use correlation::{found as found_correlated, run as run_correlation};
 
 /// A funnel, understood.
 struct Funnel<'q> {
