@@ -37,6 +37,7 @@ mod metrics;
 mod plan;
 mod resolve;
 mod scan;
+mod sessions_query;
 mod sessions_timeline;
 mod time;
 

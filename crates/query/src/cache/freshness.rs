@@ -130,7 +130,7 @@ impl Dependence {
                 let own = match kind {
                     kind if ROUNDED.contains(&kind) => Self::of_range(value),
                     // It shows events up to some seconds from now.
-                    "EventsQuery" | "SessionsTimelineQuery" => Self::Instant,
+                    "EventsQuery" | "SessionsQuery" | "SessionsTimelineQuery" => Self::Instant,
                     _ if !outermost && !fields.contains_key("kind") && Self::names_a_date(value) => Self::Instant,
                     _ => Self::Day,
                 };

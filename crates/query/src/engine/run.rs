@@ -214,6 +214,7 @@ async fn answer(run: &Run, query: &Json) -> Result<QueryResponse, QueryError> {
                 return crate::actors::answer_source(run, query).await;
             }
             "GroupsQuery" => return crate::groups_query::answer(run, query).await,
+            "SessionsQuery" => return crate::sessions_query::answer(run, query).await,
             "SessionsTimelineQuery" => return crate::sessions_timeline::answer(run, query).await,
             "HogQLMetadata" => return Ok(metadata::check(run, query)),
             "DatabaseSchemaQuery" => return Ok(metadata::schema()),

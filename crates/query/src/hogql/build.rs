@@ -201,6 +201,11 @@ pub fn table(name: &str) -> FromExpr {
     from_source(TableSource::Name(vec![name.to_owned()]), None)
 }
 
+/// `FROM name AS alias`.
+pub fn table_as(name: &str, alias: &str) -> FromExpr {
+    from_source(TableSource::Name(vec![name.to_owned()]), Some(alias))
+}
+
 /// `FROM (SELECT …) AS alias`.
 pub fn from_query(query: impl Into<Query>, alias: Option<&str>) -> FromExpr {
     from_source(TableSource::Query(Box::new(query.into())), alias)

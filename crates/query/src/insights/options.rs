@@ -4,7 +4,7 @@
 
 use super::days;
 use super::labels::{NULL_LABEL, OTHER_LABEL};
-use super::{InsightContext, InsightResult, lifecycle, parsed, trends};
+use super::{InsightContext, InsightResult, funnels, lifecycle, parsed, trends};
 use crate::dates::QueryRange;
 use crate::error::QueryError;
 use jiff::Zoned;
@@ -21,6 +21,7 @@ pub(super) fn run(query: &Value, context: &InsightContext<'_>) -> Result<Insight
     let source = query.get("source").and_then(|actors| actors.get("source")).unwrap_or(&Value::Null);
     let found = match source.get("kind").and_then(Value::as_str).unwrap_or_default() {
         "TrendsQuery" => trends::options(&parsed(source)?, context)?,
+        "FunnelsQuery" => funnels::options(&parsed(source)?, context)?,
         "LifecycleQuery" => lifecycle::options(&parsed(source)?, context)?,
         _ => Vec::new(),
     };

@@ -107,3 +107,28 @@ async fn metadata_says_what_is_wrong_and_where() {
     let schema = running.ask(json!({"kind": "DatabaseSchemaQuery"})).await.expect("an answer");
     assert_eq!(schema["tables"]["events"]["fields"]["properties"]["type"], json!("json"));
 }
+
+#[tokio::test]
+async fn what_may_be_chosen_of_a_funnel_are_its_periods_and_values() {
+    let running = World { events: vec![event("view", 5), event("pay", 3)], ..World::default() }.start(
+        ProjectId(1),
+        Layout::Memory,
+        QueryConfig::default(),
+    );
+    let options = async |funnel: Json| {
+        let mut source = json!({"kind": "FunnelsQuery", "series": [{"event": "view"}, {"event": "pay"}]});
+        source.as_object_mut().expect("an object").extend(funnel.as_object().expect("an object").clone());
+        let source = json!({"kind": "FunnelsActorsQuery", "source": source, "funnelStep": 1});
+        let body = running.ask(json!({"kind": "InsightActorsQueryOptions", "source": source})).await.expect("an answer");
+        (body["compare"].clone(), body["breakdown"].clone())
+    };
+    assert_eq!(options(json!({})).await, (Json::Null, Json::Null));
+    let periods = json!([{"label": "Current", "value": "current"}, {"label": "Previous", "value": "previous"}]);
+    let one = json!({"breakdownFilter": {"breakdown": "c"}, "compareFilter": {"compare": true}});
+    assert_eq!(options(one).await, (periods, json!([{"label": "1.5", "value": "1.5"}])));
+    let several = json!({"breakdownFilter": {"breakdown": ["c", "never"]}, "funnelsFilter": {"funnelVizType": "trends"}});
+    let both = json!([{"label": "1.5, None (i.e. no value)", "value": "[\"1.5\",\"\"]"}]);
+    assert_eq!(options(several).await, (Json::Null, both));
+    let cohorts = json!({"breakdownFilter": {"breakdown_type": "cohort", "breakdown": ["all"]}});
+    assert_eq!(options(cohorts).await, (Json::Null, json!([{"label": "all users", "value": 0}])));
+}

@@ -15,6 +15,7 @@ mod engine;
 mod hits;
 mod lean;
 mod operator;
+mod options;
 mod plan;
 mod query;
 mod read;
@@ -39,6 +40,7 @@ use trend::Trend;
 
 pub(super) use actors::{FunnelActorId, FunnelActorsRequest, FunnelGoal, actors, found as found_actors, run as run_actors};
 pub(super) use correlation::{found as found_correlated, run as run_correlation};
+pub(super) use options::options;
 
 /// A funnel, understood.
 struct Funnel<'q> {

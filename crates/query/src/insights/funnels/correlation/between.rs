@@ -186,7 +186,7 @@ impl Between {
             ((0..u32::try_from(rows.len()).unwrap_or(u32::MAX)).map(|at| (at, at + 1)).collect(), codes)
         };
         let bytes = rows.len() * (size_of::<u32>() + size_of::<i64>() + size_of::<Place>()) + codes.len() * size_of::<u32>();
-        Ok(Kept { rows, of: Rows { times, told, codes: codes.into() }, bytes })
+        Ok(Kept { rows: Some(rows), of: Rows { times, told, codes: codes.into() }, bytes })
     }
 
     fn of_properties(&self, names: &ArrayRef, properties: &ArrayRef) -> Result<(Vec<Place>, Vec<u32>), QueryError> {
