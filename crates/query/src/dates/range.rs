@@ -36,7 +36,12 @@ pub(crate) struct QueryRange {
     pub(crate) interval: Interval,
     week_start: Weekday,
     from_back: Option<Back>,
+    /// It has no end, and so goes on until now.
     to_is_open: bool,
+    /// Its end was said relative to now.
+    to_is_relative: bool,
+    /// It is `all`.
+    is_from_first_event: bool,
     is_explicit: bool,
 }
 
@@ -52,9 +57,18 @@ impl QueryRange {
             Some(text) => parse_moment(text, &calendar.now, false),
             None => Moment { at: calendar.now.clone(), back: Some(Back::default()) },
         };
-        let to_is_open = request.date_to.is_none();
-        let at_end = if is_explicit { to.at } else { round_end(&to, interval) };
-        Self { from: from.at, to: at_end, interval, week_start: calendar.week_start, from_back: from.back, to_is_open, is_explicit }
+        let to_is_open = request.date_to.as_deref().is_none_or(str::is_empty);
+        Self {
+            from: from.at,
+            interval,
+            week_start: calendar.week_start,
+            from_back: from.back,
+            to_is_open,
+            to_is_relative: !to_is_open && to.back.is_some_and(|back| back.unit.is_some()),
+            is_from_first_event: request.date_from.as_deref() == Some("all"),
+            is_explicit,
+            to: if is_explicit { to.at } else { round_end(&to, interval) },
+        }
     }
 
     /// The instant that rows must reach: the beginning of the first bucket, unless the range is finer than its interval.
@@ -81,39 +95,60 @@ impl QueryRange {
         starts
     }
 
-    /// The range of equal length before this one.
+    /// The range before this one: of equal length, on the calendar's clock, so that changes of summer time do not move it.
     fn previous(&self) -> Self {
-        let length = self.to.duration_since(&self.from);
-        let shifted = self.from.checked_sub(length).unwrap_or_else(|_| self.from.clone());
-        let (from, to) = match self.interval {
-            Interval::Second | Interval::Minute => (shifted, self.from.clone()),
-            Interval::Hour => {
-                let from = clock(&shifted, Time::constant(self.from.hour(), 0, 0, 0));
-                let end = plus(&from, length);
-                let to = clock(&end, Time::constant(end.hour(), 59, 59, 999_999_000));
-                (from, to)
-            }
-            _ => {
-                let mut from = clock(&shifted, Time::midnight());
-                // "-7d" is eight days long; a day more keeps weekdays aligned (query reference, section 4).
-                let whole_weeks =
-                    self.from_back.is_some_and(|back| back.unit == Some(BackUnit::Day) && back.count > 0 && back.count % 7 == 0);
-                if self.interval == Interval::Day && whole_weeks && self.to_is_open {
-                    from = from.checked_add(1.day()).unwrap_or(from);
-                }
-                let to = clock(&plus(&from, length), end_of_day());
-                (from, to)
-            }
-        };
+        let (from, to) = self.calendar_unit_before().unwrap_or_else(|| self.span_before());
         Self { from, to, ..self.clone() }
     }
 
-    /// This range, moved back by `compare_to` (`-1w`, `-1y`, …).
+    /// Of a unit of the calendar that is still running (`mStart` until now), the whole unit before.
+    fn calendar_unit_before(&self) -> Option<(Zoned, Zoned)> {
+        let unit = self.from_back.filter(|back| back.is_start_of_present_unit && self.to_is_open)?.unit?;
+        let length = match unit {
+            BackUnit::Week => 1.weeks(),
+            BackUnit::Month => 1.months(),
+            BackUnit::Quarter => 3.months(),
+            BackUnit::Year => 1.years(),
+            BackUnit::Second | BackUnit::Minute | BackUnit::Hour | BackUnit::Day => return None,
+        };
+        Some((self.from.checked_sub(length).ok()?, self.from.checked_sub(1.microsecond()).ok()?))
+    }
+
+    fn span_before(&self) -> (Zoned, Zoned) {
+        let length = self.length();
+        if self.is_from_first_event {
+            // Its beginning is somewhere within a day: the range before ends right there.
+            let to = self.from.checked_sub(1.microsecond()).unwrap_or_else(|_| self.from.clone());
+            return (plus(&to, -length), to);
+        }
+        let shifted = plus(&self.from, -length);
+        if matches!(self.interval, Interval::Second | Interval::Minute) {
+            return (shifted, self.from.clone());
+        }
+        let mut from = clock(&shifted, self.from.time());
+        // "-7d" is eight days long; a day more keeps weekdays aligned (query reference, section 4).
+        let whole_weeks = self.from_back.is_some_and(|back| back.unit == Some(BackUnit::Day) && back.count > 0 && back.count % 7 == 0);
+        if self.interval == Interval::Day && whole_weeks && !self.to_is_relative {
+            from = from.checked_add(1.day()).unwrap_or(from);
+        }
+        let (end, of_day) = (plus(&from, length), self.to.time());
+        let hour = if self.interval == Interval::Hour { end.hour() } else { of_day.hour() };
+        let to = clock(&end, of_day.with().hour(hour).build().unwrap_or(of_day));
+        (from, to)
+    }
+
+    /// From the beginning to the end, on the calendar's clock.
+    fn length(&self) -> SignedDuration {
+        self.to.datetime().duration_since(self.from.datetime())
+    }
+
+    /// A range of equal length that begins as much earlier as `compare_to` says (`-1w`, `-1y`, …).
     fn moved_back(&self, compare_to: &str) -> Self {
-        let Moment { back, .. } = parse_moment(compare_to, &self.to, false);
-        let Some(Back { unit: Some(unit), count }) = back else { return self.previous() };
-        let back_by = |at: &Zoned| at.checked_sub(span(unit, count)).unwrap_or_else(|_| at.clone());
-        Self { from: back_by(&self.from), to: back_by(&self.to), ..self.clone() }
+        let Moment { back, .. } = parse_moment(compare_to, &self.from, false);
+        let Some(Back { unit: Some(unit), count, .. }) = back else { return self.previous() };
+        let from = self.from.checked_sub(span(unit, count)).unwrap_or_else(|_| self.from.clone());
+        let to = plus(&from, self.length());
+        Self { from, to, ..self.clone() }
     }
 
     /// The range to compare with: moved back by `compare_to`, else the one before.
@@ -145,7 +180,7 @@ fn moment_from(request: &RangeRequest, interval: Interval, calendar: &Calendar, 
         }
         _ => {
             let week_ago = calendar.now.checked_sub(7.days()).unwrap_or_else(|_| calendar.now.clone());
-            Moment { at: clock(&week_ago, Time::midnight()), back: Some(Back { unit: Some(BackUnit::Day), count: 7 }) }
+            Moment { at: clock(&week_ago, Time::midnight()), back: Some(Back { unit: Some(BackUnit::Day), count: 7, ..Back::default() }) }
         }
     }
 }
@@ -162,8 +197,10 @@ fn round_end(to: &Moment, interval: Interval) -> Zoned {
     }
 }
 
+/// So much later on the calendar's clock.
 fn plus(at: &Zoned, length: SignedDuration) -> Zoned {
-    at.checked_add(length).unwrap_or_else(|_| at.clone())
+    let later = at.datetime().checked_add(length).and_then(|later| later.to_zoned(at.time_zone().clone()));
+    later.unwrap_or_else(|_| at.clone())
 }
 
 #[cfg(test)]
@@ -191,6 +228,46 @@ mod tests {
         assert_eq!(ends(&range), ("2020-01-08T00:00:00".into(), "2020-01-15T23:59:59.999999".into()));
         assert_eq!(days(&range).len(), 8);
         assert_eq!(ends(&range.previous()), ("2020-01-01T00:00:00".into(), "2020-01-08T23:59:59.999999".into()));
+    }
+
+    #[test]
+    fn the_range_before_keeps_its_clock_over_changes_of_summer_time() {
+        let calendar = |now: &str| Calendar { now: now.parse().unwrap(), week_start: Weekday::Sunday, earliest_micros: None };
+        let request =
+            |from: &str, to: &str| RangeRequest { date_from: Some(from.to_owned()), date_to: Some(to.to_owned()), explicit_date: None };
+        let zone = calendar("2020-12-01T00:00:00-08:00[US/Pacific]");
+        // the clock goes back on the first of November, so these eight days are an hour longer
+        let range = QueryRange::new(&request("2020-11-01", "2020-11-08"), Interval::Day, &zone);
+        assert_eq!(ends(&range.previous()), ("2020-10-24T00:00:00".into(), "2020-10-31T23:59:59.999999".into()));
+        assert_eq!(ends(&range.moved_back("-1w")), ("2020-10-25T00:00:00".into(), "2020-11-01T23:59:59.999999".into()));
+    }
+
+    #[test]
+    fn hours_before_keep_minutes() {
+        let range = range(Some("2020-01-14 10:20:00"), Some("2020-01-14 15:40:00"), Interval::Hour);
+        assert_eq!(ends(&range.previous()), ("2020-01-14T10:20:00".into(), "2020-01-14T15:40:00".into()));
+        let days = self::range(Some("2020-01-10 10:20:00"), Some("2020-01-12"), Interval::Hour);
+        assert_eq!(ends(&days.previous()), ("2020-01-08T10:20:00".into(), "2020-01-10T00:00:00".into()));
+    }
+
+    #[test]
+    fn what_is_moved_back_keeps_its_length() {
+        // a month before March begins February, which is shorter
+        let range = range(Some("2020-03-01"), Some("2020-03-31"), Interval::Day);
+        assert_eq!(ends(&range.moved_back("-1m")), ("2020-02-01T00:00:00".into(), "2020-03-02T23:59:59.999999".into()));
+        assert_eq!(ends(&range.moved_back("-1y")), ("2019-03-01T00:00:00".into(), "2019-03-31T23:59:59.999999".into()));
+    }
+
+    #[test]
+    fn a_running_unit_is_compared_with_the_whole_one_before() {
+        let before = |from: &str| ends(&range(Some(from), None, Interval::Day).previous());
+        assert_eq!(before("mStart"), ("2019-12-01T00:00:00".into(), "2019-12-31T23:59:59.999999".into()));
+        assert_eq!(before("wStart"), ("2020-01-05T00:00:00".into(), "2020-01-11T23:59:59.999999".into()));
+        assert_eq!(before("qStart"), ("2019-10-01T00:00:00".into(), "2019-12-31T23:59:59.999999".into()));
+        assert_eq!(before("yStart"), ("2019-01-01T00:00:00".into(), "2019-12-31T23:59:59.999999".into()));
+        // not of a unit that is over
+        let over = range(Some("-1mStart"), Some("-1mEnd"), Interval::Day);
+        assert_eq!(ends(&over.previous()), ("2019-10-31T00:00:00".into(), "2019-11-30T23:59:59.999999".into()));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Back {
     pub(crate) unit: Option<BackUnit>,
     /// Its number, 0 for a bare unit.
     pub(crate) count: i64,
+    /// `mStart` and the like: the beginning of the unit that is running.
+    pub(crate) is_start_of_present_unit: bool,
 }
 
 /// Units of relative dates, with their letters.
@@ -36,7 +38,7 @@ pub(crate) enum BackUnit {
     Year,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Edge {
     Start,
     End,
@@ -115,7 +117,8 @@ fn relative(text: &str) -> Option<(Back, Option<Edge>)> {
     } else {
         None
     };
-    Some((Back { unit: Some(unit), count }, edge))
+    let is_start_of_present_unit = digits == 0 && edge == Some(Edge::Start);
+    Some((Back { unit: Some(unit), count, is_start_of_present_unit }, edge))
 }
 
 fn unit_of(letter: u8) -> Option<BackUnit> {
