@@ -131,7 +131,7 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
                 render::sort(&mut lines);
             }
             let label = node.custom_name.clone().unwrap_or_else(|| format!("Formula ({})", node.formula));
-            per_formula[at].extend(lines.iter().map(|line| render::formula_item(line, &label, frame)));
+            per_formula[at].extend(lines.iter().map(|line| render::formula_item(line, &label, at, frame)));
         }
         // Formulas take the place of their series.
         if formulas.is_empty() {

@@ -128,9 +128,11 @@ pub(super) fn series_item(line: &Line, plan: &SeriesPlan, order: usize, frame: F
     item(line, label, action, frame)
 }
 
-/// The item of a formula.
-pub(super) fn formula_item(line: &Line, label: &str, frame: Frame<'_>) -> Value {
-    item(line, label, Value::Null, frame)
+/// The item of formula number `order`.
+pub(super) fn formula_item(line: &Line, label: &str, order: usize, frame: Frame<'_>) -> Value {
+    let mut item = item(line, label, Value::Null, frame);
+    item["order"] = json!(order);
+    item
 }
 
 fn item(line: &Line, label: &str, action: Value, frame: Frame<'_>) -> Value {
