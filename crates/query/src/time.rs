@@ -18,10 +18,18 @@ pub(crate) fn parse_best_effort(text: &str, zone: &TimeZone) -> Option<i64> {
             4 => civil(Date::new(text.parse().ok()?, 1, 1).ok()?.to_datetime(jiff::civil::Time::midnight()), zone),
             8 => civil(compact_date(text)?.to_datetime(jiff::civil::Time::midnight()), zone),
             9 | 10 => Some(text.parse::<i64>().ok()?.saturating_mul(1_000_000)),
+            14 => {
+                let pair = |at: usize| text[at..at + 2].parse().ok();
+                let time = jiff::civil::Time::new(pair(8)?, pair(10)?, pair(12)?, 0).ok()?;
+                civil(compact_date(&text[..8])?.to_datetime(time), zone)
+            }
             13 => Some(text.parse::<i64>().ok()?.saturating_mul(1_000)),
             16 => text.parse::<i64>().ok(),
             _ => None,
         };
+    }
+    if let Some(micros) = seconds_with_fraction(text) {
+        return Some(micros);
     }
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Some(timestamp.as_microsecond());
@@ -32,7 +40,19 @@ pub(crate) fn parse_best_effort(text: &str, zone: &TimeZone) -> Option<i64> {
     if let Ok(date_time) = text.parse::<DateTime>() {
         return civil(date_time, zone);
     }
-    loose(text, zone).or_else(|| words(text, zone, DayFirst::Yes))
+    // of `1/31/2024` only one reading is a date
+    loose(text, zone).or_else(|| words(text, zone, DayFirst::Yes)).or_else(|| words(text, zone, DayFirst::No))
+}
+
+/// `1706695872.5`.
+fn seconds_with_fraction(text: &str) -> Option<i64> {
+    let (seconds, fraction) = text.split_once('.')?;
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !matches!(seconds.len(), 9 | 10) || !is_number(seconds) || !is_number(fraction) {
+        return None;
+    }
+    let micros: i64 = format!("{:0<6.6}", fraction).parse().ok()?;
+    Some(seconds.parse::<i64>().ok()? * 1_000_000 + micros)
 }
 
 /// As [`parse_best_effort`], but `1/5/2024` is the fifth of January.
@@ -120,7 +140,8 @@ fn loose(text: &str, zone: &TimeZone) -> Option<i64> {
     let split = text.find([' ', 'T', 't']).unwrap_or(text.len());
     let (date, rest) = text.split_at(split);
     let mut parts = date.split(['-', '/']);
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    // a month without a day begins with its first
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next().unwrap_or("1"));
     if parts.next().is_some() || year.len() != 4 {
         return None;
     }

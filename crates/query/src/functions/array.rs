@@ -78,6 +78,7 @@ pub(super) const ROWS: &[RowDef] = &[
         (part.is_empty() || list.windows(part.len()).any(equal)).into()
     }),
     row("indexOf", 2, 2, Count, |args, _| items(args, 0).iter().position(|item| same(item, &args[1])).map_or(0, |place| place + 1).into())
+        .lenient()
         .also(&["indexOfAssumeSorted"]),
     row("countEqual", 2, 2, Count, |args, _| items(args, 0).iter().filter(|item| same(item, &args[1])).count().into()).lenient(),
     row("arrayEnumerate", 1, 1, Ints, |args, _| Datum::List((1..=items(args, 0).len()).map(Datum::from).collect())),
@@ -105,11 +106,13 @@ pub(super) const ROWS: &[RowDef] = &[
         .also(&["array_append"]),
     row("arrayPushFront", 2, 2, Of(with_item), |args, _| Datum::List([&args[1]].into_iter().chain(items(args, 0)).cloned().collect()))
         .lenient(),
-    row("arrayResize", 2, 3, Same(0), resize),
-    row("arraySlice", 2, 3, Same(0), |args, _| {
-        let list = items(args, 0);
-        Datum::List(list[part_range(list.len(), n(args, 1).unwrap_or(1), n(args, 2))].to_vec())
-    }),
+    row("arrayResize", 2, 3, Same(0), resize).lenient(),
+    // NULL as a bound is no bound
+    row("arraySlice", 2, 3, Same(0), |args, _| match args[0].as_list() {
+        Some(list) => Datum::List(list[part_range(list.len(), n(args, 1).unwrap_or(1), n(args, 2))].to_vec()),
+        None => Datum::Null,
+    })
+    .lenient(),
     row("arrayUniq", 1, ANY, Count, |args, _| distinct(&side_by_side(args)).len().into()),
     row("arrayDistinct", 1, 1, Same(0), |args, _| {
         Datum::List(distinct(items(args, 0)).into_iter().filter(|item| !item.is_null()).collect())
@@ -209,19 +212,25 @@ pub(super) fn default_of(data_type: &DataType) -> Datum<'static> {
     }
 }
 
+/// What stands for an item that an array does not have: NULL if its items may be NULL, which is known once one of them is.
+pub(super) fn absent_item(list: &[Datum<'_>], item: &DataType) -> Datum<'static> {
+    if list.iter().any(Datum::is_null) { Datum::Null } else { default_of(item) }
+}
+
 fn element<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
     let found = match &args[0] {
         Datum::Map(pairs) => pairs.iter().find(|(key, _)| same(key, &args[1])).map(|(_, value)| value),
         _ => pick(items(args, 0), n(args, 1)),
     };
-    found.cloned().unwrap_or_else(|| default_of(&env.returns))
+    found.cloned().unwrap_or_else(|| absent_item(items(args, 0), &env.returns))
 }
 
 fn resize<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
     const MAX: i64 = 1_000_000;
-    let size = n(args, 1).unwrap_or(0).clamp(-MAX, MAX);
-    let filler = args.get(2).cloned().unwrap_or_else(|| default_of(&item_of(&env.returns)));
-    let mut list = items(args, 0).to_vec();
+    let (Some(list), Some(size)) = (args[0].as_list(), n(args, 1)) else { return Datum::Null };
+    let size = size.clamp(-MAX, MAX);
+    let filler = args.get(2).cloned().unwrap_or_else(|| absent_item(list, &item_of(&env.returns)));
+    let mut list = list.to_vec();
     let wanted = usize::try_from(size.abs()).unwrap_or(0);
     if size < 0 {
         list.reverse();

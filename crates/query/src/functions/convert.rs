@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::calendar::Fast;
 use super::datum::{Datum, saturating_int};
 use super::format::show_in;
-use super::registry::{ANY, RewriteDef, RowDef, row, row_call, row_call_typed};
+use super::registry::{ANY, Nulls, RewriteDef, RowDef, row, row_call, row_call_typed};
 use super::text::{n, t};
 use super::types::Returns::{Bool, Count, Date, Float, Int, Micros, Same, Seconds, Text, UInt, Uuid as UuidType};
 use super::types::{item_of, map_parts, name_of, parse_name, plain};
@@ -17,7 +17,7 @@ use super::udf::Env;
 use super::{Argument, Built, FunctionContext, FunctionError, Shown};
 
 pub(super) const ROWS: &[RowDef] = &[
-    row("toInt", 1, 1, Int, |args, _| whole(&args[0]).into()).also(&[
+    row("toInt", 1, 1, Int, |args, _| whole(&args[0]).into()).or_null(Nulls::Always).also(&[
         "toIntOrNull",
         "toInt64OrNull",
         "toInt32OrNull",
@@ -26,7 +26,7 @@ pub(super) const ROWS: &[RowDef] = &[
         "toUInt64OrNull",
         "toUInt32OrNull",
     ]),
-    row("toIntOrZero", 1, 1, Int, |args, _| whole(&args[0]).unwrap_or(0).into()).lenient().also(&[
+    row("toIntOrZero", 1, 1, Int, |args, _| whole(&args[0]).unwrap_or(0).into()).also(&[
         "toInt64OrZero",
         "toInt32OrZero",
         "toUInt64OrZero",
@@ -46,7 +46,7 @@ pub(super) const ROWS: &[RowDef] = &[
     row("_toUInt32", 1, 1, Int, |args, _| truncated(&args[0]).map(|value| i64::from(low32(value))).into()).also(&["toUInt32"]),
     row("_toUInt16", 1, 1, Int, |args, _| truncated(&args[0]).map(|value| i64::from(low16(value))).into()).also(&["toUInt16"]),
     row("_toUInt8", 1, 1, Int, |args, _| truncated(&args[0]).map(|value| i64::from(value.to_le_bytes()[0])).into()).also(&["toUInt8"]),
-    row("toFloat", 1, 1, Float, |args, _| number(&args[0]).into()).also(&[
+    row("toFloat", 1, 1, Float, |args, _| number(&args[0]).into()).or_null(Nulls::Always).also(&[
         "toFloatOrNull",
         "toFloat64OrNull",
         "toFloat32OrNull",
@@ -55,20 +55,20 @@ pub(super) const ROWS: &[RowDef] = &[
         "toFloat64",
         "toFloat32",
     ]),
-    row("toFloatOrZero", 1, 1, Float, |args, _| number(&args[0]).unwrap_or(0.0).into())
-        .lenient()
-        .also(&["toFloat64OrZero", "toFloat32OrZero"]),
+    row("toFloatOrZero", 1, 1, Float, |args, _| number(&args[0]).unwrap_or(0.0).into()).also(&["toFloat64OrZero", "toFloat32OrZero"]),
     row("toFloatOrDefault", 1, 2, Float, |args, _| {
         number(&args[0]).or_else(|| args.get(1).and_then(Datum::as_float)).unwrap_or(0.0).into()
     })
     .lenient(),
     row("toDecimal", 1, 2, Float, |args, _| {
         let scale = 10_f64.powi(i32::try_from(n(args, 1).unwrap_or(0).clamp(0, 18)).unwrap_or(0));
-        number(&args[0]).map(|value| if args.len() > 1 { (value * scale).trunc() / scale } else { value }).into()
+        let fits = number(&args[0]).filter(|value| (value * scale).abs() < MAX_DECIMAL);
+        fits.map(|value| if args.len() > 1 { (value * scale).trunc() / scale } else { value }).into()
     })
+    .or_null(Nulls::Always)
     .also(&["toDecimal32", "toDecimal64", "toDecimal128", "_toDecimal"]),
-    row("toBool", 1, 1, Bool, |args, _| truth(&args[0]).into()).also(&["toBoolean", "_toNullableBool"]),
-    row("toUUID", 1, 1, UuidType, |args, _| uuid(&args[0])).also(&["toUUIDOrNull", "_toUUID"]),
+    row("toBool", 1, 1, Bool, |args, _| truth(&args[0]).into()).or_null(Nulls::OfTexts).also(&["toBoolean", "_toNullableBool"]),
+    row("toUUID", 1, 1, UuidType, |args, _| uuid(&args[0])).or_null(Nulls::Always).also(&["toUUIDOrNull", "_toUUID"]),
     row("toUUIDOrZero", 1, 1, UuidType, |args, _| match uuid(&args[0]) {
         Datum::Null => Datum::Uuid(0),
         uuid => uuid,
@@ -79,8 +79,11 @@ pub(super) const ROWS: &[RowDef] = &[
         uuid => uuid,
     })
     .lenient(),
-    row("toDate", 1, 2, Date, to_date).also(&["_toDate", "to_date", "toDateOrNull", "toDate32", "date", "DATE"]).fast(Fast::Date),
-    row("toDateTime64", 1, 3, Micros, to_time).also(&[
+    row("toDate", 1, 2, Date, to_date)
+        .or_null(Nulls::OfTexts)
+        .also(&["_toDate", "to_date", "toDateOrNull", "toDate32", "date", "DATE"])
+        .fast(Fast::Date),
+    row("toDateTime64", 1, 3, Micros, to_time).or_null(Nulls::OfTexts).also(&[
         "toDateTime64OrNull",
         "parseDateTimeBestEffort",
         "parseDateTimeBestEffortOrNull",
@@ -91,8 +94,9 @@ pub(super) const ROWS: &[RowDef] = &[
         Datum::Text(text) => crate::time::parse_best_effort_us(text, &env.zone).map_or(Datum::Null, Datum::Time),
         _ => to_time(args, env),
     })
+    .or_null(Nulls::Always)
     .also(&["parseDateTimeBestEffortUS"]),
-    row("_toDateTime", 1, 2, Seconds, to_time),
+    row("_toDateTime", 1, 2, Seconds, to_time).or_null(Nulls::OfTexts),
     row("toTypeName", 1, 1, Text, |args, env| type_name(&args[0], env).into()).lenient(),
     row("UUIDv7ToDateTime", 1, 2, Micros, |args, _| match uuid(&args[0]) {
         Datum::Uuid(uuid) => i64::try_from(uuid >> 80).ok().and_then(|millis| millis.checked_mul(1000)).map_or(Datum::Null, Datum::Time),
@@ -127,6 +131,9 @@ pub(super) const REWRITES: &[RewriteDef] = &[
     RewriteDef { name: "reinterpret", aliases: &[], min: 2, max: 2, build: cast_call },
     RewriteDef { name: "defaultValueOfTypeName", aliases: &[], min: 1, max: ANY, build: default_value },
 ];
+
+/// A decimal of 64 bits has 18 digits.
+const MAX_DECIMAL: f64 = 1e18;
 
 fn low32(value: i64) -> u32 {
     let [a, b, c, d, ..] = value.to_le_bytes();
@@ -187,9 +194,34 @@ fn uuid(value: &Datum<'_>) -> Datum<'static> {
     }
 }
 
+/// `2024-01-31`, with any mark between the numbers, also as `20240131` or with a time behind a blank; anything else is no date. A day that the month
+/// lacks runs over into the next one.
+fn date_text(text: &str) -> Datum<'static> {
+    let (date, time) = text.split_at_checked(text.find(' ').unwrap_or(text.len())).unwrap_or((text, ""));
+    let is_clock = time.len() == 9 && time.bytes().skip(1).all(|byte| byte == b':' || byte.is_ascii_digit());
+    if !time.is_empty() && !is_clock {
+        return Datum::Null;
+    }
+    let mut numbers = date.split(|c: char| !c.is_ascii_digit());
+    let parts = match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
+        (Some(year), Some(month), Some(day), None) => Some((year, month, day)),
+        (Some(whole), None, ..) if whole.len() == 8 => Some((&whole[..4], &whole[4..6], &whole[6..])),
+        _ => None,
+    };
+    let parts = parts.filter(|(year, month, day)| year.len() == 4 && month.len() <= 2 && day.len() <= 2);
+    let Some((Ok(year), Ok(month), Ok(day))) = parts.map(|(year, month, day)| (year.parse(), month.parse(), day.parse::<i32>())) else {
+        return Datum::Null;
+    };
+    match jiff::civil::Date::new(year, month, 1).map(super::calendar::days_datum) {
+        Ok(Datum::Date(first)) if (1..=31).contains(&day) => Datum::Date(first + day - 1),
+        _ => Datum::Date(0),
+    }
+}
+
 fn to_date<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
     let zone = args.get(1).and_then(Datum::as_text).and_then(super::zone_named);
     match &args[0] {
+        Datum::Text(text) => date_text(text),
         Datum::Int(value) if (0..=65_535).contains(value) => i32::try_from(*value).map_or(Datum::Null, Datum::Date),
         other => {
             let civil = super::calendar::civil_in(other, zone.as_ref().unwrap_or(&env.time_zone));
@@ -222,7 +254,7 @@ fn to_text(_: &'static str, args: Vec<Argument>, context: &FunctionContext) -> R
 
 /// PostHog's `toDateTime`: text is parsed to the microsecond, anything else becomes whole seconds.
 fn to_date_time(_: &'static str, args: Vec<Argument>, context: &FunctionContext) -> Result<Built, FunctionError> {
-    const PARSED: RowDef = row("toDateTime", 1, 3, Micros, to_time);
+    const PARSED: RowDef = row("toDateTime", 1, 3, Micros, to_time).or_null(Nulls::Always);
     const SECONDS: RowDef = row("toDateTime", 1, 3, Seconds, to_time);
     let is_text = matches!(plain(&args[0].data_type), DataType::Utf8 | DataType::Null);
     Ok(row_call(if is_text { &PARSED } else { &SECONDS }, args, context))
@@ -302,7 +334,8 @@ fn to_type<'a>(value: &Datum<'a>, from: Option<&DataType>, to: &DataType, env: &
     }
 }
 
-const CAST: RowDef = row("CAST", 1, 1, Same(0), |args, env| to_type(&args[0], env.types.first(), &env.returns, env));
+const CAST: RowDef =
+    row("CAST", 1, 1, Same(0), |args, env| to_type(&args[0], env.types.first(), &env.returns, env)).or_null(Nulls::OfTexts);
 
 /// `CAST(x AS type)`: what does not fit gives NULL.
 ///

@@ -100,7 +100,7 @@ pub(super) const ROWS: &[RowDef] = &[
     row("formatReadableSize", 1, 1, Text, |args, _| scaled(args, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])),
     row("formatReadableDecimalSize", 1, 1, Text, |args, _| scaled(args, 1000.0, &["B", "KB", "MB", "GB", "TB", "PB", "EB"])),
     row("formatReadableQuantity", 1, 1, Text, |args, _| {
-        scaled(args, 1000.0, &["", "thousand", "million", "billion", "trillion", "quadrillion"])
+        scaled(args, 1000.0, &["", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion", "septillion"])
     }),
     row("formatReadableTimeDelta", 1, 3, Text, |args, _| time_delta(args)),
     row("bar", 3, 4, Text, |args, _| bar(args)),
@@ -137,7 +137,7 @@ fn time_delta(args: &[Datum<'_>]) -> Datum<'static> {
         Some(last) if parts.is_empty() => last,
         Some(last) => format!("{} and {last}", parts.join(", ")),
     };
-    (if seconds < 0.0 { format!("- {text}") } else { text }).into()
+    (if seconds < 0.0 { format!("-{text}") } else { text }).into()
 }
 
 /// `bar(x, min, max, width)`: a bar whose length is in proportion.
@@ -145,7 +145,7 @@ fn bar(args: &[Datum<'_>]) -> Datum<'static> {
     let (Some(value), Some(min), Some(max)) = (args[0].as_float(), args[1].as_float(), args[2].as_float()) else { return Datum::Null };
     let width = n(args, 3).unwrap_or(80).clamp(1, 1000);
     #[expect(clippy::cast_precision_loss, reason = "a width in characters")]
-    let eighths = ((value.clamp(min, max) - min) / (max - min) * width as f64 * 8.0).floor();
+    let eighths = ((value.min(max).max(min) - min) / (max - min) * width as f64 * 8.0).floor();
     let eighths = usize::try_from(super::datum::saturating_int(eighths)).unwrap_or(0);
     let mut out = "█".repeat(eighths / 8);
     out.extend(["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(eighths % 8).copied());

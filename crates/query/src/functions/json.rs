@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::datum::Datum;
-use super::registry::{ANY, RewriteDef, RowDef, row, row_call_typed};
+use super::registry::{ANY, Nulls, RewriteDef, RowDef, row, row_call_typed};
 use super::text::{list, t};
 use super::types::Returns::{Count, Flag, Float, Int, Of, Same, Text, Texts};
 use super::types::{list_of, parse_name, tuple_of};
@@ -74,11 +74,21 @@ fn pick<T>(items: &[T], position: i64) -> Option<&T> {
 }
 
 fn found<'d>(args: &'d [Datum<'_>]) -> Option<&'d str> {
-    at(args[0].as_text()?, &args[1..])
+    let json = args[0].as_text()?;
+    // a step into a text reads it whole; without one nothing has looked at it yet
+    if args.len() == 1 && serde_json::from_str::<serde::de::IgnoredAny>(json).is_err() {
+        return None;
+    }
+    at(json, &args[1..])
 }
 
 fn value(args: &[Datum<'_>]) -> Option<Value> {
     serde_json::from_str(found(args)?).ok()
+}
+
+/// A value that reads as a number: a truth value is none here.
+fn numeric(args: &[Datum<'_>]) -> Option<Value> {
+    value(args).filter(|value| !value.is_boolean())
 }
 
 /// The text of a string without quotes; anything else as JSON; NULL as an empty text.
@@ -103,14 +113,19 @@ pub(super) const ROWS: &[RowDef] = &[
     row("isValidJSON", 1, 1, Flag, |args, _| serde_json::from_str::<serde::de::IgnoredAny>(&t(args, 0)).is_ok().into()),
     row("JSONHas", 1, ANY, Flag, |args, _| found(args).is_some().into()),
     row("JSONLength", 1, ANY, Count, |args, _| length(args).unwrap_or(0).into()),
-    row("JSONArrayLength", 1, 1, Count, |args, _| args[0].as_text().and_then(elements).map(|items| items.len()).into()),
+    row("JSONArrayLength", 1, 1, Count, |args, _| args[0].as_text().and_then(elements).map(|items| items.len()).into())
+        .or_null(Nulls::Always),
     row("JSONType", 1, ANY, Text, |args, _| type_name(found(args)).to_owned().into()),
     row("JSONExtractString", 1, ANY, Text, |args, _| found(args).map_or(String::new(), text_of).into()),
     row("JSONExtractRaw", 1, ANY, Text, |args, _| found(args).map_or(String::new(), compact).into()),
-    row("JSONExtractInt", 1, ANY, Int, |args, _| value(args).map_or(0, |value| whole(&value)).into()),
-    row("JSONExtractUInt", 1, ANY, Count, |args, _| value(args).map_or(0, |value| whole(&value)).max(0).into()),
-    row("JSONExtractFloat", 1, ANY, Float, |args, _| value(args).and_then(|value| number(&value)).unwrap_or(0.0).into()),
-    row("JSONExtractBool", 1, ANY, Flag, |args, _| (found(args) == Some("true")).into()),
+    row("JSONExtractInt", 1, ANY, Int, |args, _| numeric(args).map_or(0, |value| whole(&value)).into()),
+    row("JSONExtractUInt", 1, ANY, Count, |args, _| numeric(args).map_or(0, |value| whole(&value)).max(0).into()),
+    row("JSONExtractFloat", 1, ANY, Float, |args, _| numeric(args).and_then(|value| number(&value)).unwrap_or(0.0).into()),
+    row("JSONExtractBool", 1, ANY, Flag, |args, _| match value(args) {
+        Some(Value::Bool(value)) => value.into(),
+        Some(Value::Number(number)) => number.as_f64().is_some_and(|number| number != 0.0).into(),
+        _ => false.into(),
+    }),
     row("JSONExtractArrayRaw", 1, ANY, Texts, |args, _| {
         list(found(args).and_then(elements).unwrap_or_default().into_iter().map(|item| compact(item.get())))
     }),
@@ -173,7 +188,8 @@ fn extract(name: &'static str, mut args: Vec<Argument>, context: &FunctionContex
     const DEF: RowDef = row("JSONExtract", 1, ANY, Same(0), |args, env| {
         let value = value(args).unwrap_or_default();
         from_json(&value, &env.returns)
-    });
+    })
+    .or_null(Nulls::Always);
     const OR_EMPTY: RowDef = row("JSONExtractOrEmpty", 1, ANY, Same(0), |args, env| {
         let value = value(args).unwrap_or_default();
         or_empty(from_json(&value, &env.returns), &env.returns)

@@ -21,7 +21,7 @@ use datafusion::logical_expr::{
     LambdaArgument, LambdaParametersProgress, ValueOrLambda, Volatility,
 };
 
-use super::array::default_of;
+use super::array::{absent_item, default_of};
 use super::conditional::truth;
 use super::datum::{Datum, read, saturating_int, write};
 use super::registry::{ANY, RowDef, row, row_call_typed};
@@ -267,7 +267,6 @@ impl Shape {
     fn combine<'a>(self, items: &[Datum<'a>], results: &[Datum<'a>], returns: &DataType) -> Datum<'a> {
         let hits = || results.iter().map(Datum::is_true);
         let item = |place: Option<usize>| place.and_then(|place| items.get(place)).cloned();
-        let number = |value: f64| if returns.is_integer() { Datum::Int(saturating_int(value)) } else { Datum::Float(value) };
         let values = || results.iter().filter_map(Datum::as_float);
         match self {
             Shape::Map => Datum::List(results.to_vec()),
@@ -275,7 +274,9 @@ impl Shape {
             Shape::Exists | Shape::MapExists => hits().any(|hit| hit).into(),
             Shape::All | Shape::MapAll => hits().all(|hit| hit).into(),
             Shape::Count => hits().filter(|hit| *hit).count().into(),
-            Shape::Sum => number(values().sum()),
+            // whole numbers are added as such: a float would lose their last digits
+            Shape::Sum if returns.is_integer() => Datum::Int(results.iter().filter_map(Datum::as_int).fold(0, i64::wrapping_add)),
+            Shape::Sum => Datum::Float(values().fold(0.0, |sum, value| sum + value)),
             Shape::Avg => {
                 let count = values().fold(0.0, |count, _| count + 1.0);
                 (values().sum::<f64>() / count).into()
@@ -287,9 +288,9 @@ impl Shape {
             Shape::Max => {
                 results.iter().filter(|value| !value.is_null()).max_by(|a, b| a.compare(b)).cloned().unwrap_or_else(|| default_of(returns))
             }
-            Shape::First => item(hits().position(|hit| hit)).unwrap_or_else(|| default_of(returns)),
+            Shape::First => item(hits().position(|hit| hit)).unwrap_or_else(|| absent_item(items, returns)),
             Shape::FirstOrNull => item(hits().position(|hit| hit)).unwrap_or_default(),
-            Shape::Last => item(results.iter().rposition(Datum::is_true)).unwrap_or_else(|| default_of(returns)),
+            Shape::Last => item(results.iter().rposition(Datum::is_true)).unwrap_or_else(|| absent_item(items, returns)),
             Shape::LastOrNull => item(results.iter().rposition(Datum::is_true)).unwrap_or_default(),
             Shape::FirstIndex => hits().position(|hit| hit).map_or(0, |place| place + 1).into(),
             Shape::LastIndex => results.iter().rposition(Datum::is_true).map_or(0, |place| place + 1).into(),

@@ -6,7 +6,7 @@ use super::array::same;
 use super::datum::Datum;
 use super::registry::{ANY, RowDef, row};
 use super::types::Returns::{Flag, Of, Same};
-use super::types::{common, item_of, list_of, map_of, map_parts};
+use super::types::{common, item_of, list_of, map_of, map_parts, tuple_of};
 use super::udf::Env;
 
 type Pairs<'a> = Vec<(Datum<'a>, Datum<'a>)>;
@@ -67,7 +67,7 @@ pub(super) const ROWS: &[RowDef] = &[
     }),
     row("mapAdd", 1, ANY, Same(0), |args, _| sums(args, 1.0)),
     row("mapSubtract", 1, ANY, Same(0), |args, _| sums(args, -1.0)),
-    row("mapPopulateSeries", 1, 2, Same(0), populate),
+    row("mapPopulateSeries", 1, 3, Of(series_type), populate),
     row("mapContains", 2, 2, Flag, |args, _| pairs(args, 0).iter().any(|(key, _)| same(key, &args[1])).into()).also(&["mapContainsKey"]),
     row("mapContainsKeyLike", 2, 2, Flag, |args, _| {
         let pattern = super::search::like_regex(&super::text::t(args, 1), false);
@@ -95,12 +95,32 @@ pub(super) const ROWS: &[RowDef] = &[
     }),
 ];
 
-/// Whole-number keys without gaps from the smallest on; new keys have 0.
+/// A map gives a map; keys and values as two arrays give a tuple of two.
+fn series_type(args: &[DataType]) -> DataType {
+    match args {
+        [DataType::List(_), values, ..] => tuple_of([args[0].clone(), values.clone()]),
+        _ => args.first().cloned().unwrap_or(DataType::Null),
+    }
+}
+
+/// `mapPopulateSeries(map[, last])` or `(keys, values[, last])`: whole-number keys without gaps from the smallest on; new keys have 0.
 fn populate<'a>(args: &[Datum<'a>], _: &Env) -> Datum<'a> {
-    let known = pairs(args, 0);
+    let lists = args[0].as_list().filter(|_| !matches!(args[0], Datum::Map(_))).zip(args.get(1).and_then(Datum::as_list));
+    let known = match lists {
+        Some((keys, values)) => keys.iter().cloned().zip(values.iter().cloned()).collect(),
+        None => pairs(args, 0),
+    };
+    let place_of_last = if lists.is_some() { 2 } else { 1 };
     let keys: Vec<i64> = known.iter().filter_map(|(key, _)| key.as_int()).collect();
-    let (Some(first), Some(last)) = (keys.iter().min(), keys.iter().max()) else { return Datum::Map(known) };
-    let last = args.get(1).and_then(Datum::as_int).unwrap_or(*last);
+    let (first, last) = (keys.iter().min().copied().unwrap_or(0), keys.iter().max().copied().unwrap_or(-1));
+    let last = if keys.is_empty() { last } else { args.get(place_of_last).and_then(Datum::as_int).unwrap_or(last) };
     let value = |key: i64| known.iter().find(|(known, _)| known.as_int() == Some(key)).map_or(Datum::Int(0), |(_, value)| value.clone());
-    Datum::Map((*first..=last).take(100_000).map(|key| (Datum::Int(key), value(key))).collect())
+    let series = (first..=last).take(100_000).map(|key| (Datum::Int(key), value(key)));
+    match lists {
+        Some(_) => {
+            let (keys, values) = series.unzip();
+            Datum::Tuple(vec![Datum::List(keys), Datum::List(values)])
+        }
+        None => Datum::Map(series.collect()),
+    }
 }

@@ -1,7 +1,7 @@
 //! Numbers.
 
 use super::datum::{Datum, saturating_int};
-use super::registry::{ANY, RowDef, row};
+use super::registry::{ANY, Nulls, RowDef, row};
 use super::text::n;
 use super::types::Returns::{Common, Count, Flag, Float, Int, Of, Same};
 use super::types::{common, item_of};
@@ -37,7 +37,7 @@ pub(super) const ROWS: &[RowDef] = &[
     row("sqrt", 1, 1, Float, |args, _| of(args, f64::sqrt)),
     row("cbrt", 1, 1, Float, |args, _| of(args, f64::cbrt)),
     row("erf", 1, 1, Float, |args, _| of(args, erf)),
-    row("erfc", 1, 1, Float, |args, _| of(args, |x| 1.0 - erf(x))),
+    row("erfc", 1, 1, Float, |args, _| of(args, |x| if x < 3.0 { 1.0 - erf(x) } else { erf_tail(x) })),
     row("lgamma", 1, 1, Float, |args, _| of(args, ln_gamma)),
     row("tgamma", 1, 1, Float, |args, _| of(args, gamma)),
     row("sin", 1, 1, Float, |args, _| of(args, f64::sin)),
@@ -55,8 +55,8 @@ pub(super) const ROWS: &[RowDef] = &[
     row("atanh", 1, 1, Float, |args, _| of(args, f64::atanh)),
     row("hypot", 2, 2, Float, |args, _| x(args, 0).hypot(x(args, 1)).into()),
     row("pow", 2, 2, Float, |args, _| x(args, 0).powf(x(args, 1)).into()).also(&["power"]),
-    row("intExp2", 1, 1, Count, |args, _| saturating_int(x(args, 0).exp2()).into()),
-    row("intExp10", 1, 1, Count, |args, _| saturating_int(10_f64.powf(x(args, 0))).into()),
+    row("intExp2", 1, 1, Count, |args, _| saturating_int(x(args, 0).floor().exp2()).into()),
+    row("intExp10", 1, 1, Count, |args, _| saturating_int(10_f64.powf(x(args, 0).floor())).into()),
     row("degrees", 1, 1, Float, |args, _| of(args, f64::to_degrees)),
     row("radians", 1, 1, Float, |args, _| of(args, f64::to_radians)),
     row("factorial", 1, 1, Count, |args, _| (1..=n(args, 0).unwrap_or(0).min(20)).product::<i64>().into()),
@@ -78,7 +78,8 @@ pub(super) const ROWS: &[RowDef] = &[
     row("roundBankers", 1, 2, Of(number_like), |args, _| rounded(args, f64::round_ties_even)),
     row("roundToExp2", 1, 1, Of(number_like), |args, _| {
         let value = x(args, 0);
-        (if value < 1.0 { 0.0 } else { value.log2().floor().exp2() }).into()
+        let is_whole = !matches!(args[0], Datum::Float(_));
+        (if value == 0.0 || (is_whole && value < 0.0) { 0.0 } else { value.abs().log2().floor().exp2().copysign(value) }).into()
     }),
     row("roundDuration", 1, 1, Int, |args, _| {
         let steps = [0, 1, 10, 30, 60, 120, 180, 240, 300, 600, 1200, 1800, 3600, 7200, 18_000, 36_000];
@@ -105,8 +106,10 @@ pub(super) const ROWS: &[RowDef] = &[
             .unwrap_or(smallest)
             .into()
     }),
-    row("least", 1, ANY, Common(0), |args, _| extreme(args, true)).also(&["min2"]).lenient(),
-    row("greatest", 1, ANY, Common(0), |args, _| extreme(args, false)).also(&["max2"]).lenient(),
+    row("least", 1, ANY, Common(0), |args, _| extreme(args, true)).lenient(),
+    row("greatest", 1, ANY, Common(0), |args, _| extreme(args, false)).lenient(),
+    row("min2", 2, 2, Float, |args, _| x(args, 0).min(x(args, 1)).into()),
+    row("max2", 2, 2, Float, |args, _| x(args, 0).max(x(args, 1)).into()),
     row("gcd", 2, 2, Int, |args, _| gcd(n(args, 0).unwrap_or(0), n(args, 1).unwrap_or(0)).into()),
     row("lcm", 2, 2, Int, |args, _| {
         let (a, b) = (n(args, 0).unwrap_or(0), n(args, 1).unwrap_or(0));
@@ -114,7 +117,7 @@ pub(super) const ROWS: &[RowDef] = &[
     }),
     row("intDiv", 2, 2, Int, |args, _| int_div(args).into()),
     row("intDivOrZero", 2, 2, Int, |args, _| int_div(args).unwrap_or(0).into()),
-    row("intDivOrNull", 2, 2, Int, |args, _| int_div(args).into()),
+    row("intDivOrNull", 2, 2, Int, |args, _| int_div(args).into()).or_null(Nulls::Always),
     row("moduloOrZero", 2, 2, Of(common), |args, _| modulo(args, false).unwrap_or(Datum::Int(0))),
     row("positiveModulo", 2, 2, Of(common), |args, _| modulo(args, true).unwrap_or_default()).also(&["positive_modulo", "pmod"]),
     row("negate", 1, 1, Of(number_like), |args, _| match &args[0] {
@@ -126,7 +129,16 @@ pub(super) const ROWS: &[RowDef] = &[
     row("isFinite", 1, 1, Flag, |args, _| x(args, 0).is_finite().into()),
     row("isInfinite", 1, 1, Flag, |args, _| x(args, 0).is_infinite().into()),
     row("isNaN", 1, 1, Flag, |args, _| args[0].as_float().map(f64::is_nan).into()),
-    row("ifNotFinite", 2, 2, Common(0), |args, _| if x(args, 0).is_finite() { args[0].clone() } else { args[1].clone() }),
+    row(
+        "ifNotFinite",
+        2,
+        2,
+        Common(0),
+        |args, _| {
+            if args[0].as_float().is_some_and(f64::is_finite) { args[0].clone() } else { args[1].clone() }
+        },
+    )
+    .lenient(),
     row("greatCircleDistance", 4, 4, Float, |args, _| great_circle(args).map(|angle| angle * EARTH_RADIUS).into()).also(&["geoDistance"]),
     row("greatCircleAngle", 4, 4, Float, |args, _| great_circle(args).map(f64::to_degrees).into()),
     row("pointInEllipses", 6, ANY, Flag, |args, _| {
@@ -238,15 +250,25 @@ fn erf(x: f64) -> f64 {
         }
         sum * std::f64::consts::FRAC_2_SQRT_PI
     } else {
-        // continued fraction of the complement
-        let fraction = (1..60).rev().fold(0.0, |below, k| f64::from(k) / 2.0 / (z + below));
-        1.0 - (-z * z).exp() / (std::f64::consts::PI.sqrt() * (z + fraction))
+        1.0 - erf_tail(z)
     };
     value.copysign(x)
 }
 
+/// `1 - erf(x)` from 3 on, as a continued fraction.
+fn erf_tail(x: f64) -> f64 {
+    let fraction = (1..60).rev().fold(0.0, |below, k| f64::from(k) / 2.0 / (x + below));
+    (-x * x).exp() / (std::f64::consts::PI.sqrt() * (x + fraction))
+}
+
 /// Lanczos' approximation.
 fn ln_gamma(x: f64) -> f64 {
+    if x == 1.0 || x == 2.0 {
+        return 0.0;
+    }
+    if x <= 0.0 && x.fract() == 0.0 {
+        return f64::INFINITY;
+    }
     if x < 0.5 {
         return (std::f64::consts::PI / (std::f64::consts::PI * x).sin().abs()).ln() - ln_gamma(1.0 - x);
     }
@@ -267,6 +289,9 @@ fn ln_gamma(x: f64) -> f64 {
 }
 
 fn gamma(x: f64) -> f64 {
+    if x < 0.0 && x.fract() == 0.0 {
+        return f64::NAN;
+    }
     if x.fract() == 0.0 && (1.0..=21.0).contains(&x) {
         return (1..saturating_int(x)).fold(1.0, |product, k| product * f64::from(i32::try_from(k).unwrap_or(1)));
     }

@@ -68,6 +68,18 @@ impl FunctionContext {
     }
 }
 
+/// Whether some item of the array that `expr` gives may be NULL.
+pub(crate) fn items_may_be_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(ScalarValue::List(list), _) => list.values().null_count() > 0,
+        Expr::ScalarFunction(call) => match (udf::has_plain_items(call.func.inner().as_ref()), call.name()) {
+            (_, "array") => call.args.iter().any(|item| !matches!(item, Expr::Literal(scalar, _) if !scalar.is_null())),
+            (is_plain, _) => !is_plain,
+        },
+        _ => true,
+    }
+}
+
 /// A zone by its IANA name.
 pub(crate) fn zone_named(name: &str) -> Option<TimeZone> {
     if name.eq_ignore_ascii_case("utc") { Some(TimeZone::UTC) } else { TimeZone::get(name).ok() }

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::aggregate::{self, AggregateDef, Combinator};
 use super::calendar::Fast;
-use super::types::{Returns, plain};
+use super::types::{Returns, is_text, plain};
 use super::udf::{Env, RowFn, RowFunction};
 use super::{
     Argument, Built, CallOptions, FunctionContext, FunctionError, Shown, arithmetic, array, bits, calendar, conditional, convert, digest,
@@ -39,9 +39,21 @@ pub(super) struct RowDef {
     pub(super) max: usize,
     pub(super) returns: Returns,
     pub(super) strict: bool,
+    pub(super) nulls: Nulls,
     pub(super) row: RowFn,
     /// The same for a whole column, when that is the only argument.
     pub(super) fast: Option<Fast>,
+}
+
+/// When ClickHouse's type of the result is Nullable. Where ClickHouse refuses an argument, NULL may come out nonetheless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nulls {
+    /// If an argument's is.
+    OfArguments,
+    /// Also if the first argument is a text, which may be unreadable.
+    OfTexts,
+    /// Always.
+    Always,
 }
 
 /// Any number of arguments.
@@ -49,7 +61,7 @@ pub(super) const ANY: usize = 255;
 
 /// A function for which NULL in gives NULL out.
 pub(super) const fn row(name: &'static str, min: usize, max: usize, returns: Returns, row: RowFn) -> RowDef {
-    RowDef { name, aliases: &[], min, max, returns, strict: true, row, fast: None }
+    RowDef { name, aliases: &[], min, max, returns, strict: true, nulls: Nulls::OfArguments, row, fast: None }
 }
 
 impl RowDef {
@@ -65,7 +77,25 @@ impl RowDef {
 
     /// Sees NULL arguments.
     pub(super) const fn lenient(self) -> RowDef {
-        RowDef { strict: false, ..self }
+        RowDef { strict: false, nulls: Nulls::Always, ..self }
+    }
+
+    /// Has no result for some arguments.
+    pub(super) const fn or_null(self, nulls: Nulls) -> RowDef {
+        RowDef { nulls, ..self }
+    }
+
+    /// Whether the result is Nullable.
+    fn is_nullable(&self, args: &[Argument]) -> bool {
+        // what an array holds may be NULL, whatever the array is
+        let holds_more = |data_type: &DataType| matches!(data_type, DataType::List(_) | DataType::Struct(_) | DataType::Map(..));
+        let takes_item = matches!(self.returns, Returns::Same(_) | Returns::ListOf(_) | Returns::Common(_) | Returns::Of(_));
+        self.nulls == Nulls::Always
+            || (self.nulls == Nulls::OfTexts && args.first().is_some_and(|arg| is_text(&arg.data_type)))
+            || args.iter().any(|arg| {
+                let data_type = plain(&arg.data_type);
+                arg.nullable || data_type == DataType::Null || (takes_item && holds_more(&data_type))
+            })
     }
 }
 
@@ -369,8 +399,9 @@ pub(super) fn row_call(def: &RowDef, args: Vec<Argument>, context: &FunctionCont
 /// A call of a row function whose result type is settled otherwise.
 pub(super) fn row_call_typed(def: &RowDef, returns: DataType, args: Vec<Argument>, context: &FunctionContext) -> Built {
     let types = args.iter().map(|arg| plain(&arg.data_type)).collect();
+    let nullable = def.is_nullable(&args);
     let shown: Shown = def.returns.shown();
     let env = Env::new(types, returns.clone(), context);
     let exprs: Vec<Expr> = args.into_iter().map(|arg| arg.expr).collect();
-    Built { expr: RowFunction::call(def, env, exprs), data_type: returns, nullable: true, shown }
+    Built { expr: RowFunction::call(def, env, exprs), data_type: returns, nullable, shown }
 }

@@ -1,5 +1,7 @@
 //! Finding texts in texts: positions, patterns, regular expressions, likeness.
 
+mod pattern;
+
 use std::cell::RefCell;
 
 use regex::{Regex, RegexBuilder};
@@ -28,7 +30,7 @@ pub(crate) fn regex(pattern: &str) -> Option<Regex> {
         if patterns.len() >= KEPT_PATTERNS {
             patterns.clear();
         }
-        let compiled = RegexBuilder::new(pattern).dot_matches_new_line(true).size_limit(1 << 22).build().ok();
+        let compiled = RegexBuilder::new(&pattern::as_written_here(pattern)).dot_matches_new_line(true).size_limit(1 << 22).build().ok();
         patterns.insert(pattern.to_owned(), compiled.clone());
         compiled
     })
@@ -81,10 +83,10 @@ pub(super) const ROWS: &[RowDef] = &[
     row("extractAll", 2, 2, Texts, |args, _| {
         let text = t(args, 0);
         let pattern = regex(&t(args, 1));
-        pattern.map_or(Datum::Null, |regex| list(regex.captures_iter(&text).map(|found| chosen_group(&found).to_owned())))
+        pattern.map_or(Datum::Null, |regex| list(until_empty(&regex, &text).map(|found| chosen_group(&found).to_owned())))
     }),
     row("extractAllGroupsVertical", 2, 2, Of(texts_of_groups), |args, _| Datum::List(groups(args))).also(&["extractAllGroups"]),
-    row("extractAllGroupsHorizontal", 2, 2, Of(texts_of_groups), |args, _| transposed(groups(args))),
+    row("extractAllGroupsHorizontal", 2, 2, Of(texts_of_groups), |args, _| transposed(groups(args), group_count(args))),
     row("extractGroups", 2, 2, Texts, |args, _| groups(args).into_iter().next().unwrap_or(Datum::List(Vec::new()))),
     row("replaceRegexpAll", 3, 3, Text, |args, _| replace(args, 0)).also(&["regexp_replace"]),
     row("replaceRegexpOne", 3, 3, Text, |args, _| replace(args, 1)),
@@ -99,10 +101,8 @@ pub(super) const ROWS: &[RowDef] = &[
     row("countSubstrings", 2, 3, Count, |args, _| count(&t(args, 0), &t(args, 1), n(args, 2)).into()),
     row("countSubstringsCaseInsensitive", 2, 3, Count, |args, _| count(&lower(args, 0), &lower(args, 1), n(args, 2)).into())
         .also(&["countSubstringsCaseInsensitiveUTF8"]),
-    row("countMatches", 2, 2, Count, |args, _| regex(&t(args, 1)).map(|regex| regex.find_iter(&t(args, 0)).count()).into()),
-    row("countMatchesCaseInsensitive", 2, 2, Count, |args, _| {
-        regex(&format!("(?i){}", t(args, 1))).map(|regex| regex.find_iter(&t(args, 0)).count()).into()
-    }),
+    row("countMatches", 2, 2, Count, |args, _| count_matches(&t(args, 0), &t(args, 1)).into()),
+    row("countMatchesCaseInsensitive", 2, 2, Count, |args, _| count_matches(&t(args, 0), &format!("(?i){}", t(args, 1))).into()),
     row("multiSearchAny", 2, 2, Flag, |args, _| positions(args, false).iter().any(|at| *at > 0).into()).also(&["multiSearchAnyUTF8"]),
     row("multiSearchAnyCaseInsensitive", 2, 2, Flag, |args, _| positions(args, true).iter().any(|at| *at > 0).into())
         .also(&["multiSearchAnyCaseInsensitiveUTF8"]),
@@ -159,6 +159,15 @@ fn count(text: &str, wanted: &str, from: Option<i64>) -> usize {
     if wanted.is_empty() { 0 } else { text.get(from..).unwrap_or_default().matches(wanted).count() }
 }
 
+/// The matches up to the first that is empty, which ends the search.
+fn until_empty<'t>(regex: &'t Regex, text: &'t str) -> impl Iterator<Item = regex::Captures<'t>> {
+    regex.captures_iter(text).take_while(|found| !found[0].is_empty())
+}
+
+fn count_matches(text: &str, pattern: &str) -> Option<usize> {
+    regex(pattern).map(|regex| regex.find_iter(text).take_while(|found| !found.is_empty()).count())
+}
+
 /// The first group, or the whole match where there are no groups.
 fn chosen_group<'t>(found: &regex::Captures<'t>) -> &'t str {
     let group = if found.len() > 1 { found.get(1) } else { found.get(0) };
@@ -187,8 +196,12 @@ fn groups<'a>(args: &[Datum<'a>]) -> Vec<Datum<'a>> {
     regex.captures_iter(&text).map(of_match).collect()
 }
 
-fn transposed(rows: Vec<Datum<'_>>) -> Datum<'_> {
-    let width = rows.first().and_then(Datum::as_list).map_or(0, <[_]>::len);
+/// How many groups the pattern has.
+fn group_count(args: &[Datum<'_>]) -> usize {
+    regex(&t(args, 1)).map_or(0, |regex| regex.captures_len() - 1)
+}
+
+fn transposed(rows: Vec<Datum<'_>>, width: usize) -> Datum<'_> {
     let column = |place: usize| Datum::List(rows.iter().filter_map(|row| row.as_list()?.get(place).cloned()).collect());
     Datum::List((0..width).map(column).collect())
 }
@@ -268,9 +281,12 @@ fn ngram_distance(a: &str, b: &str) -> f64 {
     ratio(total - 2 * shared, total)
 }
 
-/// The part of the needle's grams that the text has.
+/// The part of the needle's grams that the text has; all of them when it has none itself.
 fn ngram_search(text: &str, needle: &str) -> f64 {
     let (text, needle) = (gram_counts(text), gram_counts(needle));
+    if needle.is_empty() {
+        return 1.0;
+    }
     let shared: usize = needle.iter().map(|(gram, count)| count.min(text.get(gram).unwrap_or(&0))).sum();
     ratio(shared, needle.values().sum())
 }

@@ -175,9 +175,10 @@ fn pad<'a>(args: &[Datum<'a>], at_left: bool) -> Datum<'a> {
     let Some(length) = n(args, 1).and_then(|length| usize::try_from(length).ok()).filter(|length| *length <= MAX_TEXT) else {
         return Datum::Null;
     };
-    let fill = if args.len() > 2 { t(args, 2) } else { Cow::Borrowed(" ") };
+    let fill = if args.len() > 2 { t(args, 2) } else { Cow::Borrowed("") };
+    let fill = if fill.is_empty() { Cow::Borrowed(" ") } else { fill };
     let have = text.chars().count();
-    if have >= length || fill.is_empty() {
+    if have >= length {
         return text.chars().take(length).collect::<String>().into();
     }
     let padding: String = fill.chars().cycle().take(length - have).collect();

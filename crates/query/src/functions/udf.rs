@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use super::calendar::Fast;
 use super::datum::{Datum, read, write};
 use super::registry::RowDef;
+use super::types::Returns;
 use super::{FunctionContext, WeekStart, zone_named};
 
 /// What a row function sees beside its arguments.
@@ -57,6 +58,8 @@ pub(super) struct RowFunction {
     /// NULL in any argument gives NULL without asking `row`.
     pub(super) strict: bool,
     fast: Option<Fast>,
+    /// The result is an array of texts or numbers of its own making.
+    plain_items: bool,
     pub(super) env: Env,
     signature: Signature,
 }
@@ -80,9 +83,10 @@ impl Hash for RowFunction {
 impl RowFunction {
     /// A call of the function.
     pub(super) fn call(def: &RowDef, env: Env, args: Vec<Expr>) -> Expr {
-        let RowDef { name, row, strict, fast, .. } = *def;
+        let RowDef { name, row, strict, fast, returns, .. } = *def;
+        let plain_items = matches!(returns, Returns::Texts | Returns::Ints);
         let signature = Signature::one_of(vec![TypeSignature::VariadicAny, TypeSignature::Nullary], Volatility::Immutable);
-        let function = RowFunction { name, row, strict, fast, env, signature };
+        let function = RowFunction { name, row, strict, fast, plain_items, env, signature };
         ScalarUDF::from(function).call(args)
     }
 
@@ -110,6 +114,12 @@ impl RowFunction {
         // A slice of few rows keeps the whole dictionary; then the rows are fewer.
         (columns.next().is_none() && dictionary.values().len() <= dictionary.len()).then_some((place, dictionary))
     }
+}
+
+/// Whether the function gives an array of texts or numbers of its own making, as `range` and `splitByChar` do: there is no NULL in it.
+pub(super) fn has_plain_items(function: &dyn ScalarUDFImpl) -> bool {
+    let any: &dyn std::any::Any = function;
+    any.downcast_ref::<RowFunction>().is_some_and(|function| function.plain_items)
 }
 
 impl ScalarUDFImpl for RowFunction {

@@ -11,6 +11,8 @@ use super::udf::Env;
 /// Where the parts of a URL are.
 struct Parts<'a> {
     protocol: &'a str,
+    /// Behind the protocol and `//`.
+    rest: &'a str,
     /// With user and port.
     authority: &'a str,
     /// From the first slash to `?` or `#`.
@@ -21,37 +23,53 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn of(url: &'a str) -> Parts<'a> {
-        let (protocol, rest) = match url.find("://") {
-            Some(at) if is_scheme(&url[..at]) => (&url[..at], &url[at + 3..]),
+        let (protocol, rest) = match url.split_once(':') {
+            Some((protocol, rest)) if is_scheme(protocol) => match rest.strip_prefix("//") {
+                Some(rest) => (protocol, rest),
+                None => (protocol, url),
+            },
             _ => ("", url.strip_prefix("//").unwrap_or(url)),
         };
         let (before_fragment, fragment) = split(rest, '#');
         let (before_query, query) = split(before_fragment, '?');
         let slash = before_query.find('/').unwrap_or(before_query.len());
-        Parts { protocol, authority: &before_query[..slash], path: &before_query[slash..], query, fragment }
+        Parts { protocol, rest, authority: &before_query[..slash], path: &before_query[slash..], query, fragment }
     }
 
+    /// A host has a dot, and ends at the first `:`, even if that belongs to a user's password.
     fn host(&self) -> &'a str {
-        let host = self.authority.rsplit_once('@').map_or(self.authority, |(_, host)| host);
-        if host.starts_with('[') {
-            return host.find(']').map_or("", |end| &host[..=end]);
+        let mut start = 0;
+        let mut end = self.rest.len();
+        for (at, byte) in self.rest.bytes().enumerate() {
+            match byte {
+                b'@' => start = at + 1,
+                b':' | b'/' | b'?' | b'#' => {
+                    end = at;
+                    break;
+                }
+                b' ' | b'\t' | b'<' | b'>' | b'%' | b'{' | b'}' | b'|' | b'\\' | b'^' | b'~' | b'[' | b']' | b';' | b'=' | b'&' => {
+                    return "";
+                }
+                _ => {}
+            }
         }
-        let host = host.split_once(':').map_or(host, |(host, _)| host);
-        let valid = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_') || b >= 128);
-        if valid && (host.contains('.') || self.is_full()) { host } else { "" }
+        let host = self.rest.get(start..end).unwrap_or_default();
+        if host.contains('.') && !host.ends_with('.') { host } else { "" }
     }
 
-    fn is_full(&self) -> bool {
-        !self.protocol.is_empty()
-    }
-
+    /// Behind the host.
     fn port(&self) -> Option<i64> {
-        self.authority.rsplit_once(':')?.1.parse().ok()
+        let host = self.host();
+        let behind = self.authority.rsplit_once('@').map_or(self.authority, |(_, host)| host);
+        let port = behind.strip_prefix(host).filter(|_| !host.is_empty())?.strip_prefix(':')?;
+        port.parse().ok().filter(|port| (1..=65_535).contains(port))
     }
 }
 
 fn is_scheme(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+    text.len() < 16
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
 fn split(text: &str, mark: char) -> (&str, Option<&str>) {
@@ -110,6 +128,9 @@ pub(super) const ROWS: &[RowDef] = &[
     row("pathFull", 1, 1, Text, |args, _| {
         let text = t(args, 0);
         let parts = Parts::of(&text);
+        if parts.path.is_empty() {
+            return "".into();
+        }
         let mut full = parts.path.to_owned();
         full.extend(parts.query.iter().flat_map(|query| ["?", query]));
         full.extend(parts.fragment.iter().flat_map(|fragment| ["#", fragment]));
@@ -128,9 +149,7 @@ pub(super) const ROWS: &[RowDef] = &[
         let (text, name) = (t(args, 0), t(args, 1));
         parameters(&text).find(|(key, _)| *key == name).map_or(String::new(), |(_, value)| value.to_owned()).into()
     }),
-    row("extractURLParameters", 1, 1, Texts, |args, _| {
-        list(parameters(&t(args, 0)).map(|(key, value)| if value.is_empty() { key.to_owned() } else { format!("{key}={value}") }))
-    }),
+    row("extractURLParameters", 1, 1, Texts, |args, _| list(parameters(&t(args, 0)).map(|(key, value)| format!("{key}={value}")))),
     row("extractURLParameterNames", 1, 1, Texts, |args, _| list(parameters(&t(args, 0)).map(|(key, _)| key.to_owned()))),
     row("URLHierarchy", 1, 1, Texts, |args, _| hierarchy(&t(args, 0), false)),
     row("URLPathHierarchy", 1, 1, Texts, |args, _| hierarchy(&t(args, 0), true)),
@@ -150,26 +169,36 @@ pub(super) const ROWS: &[RowDef] = &[
     row("decodeURLFormComponent", 1, 1, Text, |args, _| decode(&t(args, 0), true).into()),
 ];
 
-/// Keys and values of the query, as written.
+/// Keys and values behind the first `?`, as written, in the query and in what has the form of one behind `#`.
 fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {
-    let query = Parts::of(url).query.unwrap_or_default();
-    query.split(['&', ';']).filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    query.split(['&', ';', '?', '#']).filter_map(|pair| pair.split_once('='))
 }
 
-/// The URL cut at each slash and at the beginning of the query.
+/// The URL cut behind each `/`, `?` and `#` of its path.
 fn hierarchy(url: &str, path_only: bool) -> Datum<'static> {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let Some(path) = url[start..].find('/').map(|at| start + at) else {
+    // a URL without a protocol is a single level, and has no path
+    let start = match url.split_once("://") {
+        Some((protocol, _)) if is_scheme(protocol) => protocol.len() + 3,
+        _ if path_only || url.is_empty() => return list(Vec::<String>::new()),
+        _ => return list([url.to_owned()]),
+    };
+    let is_mark = |c: char| matches!(c, '/' | '?' | '#');
+    let Some(path) = url[start..].find(is_mark).map(|at| start + at) else {
         return if path_only { list(Vec::<String>::new()) } else { list([url.to_owned()]) };
     };
     let base = if path_only { path } else { 0 };
-    let cuts = url[path..].char_indices().filter(|(_, c)| matches!(c, '/' | '?' | '#')).map(|(at, _)| path + at + 1);
-    let mut levels: Vec<String> = cuts.map(|cut| url[base..cut].to_owned()).collect();
-    if path_only {
-        levels.remove(0);
+    let mut levels = Vec::new();
+    // a mark right behind another one belongs to the level after it
+    let mut end = path + 1;
+    // the path begins with its first slash, which is no level of its own
+    if !path_only {
+        levels.push(url[..end].to_owned());
     }
-    if !url.ends_with(['/', '?', '#']) {
-        levels.push(url[base..].to_owned());
+    while let Some(first) = url[end..].chars().next() {
+        let from = end + first.len_utf8();
+        end = url[from..].find(is_mark).map_or(url.len(), |at| from + at + 1);
+        levels.push(url[base..end].to_owned());
     }
     list(levels)
 }

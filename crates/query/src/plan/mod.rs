@@ -11,6 +11,7 @@ mod counts;
 mod expand;
 mod fill;
 mod from;
+mod grouping;
 mod membership;
 mod order;
 mod rebase;

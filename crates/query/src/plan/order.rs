@@ -54,7 +54,7 @@ pub(super) fn keys(scope: &mut Scope<'_>, order_by: &[ast::OrderExpr], items: &[
     let mut keys = Vec::new();
     for order in order_by {
         let expr = match position(&order.expr, items, "ORDER BY")? {
-            Some(expr) => expr,
+            Some(expr) => expr.clone(),
             None => scope.expr(&order.expr)?.expr,
         };
         let fill = order.fill.as_ref().map(|fill| Gaps::of(fill, scope)).transpose()?;
@@ -64,11 +64,11 @@ pub(super) fn keys(scope: &mut Scope<'_>, order_by: &[ast::OrderExpr], items: &[
 }
 
 /// The column that a whole number names.
-pub(super) fn position(expr: &ast::Expr, items: &[Expr], clause: &str) -> Result<Option<Expr>, QueryError> {
+pub(super) fn position<'i, T>(expr: &ast::Expr, items: &'i [T], clause: &str) -> Result<Option<&'i T>, QueryError> {
     let ExprKind::Literal(Literal::Int(at)) = &expr.kind else { return Ok(None) };
     let found = usize::try_from(*at).ok().and_then(|at| at.checked_sub(1)).and_then(|at| items.get(at));
     match found {
-        Some(expr) => Ok(Some(expr.clone())),
+        Some(item) => Ok(Some(item)),
         None => Err(QueryError::resolve(format!("{clause} position {at} is not in the select list"))),
     }
 }

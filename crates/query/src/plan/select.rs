@@ -5,11 +5,12 @@ use super::counts::plan_counts;
 use super::expand::{ItemSource, expand};
 use super::fill::Filling;
 use super::from::{JoinTree, resolve_from};
+use super::grouping::{Group, resolve_group};
 use super::membership;
 use super::order::{Bounds, Key, PerKey, Tail, bounds, count, keys, position};
 use super::rebase::{Computed, has_aggregate, mentions};
 use crate::error::QueryError;
-use crate::hogql::ast::{self, GroupBy, SelectQuery};
+use crate::hogql::ast::{self, SelectQuery};
 use crate::resolve::{CteEnv, Output, QueryContext, Scope, Source, Type, Value, column_name};
 use crate::scan::{Top, VirtualColumn};
 use aqueduct_store::EventColumn;
@@ -17,7 +18,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, UnnestOptions};
 use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::utils::{conjunction, find_aggregate_exprs, find_window_exprs, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr};
 
 /// A SELECT with everything resolved and nothing planned.
 struct Resolved {
@@ -44,11 +45,6 @@ struct Resolved {
 struct Unnest {
     columns: Vec<(String, Expr)>,
     keep_empty: bool,
-}
-
-enum Group {
-    Exprs(Vec<Expr>),
-    Sets(GroupingSet),
 }
 
 pub(super) fn plan_select(
@@ -131,7 +127,7 @@ fn resolve(scope: &mut Scope<'_>, select: &SelectQuery, nesting: Nesting) -> Res
             None => condition,
         });
     }
-    let group = select.group_by.as_ref().map(|group| resolve_group(scope, group, &items)).transpose()?;
+    let group = select.group_by.as_ref().map(|group| resolve_group(scope, group, &values)).transpose()?;
     let having = select.having.as_ref().map(|having| scope.condition(having)).transpose()?;
     let qualify = select.qualify.as_ref().map(|qualify| scope.condition(qualify)).transpose()?;
     let keys = keys(scope, &select.order_by, &items)?;
@@ -167,6 +163,8 @@ fn resolve_array_join(scope: &mut Scope<'_>, join: &ast::ArrayJoin) -> Result<Un
             _ => None,
         };
         let value = scope.expr(expr.without_alias())?;
+        // a row whose array is empty stays, with the empty value of the items
+        let value = if join.left { scope.call_values("emptyArrayToSingle", vec![value])? } else { value };
         let column = scope.add_array_join(&value)?;
         columns.push((column.0, value.expr));
         if let Some(name) = name {
@@ -176,45 +174,12 @@ fn resolve_array_join(scope: &mut Scope<'_>, join: &ast::ArrayJoin) -> Result<Un
     Ok(Unnest { columns, keep_empty: join.left })
 }
 
-fn resolve_group(scope: &mut Scope<'_>, group: &GroupBy, items: &[Expr]) -> Result<Group, QueryError> {
-    let mut all = |exprs: &[ast::Expr]| -> Result<Vec<Expr>, QueryError> {
-        let mut resolved = Vec::new();
-        for expr in exprs {
-            let expr = match position(expr, items, "GROUP BY")? {
-                Some(expr) => expr,
-                None => match &expr.kind {
-                    // GROUP BY (a, b) groups by both
-                    ast::ExprKind::Tuple(parts) => {
-                        for part in parts {
-                            resolved.push(scope.expr(part)?.expr);
-                        }
-                        continue;
-                    }
-                    _ => scope.expr(expr)?.expr,
-                },
-            };
-            if has_aggregate(&expr) {
-                return Err(QueryError::resolve("Aggregate function is found in GROUP BY in query"));
-            }
-            resolved.push(expr);
-        }
-        Ok(resolved)
-    };
-    Ok(match group {
-        GroupBy::Exprs(exprs) => Group::Exprs(all(exprs)?),
-        GroupBy::All => Group::Exprs(items.iter().filter(|item| !has_aggregate(item)).cloned().collect()),
-        GroupBy::Rollup(exprs) => Group::Sets(GroupingSet::Rollup(all(exprs)?)),
-        GroupBy::Cube(exprs) => Group::Sets(GroupingSet::Cube(all(exprs)?)),
-        GroupBy::Sets(sets) => Group::Sets(GroupingSet::GroupingSets(sets.iter().map(|set| all(set)).collect::<Result<_, _>>()?)),
-    })
-}
-
 fn resolve_per_key(scope: &mut Scope<'_>, select: &SelectQuery, items: &[Expr]) -> Result<Option<PerKey>, QueryError> {
     let resolve_all = |scope: &mut Scope<'_>, exprs: &[ast::Expr]| {
         exprs
             .iter()
             .map(|expr| match position(expr, items, "LIMIT BY")? {
-                Some(expr) => Ok(expr),
+                Some(expr) => Ok(expr.clone()),
                 None => Ok(scope.expr(expr)?.expr),
             })
             .collect::<Result<Vec<_>, QueryError>>()
@@ -313,18 +278,12 @@ impl Resolved {
             Some(Group::Sets(_)) => None,
         };
         let mut computed = Computed::default();
+        let mut sets = None;
         let group = match self.group.take() {
             None => Vec::new(),
-            Some(Group::Sets(sets)) => {
-                for expr in sets.distinct_expr() {
-                    let column = match expr {
-                        Expr::Column(column) => column.clone(),
-                        other => Column::new_unqualified(other.schema_name().to_string()),
-                    };
-                    computed.add(expr.clone(), column);
-                }
-                self.types.iter_mut().for_each(|ty| ty.nullable = true);
-                vec![Expr::GroupingSet(sets)]
+            Some(Group::Sets(of_sets)) => {
+                sets = Some(of_sets);
+                Vec::new()
             }
             Some(Group::Exprs(exprs)) => {
                 let mut group = Vec::new();
@@ -342,9 +301,10 @@ impl Resolved {
             computed.add(aggregate.clone(), Column::new_unqualified(name.as_str()));
             aliased.push(aggregate.alias(name));
         }
-        let mut plan = match counted {
-            Some(counted) => counted,
-            None => LogicalPlanBuilder::new(plan).aggregate(group, aliased)?.build()?,
+        let mut plan = match (counted, sets) {
+            (Some(counted), _) => counted,
+            (None, Some(sets)) => sets.apply(plan, aliased, &mut computed)?,
+            (None, None) => LogicalPlanBuilder::new(plan).aggregate(group, aliased)?.build()?,
         };
         for expr in self.late() {
             *expr = computed.rebase(std::mem::take(expr))?;

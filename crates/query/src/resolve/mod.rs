@@ -34,7 +34,7 @@ mod window;
 pub use context::{Definitions, ProjectFacts};
 pub(crate) use context::{PersonMode, QueryContext};
 pub(crate) use placeholders::{FilterPair, Values, children_mut, replace_in_expr, replace_in_query};
-pub(crate) use relation::{Output, Relation, Source, column_name};
+pub(crate) use relation::{Output, Relation, Source, column_name, empty_value};
 pub(crate) use rows::{compile_rows, constant, row_program};
 pub(crate) use scope::{CteEnv, Scope};
 pub(crate) use tables::{KnownTable, NUMBERS, TABLE_FUNCTIONS, known_table};

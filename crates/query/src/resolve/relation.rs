@@ -58,7 +58,7 @@ pub(crate) fn column_name(index: usize) -> String {
 }
 
 /// What ClickHouse has for a column of a row that a join did not find; `None` for types that it has nothing for.
-fn empty_value(data: &DataType) -> Option<ScalarValue> {
+pub(crate) fn empty_value(data: &DataType) -> Option<ScalarValue> {
     match data {
         DataType::FixedSizeBinary(16) => Some(ScalarValue::FixedSizeBinary(16, Some(vec![0; 16]))),
         DataType::Struct(_) | DataType::Map(..) | DataType::Null => None,

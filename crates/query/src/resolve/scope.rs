@@ -249,7 +249,7 @@ impl Scope<'_> {
             return Err(QueryError::resolve(format!("arrayJoin expects an array, found {}", array.ty.name("UTC"))));
         };
         let name = format!("{}_element", self.context.fresh_name());
-        let ty = Type::new(item.data_type().clone(), true);
+        let ty = Type::new(item.data_type().clone(), crate::functions::items_may_be_null(&array.expr));
         let value = self.add_extra(&name, &ty);
         Ok((name, value))
     }

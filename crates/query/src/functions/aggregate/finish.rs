@@ -107,7 +107,7 @@ pub(in crate::functions) const AGGREGATES: &[AggregateDef] =
             let separator = rows.first().and_then(|row| row[1].as_text()).unwrap_or_default().to_owned();
             texts(rows).join(&separator).into()
         }),
-        aggregate("every", 1, 1, Bool, |rows, _| rows.iter().all(|row| row[0].is_true()).into()),
+        aggregate("every", 1, 1, Bool, |rows, _| (!rows.is_empty() && rows.iter().all(|row| row[0].is_true())).into()),
         aggregate("median", 1, 1, Float, |rows, _| quantile(&sorted(rows), 0.5).into()).also(&[
             "medianDeterministic",
             "medianTDigest",
@@ -297,12 +297,17 @@ fn insert_at<'a>(rows: Rows<'_, 'a>, call: &CollectCall) -> Datum<'a> {
     const MAX: usize = 1_000_000;
     let filler = default_of(&item_of(&call.returns));
     let mut items: Vec<Datum<'a>> = Vec::new();
+    let mut taken: Vec<bool> = Vec::new();
     for row in rows {
         let Some(place) = row[1].as_int().and_then(|place| usize::try_from(place).ok()).filter(|place| *place < MAX) else { continue };
         if items.len() <= place {
             items.resize(place + 1, filler.clone());
+            taken.resize(place + 1, false);
         }
-        items[place] = row[0].clone();
+        // the first of several values for a place stays
+        if !std::mem::replace(&mut taken[place], true) {
+            items[place] = row[0].clone();
+        }
     }
     Datum::List(items)
 }

@@ -120,10 +120,12 @@ pub(super) fn build(
         }
     }
     let nullable = args.iter().any(|arg| arg.nullable || arg.data_type == DataType::Null);
+    let counts = inner.is_empty() && def.returns.shown() == Shown::Count;
     let empty = match asked {
         Some(true) => Empty::Default,
+        Some(false) if counts => Empty::NullForZero,
         Some(false) => Empty::Null,
-        None if nullable => Empty::Null,
+        None if nullable && !counts => Empty::Null,
         None => Empty::Natural,
     };
     let simple = !inner.iter().any(|combinator| combinator.collects());
@@ -203,10 +205,18 @@ enum Empty {
     Natural,
     /// The empty value of the type, whatever the aggregate.
     Default,
+    /// NULL, of an aggregate that counts: there were no rows if it counted none.
+    NullForZero,
 }
 
 /// Puts the empty value in place of NULL.
 fn finish_nulls(built: &mut Built, empty: Empty) {
+    if empty == Empty::NullForZero {
+        let expr = std::mem::take(&mut built.expr);
+        built.expr = datafusion::functions::core::expr_fn::nullif(expr, datafusion::logical_expr::lit(0_i64));
+        built.nullable = true;
+        return;
+    }
     built.nullable = empty == Empty::Null;
     let empty = match &built.data_type {
         DataType::List(_) => ScalarValue::new_default(&built.data_type).ok(),

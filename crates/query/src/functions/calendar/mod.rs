@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 pub(super) use fast::Fast;
 
 use super::datum::Datum;
-use super::registry::{RewriteDef, RowDef, row};
+use super::registry::{Nulls, RewriteDef, RowDef, row};
 use super::text::{n, t};
 use super::types::Returns::{self, Bool, Date, Flag, Int, Interval, Micros, Of, Seconds, Text};
 use super::types::{micros, plain, seconds, tuple_of};
@@ -191,7 +191,6 @@ pub(super) const ROWS: &[RowDef] = &[
         Datum::Date(days) => Datum::Date(days + 6),
         other => other,
     }),
-    row("toStartOfDay", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Day)).fast(Fast::StartTime(Unit::Day)),
     row("toStartOfHour", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Hour)).fast(Fast::StartTime(Unit::Hour)),
     row("toStartOfMinute", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Minutes(1)))
         .fast(Fast::StartTime(Unit::Minutes(1))),
@@ -252,6 +251,7 @@ pub(super) const ROWS: &[RowDef] = &[
         None => instant(&args[0], &env.zone).map_or(Datum::Null, Datum::Time),
     }),
     row("parseDateTime", 2, 3, Seconds, |args, env| pattern::parse(&t(args, 0), &t(args, 1), &zone_of(args, 2, env)))
+        .or_null(Nulls::Always)
         .also(&["parseDateTimeOrNull", "parseDateTimeInJodaSyntax"]),
     row("formatDateTime", 2, 3, Text, |args, env| pattern::format(args, &t(args, 1), &zone_of(args, 2, env)))
         .also(&["DATE_FORMAT", "date_format"]),
@@ -262,11 +262,13 @@ pub(super) const ROWS: &[RowDef] = &[
     row("toModifiedJulianDay", 1, 1, Int, |args, env| match civil_in(&args[0], &env.time_zone).map(|time| days_datum(time.date())) {
         Some(Datum::Date(days)) => (i64::from(days) + 40_587).into(),
         _ => Datum::Null,
-    }),
+    })
+    .or_null(Nulls::Always),
     row("fromModifiedJulianDay", 1, 1, Text, |args, _| {
         let days = n(args, 0).and_then(|day| i32::try_from(day - 40_587).ok());
         days.and_then(date_of_days).map(|date| date.to_string()).into()
-    }),
+    })
+    .or_null(Nulls::Always),
     row("timeZoneOf", 1, 1, Text, |_, env| env.time_zone.iana_name().unwrap_or("UTC").to_owned().into()).also(&["timezoneOf"]),
     row("timeZoneOffset", 1, 1, Int, |args, env| {
         let moment = instant(&args[0], &env.zone).and_then(|micros| Timestamp::from_microsecond(micros).ok());
@@ -307,6 +309,7 @@ pub(super) const REWRITES: &[RewriteDef] = &[
         max: 4,
         build: |_, args, context| Ok(start::interval_call(args, context)),
     },
+    RewriteDef { name: "toStartOfDay", aliases: &[], min: 1, max: 2, build: start_of_day },
     RewriteDef { name: "now", aliases: &["NOW", "now64", "current_timestamp", "nowInBlock"], min: 0, max: 2, build: now },
     RewriteDef { name: "today", aliases: &["current_date", "curdate"], min: 0, max: 1, build: today },
     RewriteDef { name: "yesterday", aliases: &[], min: 0, max: 0, build: yesterday },
@@ -333,7 +336,7 @@ pub(super) const REWRITES: &[RewriteDef] = &[
 fn day_of_week<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
     let Some(time) = civil_in(&args[0], &zone_of(args, 2, env)) else { return Datum::Null };
     let weekday = time.weekday();
-    let day = match n(args, 1).unwrap_or(0) {
+    let day = match n(args, 1).unwrap_or(0) & 3 {
         1 => weekday.to_monday_zero_offset(),
         2 => weekday.to_sunday_zero_offset(),
         3 => weekday.to_sunday_one_offset(),
@@ -419,6 +422,25 @@ fn to_time_zone(name: &'static str, mut args: Vec<Argument>, context: &FunctionC
     Ok(Built { expr: cast(value.expr, data_type.clone()), data_type, nullable: value.nullable, shown: Shown::Plain })
 }
 
+/// The result of a function that takes the name of a zone: a time in it.
+fn in_zone_of(built: Built, zone: Option<&str>) -> Built {
+    let (DataType::Timestamp(unit, _), Some(zone)) = (&built.data_type, zone.filter(|zone| zone_named(zone).is_some())) else {
+        return built;
+    };
+    // "UTC" alone stands for the project's zone, see `Env`
+    let zone = if zone.eq_ignore_ascii_case("utc") { "Etc/UTC" } else { zone };
+    let data_type = DataType::Timestamp(*unit, Some(zone.into()));
+    Built { expr: cast(built.expr, data_type.clone()), data_type, ..built }
+}
+
+/// `toStartOfDay(time[, zone])`.
+fn start_of_day(_: &'static str, args: Vec<Argument>, context: &FunctionContext) -> Result<Built, FunctionError> {
+    const DEF: RowDef =
+        row("toStartOfDay", 1, 2, Of(seconds_like), |args, env| start_of(args, env, Unit::Day)).fast(Fast::StartTime(Unit::Day));
+    let zone = args.get(1).and_then(Argument::text).map(str::to_owned);
+    Ok(in_zone_of(super::registry::row_call(&DEF, args, context), zone.as_deref()))
+}
+
 /// `dateTrunc('month', time)`: a date from the week on, else a time.
 fn date_trunc(name: &'static str, args: Vec<Argument>, context: &FunctionContext) -> Result<Built, FunctionError> {
     const DATE: RowDef = row("dateTrunc", 2, 3, Returns::Date, truncated);
@@ -430,5 +452,6 @@ fn date_trunc(name: &'static str, args: Vec<Argument>, context: &FunctionContext
         expected: "a unit of time in quotes",
         found: "something else".to_owned(),
     })?;
-    Ok(super::registry::row_call(if unit.gives_date() { &DATE } else { &TIME }, args, context))
+    let zone = args.get(2).and_then(Argument::text).map(str::to_owned);
+    Ok(in_zone_of(super::registry::row_call(if unit.gives_date() { &DATE } else { &TIME }, args, context), zone.as_deref()))
 }

@@ -238,22 +238,20 @@ pub(super) fn age<'a>(args: &[Datum<'a>], env: &Env) -> Datum<'a> {
     let (Some(unit), Some(from), Some(to)) = (Unit::named(&t(args, 0)), civil_in(&args[1], &zone), civil_in(&args[2], &zone)) else {
         return Datum::Null;
     };
-    let months = || {
-        let count = month_number(to) - month_number(from);
-        let back = |count: i64| Span::new().try_months(count).ok().and_then(|span| from.checked_add(span).ok());
-        match back(count) {
-            Some(reached) if count > 0 && reached > to => count - 1,
-            Some(reached) if count < 0 && reached < to => count + 1,
-            _ => count,
-        }
+    let (sign, first, last) = if from <= to { (1, from, to) } else { (-1, to, from) };
+    // a month is over on the same day at the same time; one that lacks the day, with the next month
+    let months = || sign * (month_number(last) - month_number(first) - i64::from((last.day(), last.time()) < (first.day(), first.time())));
+    let days = || {
+        let apart = day_number(last, Unit::Day)? - day_number(first, Unit::Day)?;
+        Some(sign * (apart - i64::from(last.time() < first.time())))
     };
     let seconds = |size: i64| Some((instant(&args[2], &zone)? - instant(&args[1], &zone)?) / (size * 1_000_000));
     match unit {
         Unit::Year | Unit::IsoYear => Some(months() / 12),
         Unit::Quarter => Some(months() / 3),
         Unit::Month => Some(months()),
-        Unit::Week(_) => seconds(604_800),
-        Unit::Day => seconds(86_400),
+        Unit::Week(_) => days().map(|days| days / 7),
+        Unit::Day => days(),
         Unit::Hour => seconds(3600),
         Unit::Minutes(_) => seconds(60),
         Unit::Second => seconds(1),

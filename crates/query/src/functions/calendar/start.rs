@@ -128,7 +128,8 @@ pub(super) fn interval_call(args: Vec<Argument>, context: &FunctionContext) -> B
         Expr::ScalarFunction(call) => matches!(call.name(), "toIntervalWeek" | "toIntervalMonth" | "toIntervalQuarter" | "toIntervalYear"),
         _ => false,
     });
-    row_call(if weeks { &DATE } else { &TIME }, args, context)
+    let zone = args.get(2).and_then(Argument::text).map(str::to_owned);
+    super::in_zone_of(row_call(if weeks { &DATE } else { &TIME }, args, context), zone.as_deref())
 }
 
 const HOUR_MICROS: i64 = 3_600_000_000;

@@ -1,6 +1,7 @@
 //! Expressions and what they give, through a small resolver of constants.
 
 mod aggregates;
+mod edges;
 mod scalars;
 mod times;
 
