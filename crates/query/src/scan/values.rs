@@ -64,7 +64,8 @@ impl<T: Copy + Default> RowValues<T> {
 
 #[inline]
 fn of_code<T: Copy + Default>(of_key: &[T], key: i32) -> T {
-    usize::try_from(key).ok().and_then(|key| of_key.get(key)).copied().unwrap_or_default()
+    // A negative code is beyond every table.
+    of_key.get(key.cast_unsigned() as usize).copied().unwrap_or_default()
 }
 
 /// Times that are passed over at once.

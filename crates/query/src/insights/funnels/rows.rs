@@ -126,9 +126,13 @@ impl Buffer {
     /// moment, so that nothing but the times has a say in it.
     pub(super) fn join(&mut self, hits: &[Hits], pieces: &[Piece]) -> bool {
         self.clear();
-        let mut in_order: SmallVec<[&Piece; 8]> = pieces.iter().collect();
-        in_order.sort_by_key(|piece| hits[piece.part].begin(&piece.rows));
-        in_order.into_iter().for_each(|piece| hits[piece.part].add_to(self, piece.rows.clone()));
+        if let [piece] = pieces {
+            hits[piece.part].add_to(self, piece.rows.clone());
+        } else {
+            let mut in_order: SmallVec<[&Piece; 8]> = pieces.iter().collect();
+            in_order.sort_by_key(|piece| hits[piece.part].begin(&piece.rows));
+            in_order.into_iter().for_each(|piece| hits[piece.part].add_to(self, piece.rows.clone()));
+        }
         is_ascending(&self.times)
     }
 

@@ -12,6 +12,8 @@ use arrow::buffer::ScalarBuffer;
 use std::ops::Range;
 use std::sync::Arc;
 
+const _: () = assert!(BEGINS == 1 && RETURNS.is_power_of_two(), "flags are bits, the first of them the lowest");
+
 /// All rows of a part: when they were and what they are, [`BEGINS`] and [`RETURNS`].
 struct Rows {
     times: ScalarBuffer<i64>,
@@ -69,11 +71,13 @@ fn read(operator: &Operator, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryEr
 
 impl Periods {
     fn add(&mut self, operator: &Operator, part: &Rows, rows: Range<usize>) {
+        let (buckets, mut begins, mut returns) = (&operator.buckets, self.begins, self.returns);
         part.flags.each_with(rows, &part.times, |time, flags| {
             // No bucket is a shift by 63, which is none of the periods.
-            let bit = 1_u64 << (operator.buckets.of(time) & 63);
-            self.begins |= bit & 0_u64.wrapping_sub(u64::from(flags & BEGINS != 0));
-            self.returns |= bit & 0_u64.wrapping_sub(u64::from(flags & RETURNS != 0));
+            let period = buckets.of(time) & 63;
+            begins |= u64::from(flags & BEGINS) << period;
+            returns |= u64::from(flags >> RETURNS.trailing_zeros() & 1) << period;
         });
+        (self.begins, self.returns) = (begins, returns);
     }
 }
