@@ -20,6 +20,7 @@ mod actions;
 mod actors;
 mod cache;
 mod channel;
+mod cleaning;
 mod cohorts;
 mod dates;
 mod elements;

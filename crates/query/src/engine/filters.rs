@@ -30,7 +30,7 @@ pub(crate) fn request_filters(given: &Json, scope: Scope, context: &QueryContext
         };
         context.definitions.property_type(context.project.id, parent, group, key)
     };
-    filters::condition(given, scope, &FilterContext { now: &now, type_of: &type_of })
+    filters::condition(given, scope, &FilterContext { now: &now, type_of: &type_of, path_cleaning: &context.project.path_cleaning_filters })
 }
 
 /// `{filters}` over `events` and over `sessions`.

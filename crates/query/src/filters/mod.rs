@@ -14,7 +14,7 @@ pub(crate) use element::condition as element;
 use crate::dates::parse_moment;
 use crate::error::QueryError;
 use crate::hogql::ast::Expr;
-use crate::hogql::build::{and, call, compare, or};
+use crate::hogql::build::{and, call, compare, lambda, or};
 use crate::hogql::{ast::CompareOp, parse_expr};
 use aqueduct_catalog::PropertyType;
 use jiff::Zoned;
@@ -42,6 +42,8 @@ pub(crate) struct FilterContext<'a> {
     pub(crate) now: &'a Zoned,
     /// Types of properties.
     pub(crate) type_of: TypeOf<'a>,
+    /// The project's rules of path cleaning.
+    pub(crate) path_cleaning: &'a Value,
 }
 
 /// The condition that a list or a group of filters stands for; `None` when it says nothing.
@@ -90,7 +92,10 @@ fn one(filter: &Value, scope: Scope, context: &FilterContext<'_>) -> Result<Opti
     match kind {
         "empty" | "flag" => return Ok(None),
         "hogql" => return if key.is_empty() { Ok(None) } else { Ok(Some(parse_expr(&key)?)) },
-        "cohort" | "static-cohort" | "precalculated-cohort" => return cohort(value, operator, scope),
+        "cohort" | "static-cohort" | "precalculated-cohort" => {
+            let is_negated = filter.get("negation").and_then(Value::as_bool) == Some(true);
+            return cohort(value, if is_negated { "not_in" } else { operator }, scope);
+        }
         "element" => return element::condition(&key, value, operator),
         _ if key.is_empty() => return Ok(None),
         _ => {}
@@ -100,8 +105,22 @@ fn one(filter: &Value, scope: Scope, context: &FilterContext<'_>) -> Result<Opti
         return Ok(ids.map(|ids| persons_with(ids, scope)));
     }
     let field = field(kind, &key, group_index, scope)?;
+    if kind == "event" && EXCEPTION_LISTS.contains(&key.as_str()) {
+        return any_element(&field, value, operator, context);
+    }
     let value_type = (context.type_of)(kind, group_index, &key);
     operator::condition(&field, value, operator, value_type, context)
+}
+
+/// Properties of exceptions that are lists of texts: a filter is about their elements.
+const EXCEPTION_LISTS: [&str; 4] = ["$exception_types", "$exception_values", "$exception_sources", "$exception_functions"];
+
+/// Whether any element of a list passes.
+fn any_element(list: &Expr, value: &Value, operator: &str, context: &FilterContext<'_>) -> Result<Option<Expr>, QueryError> {
+    let Some(passes) = operator::condition(&Expr::field(["element"]), value, operator, None, context)? else { return Ok(None) };
+    let json = call("ifNull", vec![call("toString", vec![list.clone()]), Expr::lit("")]);
+    let elements = call("JSONExtract", vec![json, Expr::lit("Array(String)")]);
+    Ok(Some(call("arrayExists", vec![lambda(["element"], passes), elements])))
 }
 
 /// Where a filter looks.

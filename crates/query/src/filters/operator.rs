@@ -1,6 +1,7 @@
 //! Operators: one field, one value (or a list), one condition.
 
 use super::{FilterContext, bad, moment, semver};
+use crate::cleaning::CleaningRules;
 use crate::error::QueryError;
 use crate::hogql::ast::{CompareOp, Expr, ExprKind, Segment};
 use crate::hogql::build::{and, call, compare, eq, not_eq, or, tuple};
@@ -98,7 +99,10 @@ fn one(field: &Expr, value: &Value, operator: &str, kind: Option<PropertyType>, 
         "is_date_exact" => compare(CompareOp::Eq, as_time(field), moment(&plain(value), context)),
         "is_date_before" => compare(CompareOp::Lt, as_time(field), moment(&plain(value), context)),
         "is_date_after" => compare(CompareOp::Gt, as_time(field), moment(&plain(value), context)),
-        "is_cleaned_path_exact" => simple(CompareOp::Eq),
+        "is_cleaned_path_exact" => {
+            let rules = CleaningRules::of_project(context.path_cleaning)?;
+            eq(rules.clean(text()), rules.clean(Expr::lit(plain(value))))
+        }
         other => match semver::condition(field, &plain(value), other) {
             Some(condition) => condition?,
             None => return Err(bad(format!("unknown property operator '{other}'"))),

@@ -10,7 +10,8 @@ fn check(filters: Value, want: Option<&str>) {
         "size" => Some(PropertyType::Numeric),
         _ => None,
     };
-    let context = FilterContext { now: &now, type_of: &type_of };
+    let rules = json!([{"regex": "/users/\\d+", "alias": "/users/:id"}]);
+    let context = FilterContext { now: &now, type_of: &type_of, path_cleaning: &rules };
     let found = condition(&filters, Scope::Event, &context).unwrap().map(|expr| expr.to_string());
     let want = want.map(|text| parse_expr(text).unwrap().to_string());
     assert_eq!(found, want, "{filters}");
@@ -25,6 +26,38 @@ fn places() {
     check(json!([{"key": "beta", "value": "x", "type": "feature"}]), Some("properties.`$feature/beta` = 'x'"));
     check(json!([{"key": "1 + 1", "type": "hogql"}]), Some("1 + 1"));
     check(json!([{"key": "id", "value": 7, "type": "cohort"}]), Some("person_id IN COHORT 7"));
+}
+
+#[test]
+fn elements_of_exceptions() {
+    check(
+        json!([{"key": "$exception_types", "value": ["TypeError", "KeyError"]}]),
+        Some(
+            "arrayExists(element -> element IN ('TypeError', 'KeyError'), JSONExtract(ifNull(toString(properties.$exception_types), ''), 'Array(String)'))",
+        ),
+    );
+    check(
+        json!([{"key": "$exception_values", "value": "boom", "operator": "icontains"}]),
+        Some(
+            "arrayExists(element -> toString(element) ILIKE '%boom%', JSONExtract(ifNull(toString(properties.$exception_values), ''), 'Array(String)'))",
+        ),
+    );
+}
+
+#[test]
+fn paths_are_compared_as_the_project_cleans_them() {
+    check(
+        json!([{"key": "$pathname", "value": "/users/7", "operator": "is_cleaned_path_exact"}]),
+        Some(
+            "replaceRegexpAll(toString(properties.$pathname), '/users/\\\\d+', '/users/:id') = replaceRegexpAll('/users/7', '/users/\\\\d+', '/users/:id')",
+        ),
+    );
+}
+
+#[test]
+fn cohorts_and_who_is_not_in_them() {
+    check(json!([{"key": "id", "value": 7, "type": "cohort", "operator": "not_in"}]), Some("person_id NOT IN COHORT 7"));
+    check(json!([{"key": "id", "value": "7", "type": "cohort", "negation": true}]), Some("person_id NOT IN COHORT 7"));
 }
 
 #[test]
@@ -67,7 +100,7 @@ fn operators() {
 #[test]
 fn contradictions_are_named() {
     let now: Zoned = "2020-03-15T10:20:30+00:00[UTC]".parse().unwrap();
-    let context = FilterContext { now: &now, type_of: &|_, _, _| None };
+    let context = FilterContext { now: &now, type_of: &|_, _, _| None, path_cleaning: &Value::Null };
     for filters in [
         json!([{"key": "a", "operator": "between", "value": [2, 1]}]),
         json!([{"key": "a", "operator": "regex", "value": "("}]),

@@ -97,7 +97,8 @@ impl InsightContext<'_> {
     /// [`QueryError::Request`] when a filter cannot be understood.
     pub(crate) fn filters(&self, lists: &[&Value], test_accounts: Option<bool>) -> Result<Option<Expr>, QueryError> {
         let type_of = |kind: &str, group: Option<u8>, key: &str| self.property_type(kind, group, key);
-        let context = FilterContext { now: &self.calendar.now, type_of: &type_of };
+        let context =
+            FilterContext { now: &self.calendar.now, type_of: &type_of, path_cleaning: &self.query.project.path_cleaning_filters };
         let mut parts = Vec::new();
         for list in lists {
             parts.extend(filters::condition(list, Scope::Event, &context)?);

@@ -1,6 +1,7 @@
 //! What a PathsQuery says: the parts of its JSON that change numbers.
 
 use super::funnel::FunnelPathsFilter;
+use crate::cleaning::Cleaning;
 use crate::dates::RangeRequest;
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,15 +44,6 @@ pub(super) struct PathsFilter {
     pub(super) path_dropoff_key: Option<String>,
     #[serde(rename = "pathsHogQLExpression")]
     pub(super) hogql: Option<String>,
-}
-
-/// One rule of path cleaning: what the pattern matches becomes the alias.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Cleaning {
-    pub(super) alias: Option<String>,
-    pub(super) regex: Option<String>,
-    pub(super) order: Option<f64>,
 }
 
 impl PathsFilter {

@@ -1,10 +1,11 @@
 //! The query made definite: which rows are steps, and what their nodes are called.
 
 use super::funnel::Around;
-use super::model::{Cleaning, PathsFilter, PathsQuery, said};
+use super::model::{PathsFilter, PathsQuery, said};
 use super::nodes::Nodes;
 use super::operator::{Operator, PAGE, SCREEN};
 use super::session::{Cut, Ends};
+use crate::cleaning::{CleaningRules, replaced};
 use crate::dates::{Interval, QueryRange};
 use crate::error::QueryError;
 use crate::hogql::ast::Expr;
@@ -30,7 +31,7 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
     let mut conditions = vec![kinds(&filter)];
     conditions.extend(context.filters(&[&query.properties], query.filter_test_accounts)?);
     let rules = rules(&filter, context)?;
-    let cleaned = |item: Expr| rules.iter().fold(item, |item, (regex, alias)| replaced(item, regex, alias));
+    let cleaned = |item: Expr| rules.clean(item);
     let event = || Expr::field(["event"]);
     // The sign that ends the address of a page does not count. Without rules of cleaning that is left to the nodes, which see each address once.
     let url = text(Expr::field(["properties", "$current_url"]));
@@ -100,26 +101,17 @@ fn ends(filter: &PathsFilter, nodes: &Nodes) -> Ends {
     }
 }
 
-/// Patterns and what takes the place of what they match: those of the project, then those of the query.
-fn rules(filter: &PathsFilter, context: &InsightContext<'_>) -> Result<Vec<(String, String)>, QueryError> {
-    let mut rules: Vec<Cleaning> = Vec::new();
-    if filter.path_replacements == Some(true) {
-        // Rules of the project that cannot be read do not exist.
-        let mut of_project: Vec<Cleaning> = serde_json::from_value(context.query.project.path_cleaning_filters.clone()).unwrap_or_default();
-        in_order(&mut of_project);
-        rules.extend(of_project);
+/// Rules of the project, then those of the query.
+fn rules(filter: &PathsFilter, context: &InsightContext<'_>) -> Result<CleaningRules, QueryError> {
+    let local = CleaningRules::new(filter.local_path_cleaning_filters.clone().unwrap_or_default())?;
+    if filter.path_replacements != Some(true) {
+        return Ok(local);
     }
-    let mut local = filter.local_path_cleaning_filters.clone().unwrap_or_default();
-    in_order(&mut local);
-    rules.extend(local);
-    let mut all = Vec::new();
-    for rule in rules {
-        let Some(regex) = rule.regex.filter(|regex| !regex.is_empty()) else { continue };
-        regex::Regex::new(&regex)
-            .map_err(|error| QueryError::Request { detail: format!("path cleaning: {error}"), attr: Some("pathsFilter") })?;
-        all.push((regex, rule.alias.unwrap_or_default()));
-    }
-    Ok(all)
+    Ok(of_project(context)?.then(local))
+}
+
+fn of_project(context: &InsightContext<'_>) -> Result<CleaningRules, QueryError> {
+    CleaningRules::of_project(&context.query.project.path_cleaning_filters)
 }
 
 /// A path as the project's rules clean it.
@@ -127,16 +119,7 @@ fn rules(filter: &PathsFilter, context: &InsightContext<'_>) -> Result<Vec<(Stri
 /// # Errors
 /// [`QueryError::Request`] when a rule's pattern cannot be read.
 pub(in crate::insights) fn cleaned_by_project(path: Expr, context: &InsightContext<'_>) -> Result<Expr, QueryError> {
-    let filter = PathsFilter { path_replacements: Some(true), ..PathsFilter::default() };
-    Ok(rules(&filter, context)?.iter().fold(path, |path, (regex, alias)| replaced(path, regex, alias)))
-}
-
-fn in_order(rules: &mut [Cleaning]) {
-    rules.sort_by(|a, b| a.order.unwrap_or(0.0).total_cmp(&b.order.unwrap_or(0.0)));
-}
-
-fn replaced(item: Expr, regex: &str, alias: &str) -> Expr {
-    call("replaceRegexpAll", vec![item, Expr::lit(regex), Expr::lit(alias)])
+    Ok(of_project(context)?.clean(path))
 }
 
 fn text(expr: Expr) -> Expr {
