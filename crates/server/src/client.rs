@@ -1,15 +1,18 @@
-//! The client of a running server, for everything in this program that asks one: plain HTTP, one connection that is kept between calls.
+//! The client of a running server, for everything in this program that asks one: HTTP, with TLS where the URL says so, one connection that is kept between calls.
 //!
 //! In: a [`Call`]. Out: the body of a successful answer, or a [`CallError`] that tells whether another try may succeed.
 
 use crate::error::Fatal;
+use crate::tls;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
 
 /// Characters of an answer that an error shows.
@@ -20,29 +23,43 @@ const DETAIL_CHARS_MAX: usize = 300;
 pub(crate) struct Server {
     /// `HOST:PORT`.
     authority: String,
+    /// It, or what stands before it, speaks TLS.
+    has_tls: bool,
 }
 
 impl Server {
-    /// From a URL such as `http://127.0.0.1:8000`.
+    /// From a URL such as `http://127.0.0.1:8000` or `https://analytics.example.com`.
     pub(crate) fn parse(url: &str) -> Result<Self, Fatal> {
-        let expected = || Fatal::Usage(format!("--url: found {url:?}, expected http://HOST or http://HOST:PORT"));
-        if url.starts_with("https://") {
-            let why = "expected http://HOST or http://HOST:PORT: this client speaks no TLS; reach the server itself, or through a tunnel such as ssh -L 8000:127.0.0.1:8000 HOST";
-            return Err(Fatal::Usage(format!("--url: found {url:?}, {why}")));
-        }
-        let authority = url.strip_prefix("http://").ok_or_else(expected)?.trim_end_matches('/');
-        let authority: http::uri::Authority = authority.parse().map_err(|_| expected())?;
-        Ok(Self { authority: format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)) })
+        let expected = || Fatal::Usage(format!("--url: found {url:?}, expected http://HOST, https://HOST or either with :PORT"));
+        let (authority, has_tls, port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(plain), _) => (plain, false, 80),
+            (_, Some(with_tls)) => (with_tls, true, 443),
+            _ => return Err(expected()),
+        };
+        let authority: http::uri::Authority = authority.trim_end_matches('/').parse().map_err(|_| expected())?;
+        Ok(Self { authority: format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(port)), has_tls })
     }
 
     /// A server of this machine, by what it listens on.
     pub(crate) fn at(address: SocketAddr) -> Self {
-        Self { authority: reachable(address).to_string() }
+        Self { authority: reachable(address).to_string(), has_tls: false }
     }
 
     /// For people.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.authority)
+        format!("{}://{}", if self.has_tls { "https" } else { "http" }, self.authority)
+    }
+
+    fn host(&self) -> &str {
+        self.authority.rsplit_once(':').map_or(self.authority.as_str(), |(host, _)| host)
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, CallError> {
+        if !self.has_tls {
+            return connect(&self.authority).await;
+        }
+        let stream = reach(&self.authority).await?;
+        begin(tls::wrap(stream, self.host()).await.map_err(of_handshake)?).await
     }
 }
 
@@ -60,6 +77,9 @@ pub(crate) enum CallError {
     /// No connection.
     #[error("{0}")]
     Connect(#[from] std::io::Error),
+    /// The other side does not prove who it is.
+    #[error("TLS: {0}")]
+    Tls(std::io::Error),
     /// The connection broke.
     #[error("{0}")]
     Http(#[from] hyper::Error),
@@ -86,7 +106,7 @@ impl CallError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Http(_) | Self::Late(_) => true,
-            Self::Request(_) => false,
+            Self::Tls(_) | Self::Request(_) => false,
             Self::Status { status, .. } => {
                 status.is_server_error() || matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
             }
@@ -108,6 +128,9 @@ impl CallError {
                 "give a personal API key with --api-key or AQUEDUCT_API_KEY"
             }
             Self::Status { .. } => "see what the server says",
+            Self::Tls(_) => {
+                "check the host of --url, and that the machine trusts its certificate (SSL_CERT_FILE names a file of those to trust)"
+            }
             _ => "check --url, and that the server runs",
         }
     }
@@ -198,7 +221,7 @@ impl Client {
         };
         let mut sender = match kept {
             Some(sender) => sender,
-            None => connect(&self.server.authority).await?,
+            None => self.server.connect().await?,
         };
         let response = sender.send_request(request).await?;
         let status = response.status();
@@ -213,15 +236,36 @@ impl Client {
     }
 }
 
-/// A new connection.
+/// A connection that breaks may come about later; a certificate that is no good stays so.
+fn of_handshake(error: io::Error) -> CallError {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::NotFound => CallError::Tls(error),
+        _ => CallError::Connect(error),
+    }
+}
+
+/// A new connection without TLS.
 pub(crate) async fn connect<B>(to: impl ToSocketAddrs) -> Result<SendRequest<B>, CallError>
 where
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    begin(reach(to).await?).await
+}
+
+async fn reach(to: impl ToSocketAddrs) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn begin<B>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<SendRequest<B>, CallError>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // It ends with its requests: its failure shows as theirs.
     tokio::spawn(connection);
@@ -243,8 +287,10 @@ mod tests {
         let authority = |url| Server::parse(url).map(|server| server.authority).ok();
         assert_eq!(authority("http://127.0.0.1:8000/"), Some("127.0.0.1:8000".to_owned()));
         assert_eq!(authority("http://host"), Some("host:80".to_owned()));
-        assert_eq!((authority("https://host"), authority("host:80")), (None, None));
-        assert!(matches!(Server::parse("https://host"), Err(Fatal::Usage(why)) if why.contains("tunnel")), "what can be done is said");
+        assert_eq!((authority("ftp://host"), authority("host:80")), (None, None));
+        let with_tls = |url| Server::parse(url).map(|server| (server.url(), server.host().to_owned())).ok();
+        assert_eq!(with_tls("https://host/"), Some(("https://host:443".to_owned(), "host".to_owned())));
+        assert_eq!(with_tls("https://[::1]:8443"), Some(("https://[::1]:8443".to_owned(), "[::1]".to_owned())));
         assert_eq!(Server::at(SocketAddr::from(([0, 0, 0, 0], 80))).authority, "127.0.0.1:80");
         assert_eq!(segment("a/b c@é"), "a%2Fb%20c%40%C3%A9");
     }

@@ -33,6 +33,7 @@ mod serve;
 mod sockets;
 mod takeover;
 mod threads;
+mod tls;
 mod wire;
 
 use crate::error::Fatal;

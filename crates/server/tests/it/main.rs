@@ -1,5 +1,6 @@
 //! What the binary claims, asked of the binary itself.
 
+mod asks_over_tls;
 mod backlogs;
 mod backs_up_and_restores;
 mod checks_its_files;
