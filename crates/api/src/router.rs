@@ -8,12 +8,14 @@ use crate::body::BODY_BYTES_MAX;
 use crate::error::ApiError;
 use crate::jobs::QueryStatus;
 use crate::metrics;
+use crate::page::Cursor;
 use crate::routes::persons::{changes, values};
 use crate::routes::works::{actions, annotations, cohorts, dashboards, insights, sharing};
 use crate::routes::{
     absent, activity, bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects,
     query, query_log, session, trace, users, warnings,
 };
+use crate::scope::InProject;
 use crate::state::ApiState;
 use crate::ui;
 use axum::extract::DefaultBodyLimit;
@@ -41,9 +43,11 @@ fn in_project() -> Table {
         ("/query/{id}/log", get(query::log)),
         ("/query_log", get(query_log::list)),
         ("/event_definitions", get(definitions::events)),
-        ("/event_definitions/{id}", get(definitions::event).patch(definitions::update_event)),
+        ("/event_definitions/by_name", get(definitions::event_by_name)),
+        ("/event_definitions/{id}", get(definitions::event).patch(definitions::update_event).delete(definitions::delete_event)),
         ("/property_definitions", get(definitions::properties)),
-        ("/property_definitions/{id}", get(definitions::property).patch(definitions::update_property)),
+        ("/property_definitions/seen_together", get(definitions::seen_together)),
+        ("/property_definitions/{id}", get(definitions::property).patch(definitions::update_property).delete(definitions::delete_property)),
         ("/actions", get(actions::list).post(actions::create)),
         ("/actions/{id}", get(actions::get).patch(actions::update).put(actions::update).delete(actions::delete)),
         ("/cohorts", get(cohorts::list).post(cohorts::create)),
@@ -106,6 +110,7 @@ fn saved_in_project() -> Table {
         ("/groups/delete_property", post(groups::delete_property)),
         ("/feature_flags", get(absent::flags)),
         ("/feature_flags/my_flags", get(absent::my_flags)),
+        ("/feature_flags/local_evaluation", get(absent::local_evaluation)),
         ("/feature_flags/{id}", get(absent::flag)),
         ("/experiments", get(absent::experiments)),
         ("/surveys", get(absent::surveys)),
@@ -143,6 +148,8 @@ fn of_installation() -> Table {
 fn in_organization() -> Table {
     vec![
         ("/members", get(organizations::members)),
+        ("/invites", get(absent::invites)),
+        ("/roles", get(absent::roles)),
         ("/projects", get(projects::list).post(projects::create)),
         ("/projects/{project}", get(projects::get).patch(projects::update)),
         ("/projects/{project}/reset_token", patch(projects::reset_token)),
@@ -155,6 +162,10 @@ pub fn router(state: ApiState) -> Router {
     let mut api = add(Router::new(), "", of_installation());
     for prefix in ["/api/projects/{project}", "/api/environments/{project}"] {
         api = add(add(api, prefix, in_project()), prefix, saved_in_project());
+        for (resource, scope) in absent::LISTS {
+            let list = get(move |project: InProject, cursor: Cursor| absent::list(scope, project, cursor));
+            api = add(api, &format!("{prefix}/{resource}"), vec![("", list)]);
+        }
     }
     let organization = add(Router::new(), "/api/organizations/{organization}", in_organization());
     let organization = organization.route_layer(middleware::from_fn_with_state(state.clone(), organizations::exists));
@@ -201,7 +212,8 @@ pub fn openapi() -> String {
         projects::list, projects::create, projects::get, projects::update, projects::reset_token,
         query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth, query::log,
         query_log::list, query_log::running,
-        definitions::events, definitions::event, definitions::update_event, definitions::properties, definitions::property, definitions::update_property,
+        definitions::events, definitions::event, definitions::update_event, definitions::delete_event, definitions::event_by_name,
+        definitions::properties, definitions::property, definitions::update_property, definitions::delete_property, definitions::seen_together,
         actions::list, actions::create, actions::get, actions::update, actions::delete,
         cohorts::list, cohorts::create, cohorts::get, cohorts::update, cohorts::delete,
         cohorts::persons, cohorts::add_persons, cohorts::remove_person, cohorts::duplicate,
@@ -216,6 +228,7 @@ pub fn openapi() -> String {
         groups::list, groups::find, groups::related, groups::property_definitions, groups::property_values, groups::update_property,
         groups::delete_property, groups::types, groups::update_types,
         absent::flags, absent::flag, absent::my_flags, absent::experiments, absent::surveys, absent::recordings,
+        absent::local_evaluation, absent::list, absent::invites, absent::roles,
         warnings::list, live::stream, trace::trace, trace::audit,
         ledger::get, dead_letters::list, dead_letters::get, dead_letters::update, dead_letters::replay, dead_letters::delete,
         bulk::events, bulk::persons, bulk::stored,

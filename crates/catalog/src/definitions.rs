@@ -135,4 +135,51 @@ impl Catalog {
         definitions.write().set_type(id, property_type);
         Ok(())
     }
+
+    /// Forgets an event: its definition, which properties it had, and the notes on it. It is defined anew when it occurs again.
+    ///
+    /// # Errors
+    /// [`CatalogError::NotFound`] when the project has no such event.
+    pub async fn delete_event_definition(&self, project: ProjectId, id: Uuid) -> Result<(), CatalogError> {
+        self.flush().await?;
+        let missing = || CatalogError::NotFound { what: "event definition", id: id.to_string() };
+        let definitions = self.definitions.of(project).ok_or_else(missing)?;
+        let name = definitions.read().name_of_event(id).ok_or_else(missing)?;
+        let mut transaction = self.pool.begin().await?;
+        for (statement, key) in [
+            ("DELETE FROM event_properties WHERE project_id = $1 AND event = $2", name.to_string()),
+            ("DELETE FROM definition_notes WHERE project_id = $1 AND definition_id = $2", id.to_string()),
+            ("DELETE FROM event_definitions WHERE project_id = $1 AND id = $2", id.to_string()),
+        ] {
+            sqlx::query(statement).bind(i64::from(project.0)).bind(key).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        definitions.write().remove_event(&name);
+        self.notes.write().remove(&id);
+        Ok(())
+    }
+
+    /// Forgets a property: its definition with its type, and the notes on it. It is defined anew, with the type of its values, when it occurs again.
+    ///
+    /// # Errors
+    /// [`CatalogError::NotFound`] when the project has no such property.
+    pub async fn delete_property_definition(&self, project: ProjectId, id: Uuid) -> Result<(), CatalogError> {
+        self.flush().await?;
+        let missing = || CatalogError::NotFound { what: "property definition", id: id.to_string() };
+        let definitions = self.definitions.of(project).ok_or_else(missing)?;
+        let mut transaction = self.pool.begin().await?;
+        let deleted = sqlx::query("DELETE FROM property_definitions WHERE project_id = $1 AND id = $2")
+            .bind(i64::from(project.0))
+            .bind(id.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        if deleted.rows_affected() == 0 {
+            return Err(missing());
+        }
+        sqlx::query("DELETE FROM definition_notes WHERE definition_id = $1").bind(id.to_string()).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        definitions.write().remove_property(id);
+        self.notes.write().remove(&id);
+        Ok(())
+    }
 }

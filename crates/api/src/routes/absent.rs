@@ -1,7 +1,8 @@
-//! What PostHog has and this server does not: flags, experiments, surveys and recordings. Clients that look for them find what they find in a project without any.
+//! What PostHog has and this server does not: flags, experiments, surveys, recordings, notebooks and more. Clients that look for them find what they find in a project without any.
 
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
+use crate::routes::organizations::InOrganization;
 use crate::scope::InProject;
 use axum::Json;
 use serde::Serialize;
@@ -67,4 +68,60 @@ pub(crate) async fn surveys(InProject { caller, .. }: InProject, cursor: Cursor)
 pub(crate) async fn recordings(InProject { caller, .. }: InProject) -> Result<Json<NoRecordings>, ApiError> {
     caller.may_read("session_recording")?;
     Ok(Json(NoRecordings { results: [], has_next: false, version: 4 }))
+}
+
+/// Flags for evaluation in a client: there are none. SDKs ask `/api/feature_flag/local_evaluation`.
+#[utoipa::path(get, path = "/api/projects/{project}/feature_flags/local_evaluation/", tag = "feature flags", params(("project" = String, Path)),
+    responses((status = 200, description = "no flags", body = Object)))]
+pub(crate) async fn local_evaluation(InProject { caller, .. }: InProject) -> Result<Json<Value>, ApiError> {
+    caller.may_read("feature_flag")?;
+    Ok(Json(serde_json::json!({"flags": [], "group_type_mapping": {}, "cohorts": {}})))
+}
+
+/// What else a project of PostHog has lists of, by path, with the scope that reads it.
+pub(crate) const LISTS: &[(&str, &str)] = &[
+    ("alerts", "alert"),
+    ("batch_exports", "batch_export"),
+    ("comments", "comment"),
+    ("dashboard_templates", "dashboard_template"),
+    ("early_access_feature", "early_access_feature"),
+    ("external_data_sources", "external_data_source"),
+    ("hog_functions", "hog_function"),
+    ("insight_variables", "insight_variable"),
+    ("integrations", "integration"),
+    ("notebooks", "notebook"),
+    ("plugin_configs", "plugin"),
+    ("session_recording_playlists", "session_recording_playlist"),
+    ("subscriptions", "subscription"),
+    ("warehouse_saved_queries", "warehouse_view"),
+    ("warehouse_tables", "warehouse_table"),
+    ("web_experiments", "web_experiment"),
+];
+
+/// An empty list of one of these.
+#[utoipa::path(get, path = "/api/projects/{project}/{resource}/", tag = "none of these",
+    params(("project" = String, Path), PageParams,
+        ("resource" = String, Path, description = "alerts, batch_exports, comments, dashboard_templates, early_access_feature, external_data_sources, hog_functions, insight_variables, integrations, notebooks, plugin_configs, session_recording_playlists, subscriptions, warehouse_saved_queries, warehouse_tables or web_experiments")),
+    responses((status = 200, description = "an empty list", body = Page<Object>)))]
+pub(crate) async fn list(scope: &'static str, InProject { caller, .. }: InProject, cursor: Cursor) -> Result<Json<Page<Value>>, ApiError> {
+    caller.may_read(scope)?;
+    Ok(none(&cursor))
+}
+
+/// Invites to the organization: there are none. Its users are made by its owners.
+#[utoipa::path(get, path = "/api/organizations/{organization}/invites/", tag = "organizations",
+    params(("organization" = String, Path, description = "id or `@current`"), PageParams),
+    responses((status = 200, description = "an empty list", body = Page<Object>)))]
+pub(crate) async fn invites(InOrganization { caller, .. }: InOrganization, cursor: Cursor) -> Result<Json<Page<Value>>, ApiError> {
+    caller.may_read("organization_member")?;
+    Ok(none(&cursor))
+}
+
+/// Roles in the organization: there are none.
+#[utoipa::path(get, path = "/api/organizations/{organization}/roles/", tag = "organizations",
+    params(("organization" = String, Path, description = "id or `@current`"), PageParams),
+    responses((status = 200, description = "an empty list", body = Page<Object>)))]
+pub(crate) async fn roles(InOrganization { caller, .. }: InOrganization, cursor: Cursor) -> Result<Json<Page<Value>>, ApiError> {
+    caller.may_read("organization")?;
+    Ok(none(&cursor))
 }

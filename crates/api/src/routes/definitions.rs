@@ -10,9 +10,10 @@ use crate::state::ApiState;
 use aqueduct_catalog::{EventDefinition, PropertyDefinition, PropertyParent, PropertyType};
 use axum::Json;
 use axum::extract::{Path, State};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -264,6 +265,80 @@ pub(crate) async fn update_event(
     let definition = found.ok_or(ApiError::NotFound("Not found."))?.id;
     change.keep(&state, &scope, definition).await?;
     event(State(state), scope, Path((name, id))).await
+}
+
+/// Forgets an event, until it occurs again. Stored events stay.
+#[utoipa::path(delete, path = "/api/projects/{project}/event_definitions/{id}/", tag = "definitions",
+    params(("project" = String, Path), ("id" = Uuid, Path)), responses((status = 204)))]
+pub(crate) async fn delete_event(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    caller.may("event_definition")?;
+    state.catalog.delete_event_definition(project.id, id.parse().map_err(|_| ApiError::NotFound("Not found."))?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which event.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventNameParams {
+    /// The event's name.
+    name: String,
+}
+
+/// One event, by its name.
+#[utoipa::path(get, path = "/api/projects/{project}/event_definitions/by_name/", tag = "definitions",
+    params(("project" = String, Path), EventNameParams), responses((status = 200, body = EventDefinitionBody)))]
+pub(crate) async fn event_by_name(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Params(params): Params<EventNameParams>,
+) -> Result<Json<EventDefinitionBody>, ApiError> {
+    caller.may("event_definition")?;
+    let found = state.catalog.event_definitions(project.id).into_iter().find(|event| event.name == params.name);
+    found.map(|event| Json(EventDefinitionBody::of(&state, event))).ok_or(ApiError::NotFound("Not found."))
+}
+
+/// Forgets a property and its type, until it occurs again. Stored values stay.
+#[utoipa::path(delete, path = "/api/projects/{project}/property_definitions/{id}/", tag = "definitions",
+    params(("project" = String, Path), ("id" = Uuid, Path)), responses((status = 204)))]
+pub(crate) async fn delete_property(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    caller.may("property_definition")?;
+    state.catalog.delete_property_definition(project.id, id.parse().map_err(|_| ApiError::NotFound("Not found."))?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which pairs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SeenTogetherParams {
+    /// JSON list of event names.
+    event_names: String,
+    /// The property's key.
+    property_name: String,
+}
+
+/// Whether a property occurred on each of the events.
+#[utoipa::path(get, path = "/api/projects/{project}/property_definitions/seen_together/", tag = "definitions",
+    params(("project" = String, Path), SeenTogetherParams), responses((status = 200, description = "event names to true or false", body = Object)))]
+pub(crate) async fn seen_together(
+    State(state): State<ApiState>,
+    InProject { project, caller }: InProject,
+    Params(params): Params<SeenTogetherParams>,
+) -> Result<Json<BTreeMap<String, bool>>, ApiError> {
+    caller.may("property_definition")?;
+    let seen = |event: String| {
+        let keys = state.catalog.properties_of_events(project.id, std::slice::from_ref(&event));
+        let is_seen = keys.contains(&params.property_name);
+        (event, is_seen)
+    };
+    Ok(Json(event_names_of(&params.event_names)?.into_iter().map(seen).collect()))
 }
 
 /// Properties of a project.

@@ -76,7 +76,7 @@ pub(crate) struct ProjectBasic {
 #[derive(Debug)]
 pub(crate) struct InOrganization {
     organization: Arc<Organization>,
-    caller: Caller,
+    pub(super) caller: Caller,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for InOrganization

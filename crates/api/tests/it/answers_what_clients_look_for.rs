@@ -51,12 +51,15 @@ fn names(list: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn what_there_is_none_of_is_an_empty_list() {
     let world = World::new().await;
-    for resource in ["feature_flags", "experiments", "surveys"] {
+    for resource in ["feature_flags", "experiments", "surveys", "notebooks", "hog_functions", "insight_variables"] {
         let list = world.get(&format!("{P}/{resource}/?limit=1")).await;
         assert_eq!(list, json!({"count": 0, "next": null, "previous": null, "results": []}), "{resource}");
     }
     assert_eq!(world.get(&format!("{P}/feature_flags/my_flags/")).await, json!([]));
     assert_eq!(world.get(&format!("{P}/session_recordings/")).await["results"], json!([]));
+    assert_eq!(world.get(&format!("{P}/feature_flags/local_evaluation/")).await["flags"], json!([]));
+    assert_eq!(world.get("/api/organizations/@current/invites/").await["results"], json!([]));
+    assert_eq!(world.get("/api/organizations/@current/roles/").await["results"], json!([]));
     let members = world.get("/api/organizations/@current/members/").await;
     assert_eq!(
         (&members["count"], &members["results"][0]["level"], &members["results"][0]["user"]["id"]),

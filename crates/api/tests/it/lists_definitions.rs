@@ -102,3 +102,32 @@ async fn notes_are_kept_with_definitions() {
         assert_eq!(world.ask("PATCH", &nobody, Some(json!({"hidden": true}))).await.status, 404, "{kind}");
     }
 }
+
+#[tokio::test]
+async fn what_is_deleted_is_gone_until_it_occurs_again() {
+    let world = World::new().await;
+    observe(&world);
+    let (events, properties) = ("/api/projects/1/event_definitions", "/api/projects/1/property_definitions");
+    let paid = world.get(&format!("{events}/by_name/?name=paid")).await;
+    let together = format!("{properties}/seen_together/?event_names=[%22paid%22,%22signed%20up%22]&property_name=price");
+    assert_eq!(world.get(&together).await, json!({"paid": true, "signed up": false}));
+    let one = format!("{events}/{}/", paid["id"].as_str().expect("an id"));
+    world.ask("PATCH", &one, Some(json!({"description": "money"}))).await;
+    assert_eq!(world.ask("DELETE", &one, None).await.status, 204);
+    assert_eq!(world.ask("DELETE", &one, None).await.status, 404);
+    assert_eq!(world.ask("GET", &format!("{events}/by_name/?name=paid"), None).await.status, 404);
+    assert_eq!(names(&world.get(&format!("{events}/")).await), ["$pageview", "signed up"]);
+    assert_eq!(world.get(&together).await["paid"], json!(false));
+    let price = world.get(&format!("{properties}/?search=price")).await["results"][0]["id"].clone();
+    let price = format!("{properties}/{}/", price.as_str().expect("an id"));
+    assert_eq!(world.ask("DELETE", &price, None).await.status, 204);
+    assert_eq!(world.ask("DELETE", &price, None).await.status, 404);
+    assert_eq!(world.ask("DELETE", &format!("{properties}/x/"), None).await.status, 404);
+    assert_eq!(world.get(&format!("{properties}/?search=price")).await["count"], 0);
+    observe(&world);
+    let anew = world.get(&format!("{events}/by_name/?name=paid")).await;
+    assert_ne!(anew["id"], paid["id"]);
+    assert_eq!(anew["description"], Value::Null);
+    assert_eq!(world.get(&together).await["paid"], json!(true));
+    assert_eq!(world.get(&format!("{properties}/?search=price")).await["results"][0]["property_type"], "Numeric");
+}

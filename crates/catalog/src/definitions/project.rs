@@ -142,6 +142,29 @@ impl ProjectDefinitions {
         }
     }
 
+    pub(super) fn name_of_event(&self, id: Uuid) -> Option<Arc<str>> {
+        self.events.iter().find(|(_, event)| event.id == id).map(|(name, _)| Arc::clone(name))
+    }
+
+    pub(super) fn remove_event(&mut self, name: &str) {
+        if let Some(event) = self.events.remove(name) {
+            self.links -= event.properties.len();
+        }
+        self.due.events.remove(name);
+        self.due.links.retain(|(event, _)| &**event != name);
+    }
+
+    pub(super) fn remove_property(&mut self, id: Uuid) {
+        for (slot, properties) in self.properties.iter_mut().enumerate() {
+            let found = properties.iter().find(|(_, property)| property.id == id).map(|(key, _)| Arc::clone(key));
+            if let Some(key) = found {
+                properties.remove(&key);
+                self.due.properties.remove(&(slot, key));
+                return;
+            }
+        }
+    }
+
     pub(super) fn event(&self, name: &str) -> Option<&Event> {
         self.events.get(name)
     }
