@@ -7,7 +7,8 @@
 //! - Fairness: events of a quiet project, from sending until they are seen, beside a project that sends its usual rate (a twentieth of the maximum) and beside
 //!   the same one at 100 times that.
 //!
-//! The driver runs on the same cores. What it could really offer is in the table; it is less than asked where the machine is small.
+//! The driver runs on the same cores. What it could really offer is in the table; it is less than asked where the machine is small. So are the processor
+//! time of both, and what the server needed of it for each event: the part of a loss that is not the driver's.
 
 use crate::batches::{self, EVENTS_PER_BATCH};
 use crate::generator::Plan;
@@ -72,6 +73,43 @@ pub(crate) struct OverloadArgs {
     pub(crate) dir: Option<PathBuf>,
 }
 
+/// Processor time of server and driver in a phase.
+#[derive(Clone, Copy, Debug)]
+struct Cpu {
+    seconds: f64,
+    server_seconds: f64,
+    driver_seconds: f64,
+}
+
+impl Cpu {
+    /// Since both processes began; `since`: when this one did.
+    fn now(server: u32, since: Instant) -> anyhow::Result<Self> {
+        Ok(Self {
+            seconds: since.elapsed().as_secs_f64(),
+            server_seconds: Usage::of(server)?.cpu_seconds,
+            driver_seconds: Usage::of(std::process::id())?.cpu_seconds,
+        })
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            seconds: self.seconds - before.seconds,
+            server_seconds: self.server_seconds - before.server_seconds,
+            driver_seconds: self.driver_seconds - before.driver_seconds,
+        }
+    }
+
+    fn print(self, events: u64) {
+        let cores = |seconds: f64| seconds / self.seconds;
+        let micros = self.server_seconds * 1e6 / events.max(1) as f64;
+        println!(
+            "  processor: server {:.2} cores, {micros:.1} us/event; driver {:.2} cores",
+            cores(self.server_seconds),
+            cores(self.driver_seconds)
+        );
+    }
+}
+
 /// One phase of too much.
 #[derive(Clone, Debug)]
 struct Overload {
@@ -91,6 +129,8 @@ struct Overload {
     /// From the end of the phase until marked events are visible at once again.
     normal_ms: f64,
     resident_peak_bytes: u64,
+    /// From its begin until everything acknowledged was in the count.
+    cpu: Cpu,
 }
 
 /// Runs all phases and prints a table.
@@ -113,7 +153,6 @@ fn measure(args: &OverloadArgs, data_dir: &Path) -> anyhow::Result<()> {
     let mut run = Run { args, watched: target.clone(), target, pid: server.pid(), acknowledged: 0, streams: 0, probes: Arc::default() };
 
     let maximum = run.maximum(&runtime)?;
-    println!("maximum: {maximum:.0} events/s accepted and queryable");
     for times in args.times.iter().filter(|_| !args.fairness) {
         let overload = run.overload(&runtime, maximum * f64::from(*times))?;
         println!("{times} times the maximum:");
@@ -130,6 +169,7 @@ fn measure(args: &OverloadArgs, data_dir: &Path) -> anyhow::Result<()> {
         print_percentiles("from sending until acknowledged", beside.answered.as_ref());
         print_percentiles("from there until seen", beside.visible.as_ref());
         print_percentiles("from sending until seen", beside.whole.as_ref());
+        beside.cpu.print(beside.acknowledged);
     }
     server.stop()?;
     Ok(())
@@ -158,6 +198,7 @@ fn print_overload(of: &Overload, maximum: f64) {
         of.normal_ms,
         of.resident_peak_bytes as f64 / f64::from(1 << 20)
     );
+    of.cpu.print(of.acknowledged);
 }
 
 #[derive(Debug)]
@@ -193,11 +234,15 @@ impl Run<'_> {
     fn maximum(&mut self, runtime: &Runtime) -> anyhow::Result<f64> {
         let batches = Arc::new(self.make(self.args.max_seconds * 2)?);
         let started = Instant::now();
+        let before = Cpu::now(self.pid, started)?;
         let time = Duration::from_secs(self.args.max_seconds);
         let outcome = runtime.block_on(load::run(&self.target.address, batches, 16, Rate::Max, time))?;
         self.acknowledged += outcome.events;
         runtime.block_on(probe::wait_for_count(&self.target, self.acknowledged, VISIBLE_PATIENCE))?;
-        Ok(outcome.events as f64 / started.elapsed().as_secs_f64())
+        let maximum = outcome.events as f64 / started.elapsed().as_secs_f64();
+        println!("maximum: {maximum:.0} events/s accepted and queryable");
+        Cpu::now(self.pid, started)?.since(before).print(outcome.events);
+        Ok(maximum)
     }
 
     fn overload(&mut self, runtime: &Runtime, per_second: f64) -> anyhow::Result<Overload> {
@@ -213,6 +258,7 @@ impl Run<'_> {
             broken: AtomicU64::new(0),
         });
         eprintln!("offering {per_second:.0} events/s");
+        let before = Cpu::now(self.pid, offer.started)?;
         let stop = Arc::new(AtomicBool::new(false));
         let (watched, numbers) = (self.watched.clone(), Arc::clone(&self.probes));
         // On a thread of its own: another client does not wait for those that make the noise.
@@ -234,6 +280,7 @@ impl Run<'_> {
         let probes = probing.join().ok().context("the thread that sends marked events panicked")??;
         let all_visible = runtime.block_on(probe::wait_for_count(&self.target, self.acknowledged, VISIBLE_PATIENCE))?;
         let all_visible = all_visible.max(ended.elapsed());
+        let cpu = Cpu::now(self.pid, offer.started)?.since(before);
         runtime.block_on(self.until_normal())?;
         let refused = offer.refused.load(Ordering::Relaxed);
         let broken = offer.broken.load(Ordering::Relaxed);
@@ -249,6 +296,7 @@ impl Run<'_> {
             all_visible_ms: all_visible.as_secs_f64() * 1000.0,
             normal_ms: ended.elapsed().as_secs_f64() * 1000.0,
             resident_peak_bytes: Usage::of(self.pid)?.resident_peak_bytes,
+            cpu,
         })
     }
 

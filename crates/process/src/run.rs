@@ -116,6 +116,9 @@ pub struct Pipeline {
 /// A commit of fewer bytes is a trickle: the next one waits a moment for company. While several projects send, commits are small and must follow each other.
 const TRICKLE_BYTES: usize = 32 * 1024;
 
+/// A record of at most so many bytes is of a few events.
+const SMALL_RECORD_BYTES_MAX: usize = 4 * 1024;
+
 /// How often the journal is trimmed and the lag looked at while nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -274,13 +277,14 @@ impl Pipeline {
         }
         let started = Instant::now();
         let begun = started;
-        let committed = self.processor.apply(&self.pending).map_err(StepError::from).and_then(|commit| {
-            metrics::applied(begun.elapsed().as_secs_f64());
-            let (begun, upto) = (Instant::now(), commit.upto);
-            self.store.commit(commit)?;
-            metrics::committed(begun.elapsed().as_secs_f64());
-            Ok(upto)
-        });
+        let committed =
+            self.processor.apply(&self.pending[..records_of_commit(&self.pending)]).map_err(StepError::from).and_then(|commit| {
+                metrics::applied(begun.elapsed().as_secs_f64());
+                let (begun, upto) = (Instant::now(), commit.upto);
+                self.store.commit(commit)?;
+                metrics::committed(begun.elapsed().as_secs_f64());
+                Ok(upto)
+            });
         let upto = committed.inspect_err(|_| {
             metrics::failed_step();
             self.processor.forget();
@@ -323,6 +327,20 @@ impl Pipeline {
     }
 }
 
+/// How many of the records that wait go into the next commit: all of them, but where much stands behind the last small record, that one is the commit's last.
+/// It is mostly of somebody who sends little, and is not to wait for what others sent after it.
+fn records_of_commit(waiting: &[Entry]) -> usize {
+    let mut behind = 0;
+    for (at, entry) in waiting.iter().enumerate().rev() {
+        let bytes = entry.payload.len();
+        if bytes <= SMALL_RECORD_BYTES_MAX {
+            return if behind < TRICKLE_BYTES { waiting.len() } else { at + 1 };
+        }
+        behind += bytes;
+    }
+    waiting.len()
+}
+
 /// Waits, but not once told to stop.
 async fn sleep(stop: &mut watch::Receiver<Stop>, time: Duration) {
     if time.is_zero() || *stop.borrow() != Stop::No {
@@ -331,5 +349,27 @@ async fn sleep(stop: &mut watch::Receiver<Stop>, time: Duration) {
     tokio::select! {
         Ok(()) = stop.changed() => stop.mark_changed(),
         () = tokio::time::sleep(time) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn a_commit_ends_behind_the_last_small_record() {
+        const LARGE: usize = 80 * 1024;
+        let records = |sizes: &[usize]| {
+            let entry =
+                |(at, bytes): (usize, &usize)| Entry { position: JournalPosition(at as u64), payload: Bytes::from(vec![0; *bytes]) };
+            records_of_commit(&sizes.iter().enumerate().map(entry).collect::<Vec<_>>())
+        };
+        assert_eq!(records(&[LARGE, 300, LARGE, 200, LARGE, LARGE]), 4);
+        assert_eq!(records(&[300, LARGE]), 1);
+        assert_eq!(records(&[LARGE, 300]), 2, "nothing stands behind it");
+        assert_eq!(records(&[300, 5000, 5000]), 3, "little stands behind it");
+        assert_eq!(records(&[LARGE, LARGE]), 2, "nobody who sends little");
+        assert_eq!(records(&[300]), 1);
     }
 }

@@ -87,8 +87,8 @@ pub(crate) struct HttpConfig {
     pub(crate) keep_alive_ms: u64,
     /// How long requests under way may take to finish when the server stops, in milliseconds. Default: 20000.
     pub(crate) drain_timeout_ms: u64,
-    /// By how much threads that decode many events, and those that answer queries, stand behind those that make events visible when there is not enough
-    /// processor for all, 0 to 19 (`nice`); those that take requests stand half as far behind. Default: 5.
+    /// By how much threads that decode many events, the store's work in the background, and queries of projects that ask a lot stand behind those that make
+    /// events visible when there is not enough processor for all, 0 to 19 (`nice`); those that take requests stand half as far behind. Default: 5.
     pub(crate) nice: u8,
 }
 

@@ -74,8 +74,7 @@ fn main() -> ExitCode {
 fn runtime(name: &str, nice: u8) -> Result<tokio::runtime::Runtime, Fatal> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.enable_all().thread_name(name).on_thread_start(move || {
-        // Of this thread alone. A system that does not want it loses a preference.
-        let _ = rustix::process::nice(nice.into());
+        threads::stand_behind(nice);
     });
     let runtime = builder.build();
     runtime.map_err(|source| Fatal::failure("cannot start threads", source, "raise the limit of processes (ulimit -u)"))

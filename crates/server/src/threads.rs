@@ -104,7 +104,12 @@ pub(crate) struct StoreWork {
 }
 
 impl StoreWork {
-    pub(crate) fn start(store: &Arc<dyn Store>, fatal: &mpsc::UnboundedSender<Fatal>) -> Result<Self, Fatal> {
+    /// They stand behind others by `nice`: nobody waits for them, unless they fall so far behind that commits do, and then there is processor for them.
+    pub(crate) fn start(store: &Arc<dyn Store>, nice: u8, fatal: &mpsc::UnboundedSender<Fatal>) -> Result<Self, Fatal> {
+        behind(nice, || Self::start_here(store, fatal))?
+    }
+
+    fn start_here(store: &Arc<dyn Store>, fatal: &mpsc::UnboundedSender<Fatal>) -> Result<Self, Fatal> {
         let (mut stop, mut threads) = (Vec::new(), Vec::new());
         for _ in 0..STORE_THREADS {
             let store = Arc::clone(store);
@@ -214,11 +219,19 @@ impl Recording {
     }
 }
 
+/// This thread stands behind the main thread by `nice` from now on, whoever started it: a thread begins where that one is.
+pub(crate) fn stand_behind(nice: u8) {
+    use rustix::process::{getpid, getpriority_process, setpriority_process};
+    // The id of the process is that of its main thread, and none means this thread alone. A system that does not want it loses a preference.
+    if let Ok(main) = getpriority_process(Some(getpid())) {
+        let _ = setpriority_process(None, main + i32::from(nice));
+    }
+}
+
 /// Starts something whose threads stand behind all others by `nice`: a thread has the priority of the one that starts it.
 pub(crate) fn behind<T: Send>(nice: u8, start: impl FnOnce() -> T + Send) -> Result<T, Fatal> {
     let work = move || {
-        // Of this thread alone. A system that does not want it loses a preference.
-        let _ = rustix::process::nice(nice.into());
+        stand_behind(nice);
         start()
     };
     let started = std::thread::scope(|scope| {
@@ -231,4 +244,25 @@ pub(crate) fn behind<T: Send>(nice: u8, start: impl FnOnce() -> T + Send) -> Res
 pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fatal> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
     thread.map_err(|source| Fatal::failure("cannot start a thread", source, THREADS_REMEDY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{getpid, getpriority_process};
+
+    #[test]
+    fn a_thread_that_one_behind_starts_is_no_further_behind() {
+        let own = || getpriority_process(None).expect("a priority");
+        let main = getpriority_process(Some(getpid())).expect("a priority");
+        let both = behind(3, || {
+            let second = std::thread::spawn(move || {
+                stand_behind(3);
+                own()
+            });
+            (own(), second.join().expect("ends"))
+        });
+        assert_eq!(both.expect("starts"), (main + 3, main + 3));
+        assert_eq!(own(), main, "whoever starts it stays where it is");
+    }
 }

@@ -126,7 +126,7 @@ pub(crate) async fn open(config: &Config, world: World) -> Result<Parts, Fatal> 
     let bridge = Bridge(Arc::clone(&catalog));
     let as_store: Arc<dyn Store> = Arc::<EmbeddedStore>::clone(&store);
     let as_journal: Arc<dyn Journal> = Arc::<WalJournal>::clone(&journal);
-    let store_work = StoreWork::start(&as_store, &world.fatal)?;
+    let store_work = StoreWork::start(&as_store, config.http.nice, &world.fatal)?;
     let relief = Relief::start(&as_store, &journal, ballast)?;
     world.readiness.watch(&journal);
     let (trace, data_dir) = (config.trace.dir.clone(), config.data_dir.clone());
@@ -216,8 +216,9 @@ fn api(
     let snapshots = Snapshots::new(move || newest.snapshot());
     let definitions = Arc::<Catalog>::clone(&catalog);
     let source: Arc<EmbeddedStore> = Arc::clone(store);
-    let start = || QueryEngine::new(config.query.clone(), source, definitions, Arc::clone(&clock));
-    let engine = threads::behind(config.http.nice, start)?
+    let nice = config.http.nice;
+    let stand_behind = move || threads::stand_behind(nice);
+    let engine = QueryEngine::with_levels(config.query.clone(), source, definitions, Arc::clone(&clock), stand_behind)
         .map_err(|failure| Fatal::failure("cannot start the query engine", failure, "check query.spill_dir and the limit of threads"))?;
     let (store, accounts): (Arc<EmbeddedStore>, Arc<EmbeddedStore>) = (Arc::clone(store), Arc::clone(store));
     let (engine, jobs) = (Arc::new(engine), Jobs::default());

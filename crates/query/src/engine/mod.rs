@@ -3,13 +3,14 @@
 //! In: a [`QueryRequest`]. Out: a [`QueryResponse`] or a [`QueryError`]. Every query has a deadline, a memory limit with spilling, a row limit,
 //! and an id by which it can be cancelled. The work is done on threads of the engine's own, so that accepting events does not wait for it.
 //!
-//! Read next: `config.rs`, `service.rs` (the engine), `admission.rs` (whose turn it is), `run.rs` (one query), `hogql.rs` (HogQLQuery), `rows.rs` (how values are shown).
+//! Read next: `config.rs`, `service.rs` (the engine), `admission.rs` (whose turn it is), `levels.rs` (on which threads), `run.rs` (one query), `hogql.rs` (HogQLQuery), `rows.rs` (how values are shown).
 
 mod admission;
 mod config;
 mod filters;
 mod hogql;
 mod insight;
+mod levels;
 mod memory;
 mod metadata;
 mod request;

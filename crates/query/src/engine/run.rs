@@ -1,8 +1,10 @@
 //! One query from request to response.
 
 use super::admission::Permit;
+use super::levels::Place;
 use super::service::Shared;
 use super::session::Executor;
+use super::threads::Threads;
 use super::{QueryRequest, QueryResponse, Timings, hogql, insight, metadata, rows};
 use crate::cache::{Computed, Moment, Recorded};
 use crate::error::QueryError;
@@ -73,9 +75,11 @@ async fn admitted(shared: &Shared, request: QueryRequest, look: Look, usage: &Ar
     let timezone = request.project.timezone.clone();
     let (at, moment, generation) = (look.now, look.moment, look.view.generation());
     let definitions = Arc::new(Recorded::new(Arc::clone(&shared.definitions), request.project.id));
-    let run = Run::start(shared, &request, look, Arc::clone(&definitions) as Arc<dyn Definitions>, usage)?;
+    let place = shared.levels.place(request.project.id);
+    let threads = place.threads().clone();
+    let run = Run::start(shared, &request, look, Arc::clone(&definitions) as Arc<dyn Definitions>, (usage, &threads))?;
     let _stopper = Stopper(Arc::clone(&run.stop));
-    let task = shared.threads.run(at_work(run, request.query, permit));
+    let task = threads.run(at_work(run, request.query, (place, permit)));
     let deadline = Duration::from_secs(shared.config.seconds_max);
     let answer = match tokio::time::timeout(deadline, task).await {
         Err(_) => Err(QueryError::Timeout { seconds: shared.config.seconds_max }),
@@ -87,8 +91,8 @@ async fn admitted(shared: &Shared, request: QueryRequest, look: Look, usage: &Ar
     Ok(Computed { body: Arc::new(response.body), at, generation, moment, asked: Arc::new(definitions.take()) })
 }
 
-/// The work itself. The permit goes with it: its place is free when the work has really stopped.
-async fn at_work(run: Run, query: Json, _permit: Permit) -> Result<QueryResponse, QueryError> {
+/// The work itself. What it holds goes with it: that is free when the work has really stopped.
+async fn at_work(run: Run, query: Json, _held: (Place, Permit)) -> Result<QueryResponse, QueryError> {
     let _running = metrics::Running::start();
     answer(&run, &query).await
 }
@@ -150,7 +154,7 @@ impl Run {
         request: &QueryRequest,
         look: Look,
         definitions: Arc<dyn Definitions>,
-        usage: &Arc<Usage>,
+        (usage, on): (&Arc<Usage>, &Threads),
     ) -> Result<Self, QueryError> {
         let modifiers = request.query.get("modifiers");
         let mode = modifiers.and_then(|modifiers| modifiers.get("personsOnEventsMode")).and_then(Json::as_str);
@@ -159,7 +163,7 @@ impl Run {
         let (threads, log) = (shared.config.threads(), Arc::clone(&shared.log));
         let watch = Watch { usage: Arc::clone(usage), stop: Arc::clone(&stop), memory, threads, log };
         let scan = ScanContext::new(look.view, look.zone, watch);
-        let executor = Arc::new(Executor::new(session, shared.threads.clone(), Arc::clone(&stop)));
+        let executor = Arc::new(Executor::new(session, on.clone(), Arc::clone(&stop)));
         let mode = PersonMode::from_modifier(mode)?;
         let mut context = QueryContext::new(scan, request.project.clone(), definitions, look.now, mode, executor);
         context.is_check = request.query.get("kind").and_then(Json::as_str) == Some("HogQLMetadata");

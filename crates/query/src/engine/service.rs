@@ -1,6 +1,7 @@
 //! The engine as others see it: answers, kept or computed, and what runs now.
 
 use super::admission::Admission;
+use super::levels::Levels;
 use super::request::{Answer, Ask, Staleness, Tolerance};
 use super::run::{self, Look};
 use super::running::{Arrival, RunningQueries};
@@ -30,8 +31,8 @@ const LOG_BYTES_MAX: u64 = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub struct QueryEngine {
     shared: Arc<Shared>,
-    /// Its own threads; `None` for an engine without, and while it is dropped.
-    runtime: Option<Runtime>,
+    /// Its own threads; none for an engine without, and while it is dropped.
+    runtimes: Vec<Runtime>,
 }
 
 /// What the engine's tasks share.
@@ -44,7 +45,7 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) admission: Arc<Admission>,
     pub(super) log: Arc<QueryLog>,
-    pub(super) threads: Threads,
+    pub(super) levels: Arc<Levels>,
     cache: Cache,
     flights: Flights,
     running: RunningQueries,
@@ -53,10 +54,8 @@ pub(super) struct Shared {
 impl Drop for QueryEngine {
     fn drop(&mut self) {
         self.shared.log.write();
-        if let Some(runtime) = self.runtime.take() {
-            // dropping a runtime inside another one must not wait
-            runtime.shutdown_background();
-        }
+        // dropping a runtime inside another one must not wait
+        self.runtimes.drain(..).for_each(Runtime::shutdown_background);
     }
 }
 
@@ -71,16 +70,25 @@ impl QueryEngine {
         definitions: Arc<dyn Definitions>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, QueryError> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(config.threads())
-            .thread_name("query")
-            .thread_stack_size(THREAD_STACK_BYTES)
-            .enable_time()
-            .build()
-            .map_err(cannot_start)?;
-        let mut engine = Self::on(Threads::Own(runtime.handle().clone()), config, source, definitions, clock)?;
-        runtime.spawn(write_log(Arc::downgrade(&engine.shared.log)));
-        engine.runtime = Some(runtime);
+        Self::with_levels(config, source, definitions, clock, || ())
+    }
+
+    /// As [`QueryEngine::new`]; `stand_behind` is called by each thread for those who ask a lot, when it starts.
+    ///
+    /// # Errors
+    /// As [`QueryEngine::new`].
+    pub fn with_levels(
+        config: QueryConfig,
+        source: Arc<dyn SnapshotSource>,
+        definitions: Arc<dyn Definitions>,
+        clock: Arc<dyn Clock>,
+        stand_behind: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, QueryError> {
+        let (front, behind) = (start(&config, || ())?, start(&config, stand_behind)?);
+        let levels = Levels::new(Threads::Own(front.handle().clone()), Threads::Own(behind.handle().clone()));
+        let mut engine = Self::on(levels, config, source, definitions, clock)?;
+        behind.spawn(write_log(Arc::downgrade(&engine.shared.log)));
+        engine.runtimes = vec![front, behind];
         Ok(engine)
     }
 
@@ -95,11 +103,12 @@ impl QueryEngine {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, QueryError> {
         let runtime = Builder::new_current_thread().enable_time().build().map_err(cannot_start)?;
-        Self::on(Threads::Asker(Arc::new(runtime)), QueryConfig { threads: 1, ..config }, source, definitions, clock)
+        let threads = Threads::Asker(Arc::new(runtime));
+        Self::on(Levels::new(threads.clone(), threads), QueryConfig { threads: 1, ..config }, source, definitions, clock)
     }
 
     fn on(
-        threads: Threads,
+        levels: Levels,
         config: QueryConfig,
         source: Arc<dyn SnapshotSource>,
         definitions: Arc<dyn Definitions>,
@@ -120,13 +129,13 @@ impl QueryEngine {
             sessions: Sessions::new(&config)?,
             admission: Arc::new(Admission::new(&config)),
             log,
-            threads,
+            levels: Arc::new(levels),
             cache: Cache::new(config.cache_bytes_max),
             flights: Flights::default(),
             running: RunningQueries::default(),
             config,
         });
-        Ok(Self { shared, runtime: None })
+        Ok(Self { shared, runtimes: Vec::new() })
     }
 
     /// As [`QueryEngine::answer`], for an engine without a thread: computes here, and answers when it is done. Not from within a runtime.
@@ -134,7 +143,7 @@ impl QueryEngine {
     /// # Errors
     /// [`QueryError`]; its parts make PostHog's error body.
     pub fn answer_here(&self, ask: Ask) -> Result<Answer, QueryError> {
-        self.shared.threads.wait(self.answer(ask))
+        self.shared.levels.asker().wait(self.answer(ask))
     }
 
     /// Computes the answer to a query, in the name of the server. Dropping the future stops the work.
@@ -243,6 +252,13 @@ impl QueryEngine {
     pub fn log(&self, project: ProjectId) -> Vec<Arc<LogEntry>> {
         self.shared.log.of(project)
     }
+}
+
+/// Threads for queries.
+fn start(config: &QueryConfig, on_start: impl Fn() + Send + Sync + 'static) -> Result<Runtime, QueryError> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(config.threads()).thread_name("query").thread_stack_size(THREAD_STACK_BYTES).enable_time();
+    builder.on_thread_start(on_start).build().map_err(cannot_start)
 }
 
 fn cannot_start(error: std::io::Error) -> QueryError {
