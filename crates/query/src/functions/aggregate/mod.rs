@@ -107,9 +107,12 @@ pub(super) fn build(
 ) -> Result<Built, FunctionError> {
     let mut inner: Vec<Combinator> = Vec::new();
     let mut asked = None;
+    let mut counts_all = false;
     for combinator in combinators.iter().rev() {
         match combinator {
             Combinator::If => {
+                // `countIfOrNull` looks at all rows, `countOrNullIf` at those that pass
+                counts_all |= asked == Some(false);
                 let condition = args.pop().map(|condition| truth(&condition));
                 options.filter = both(options.filter, condition);
             }
@@ -123,6 +126,7 @@ pub(super) fn build(
     let counts = inner.is_empty() && def.returns.shown() == Shown::Count;
     let empty = match asked {
         Some(true) => Empty::Default,
+        Some(false) if counts && counts_all => Empty::Natural,
         Some(false) if counts => Empty::NullForZero,
         Some(false) => Empty::Null,
         None if nullable && !counts => Empty::Null,
