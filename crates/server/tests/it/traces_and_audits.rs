@@ -96,5 +96,5 @@ fn wrong_usage_is_told() {
     let nothing = audit_of_stopped(directory.path());
     assert_eq!(nothing.status.code(), Some(2), "{}", text(&nothing));
     assert_eq!(run(&["audit", "--from", "some day"]).status.code(), Some(2));
-    assert_eq!(run(&["trace", "x", "--url", "https://example.com"]).status.code(), Some(2));
+    assert_eq!(run(&["trace", "x", "--url", "ftp://example.com"]).status.code(), Some(2));
 }
