@@ -14,6 +14,7 @@ use crate::hogql::ast::{CompareOp, Expr, ExprKind, GroupBy, Literal, OrderExpr, 
 use crate::hogql::build::{array, asc, call, compare, desc, eq, subquery, table};
 use crate::hogql::{parse_expr, parse_order_expr};
 use crate::insights::{self, EventSource};
+use crate::json::read_query;
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, Output, QueryContext};
 use aqueduct_catalog::ActionStep;
@@ -73,8 +74,7 @@ const LIMIT_DEFAULT: usize = 100;
 
 pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, QueryError> {
     let mut timings = Timings::default();
-    let query: EventsQuery = serde_json::from_value(request.clone())
-        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })?;
+    let query: EventsQuery = read_query(request)?;
     let source = query.source.as_ref().map(|source| behind(run, source)).transpose()?;
     let (conditions, actors) = source.unwrap_or_default();
     let (select, cells) = build(&query, conditions, &run.context)?;
@@ -155,7 +155,7 @@ fn build(query: &EventsQuery, behind: Vec<Expr>, context: &QueryContext) -> Resu
         if aggregates(&condition) { having.push(condition) } else { filter.push(condition) }
     }
     let group_by = aggregated.then(|| GroupBy::Exprs(columns.iter().filter(|column| !aggregates(column)).cloned().collect()));
-    let order_by = order(query, &columns, aggregated)?;
+    let order_by = order(query, &columns)?;
     let whole = |conditions: Vec<Expr>| (!conditions.is_empty()).then(|| crate::hogql::build::and(conditions));
     let count = |count: usize| i64::try_from(count).ok().map(Expr::lit);
     let select = SelectQuery {
@@ -235,35 +235,50 @@ fn conditions(query: &EventsQuery, context: &QueryContext) -> Result<Vec<Expr>, 
     if let Some(person) = &query.person_id {
         all.push(eq(Expr::field(["person_id"]), Expr::lit(person.as_str())));
     }
-    // clocks differ a little, events of the next seconds are shown
-    let before = match query.before.as_deref().filter(|text| !text.is_empty()) {
-        Some(text) => moment(text, context),
-        None => call("plus", vec![call("now", vec![]), call("toIntervalSecond", vec![Expr::lit(5)])]),
-    };
-    all.push(compare(CompareOp::Lt, Expr::field(["timestamp"]), before));
-    match query.after.as_deref().filter(|text| !text.is_empty()).unwrap_or("-24h") {
-        "all" => {}
-        after => all.push(compare(CompareOp::Gt, Expr::field(["timestamp"]), moment(after, context))),
-    }
+    all.extend(within(&Expr::field(["timestamp"]), (query.after.as_deref(), query.before.as_deref()), context));
     Ok(all)
 }
 
+/// What holds of a time after `after` (without it, a day ago; `all` is ever) and before `before` (without it, the next seconds: clocks differ a little).
+pub(crate) fn within(time: &Expr, (after, before): (Option<&str>, Option<&str>), context: &QueryContext) -> Vec<Expr> {
+    let before = match before.filter(|text| !text.is_empty()) {
+        Some(text) => moment(text, context),
+        None => call("plus", vec![call("now", vec![]), call("toIntervalSecond", vec![Expr::lit(5)])]),
+    };
+    let mut both = vec![compare(CompareOp::Lt, time.clone(), before)];
+    match after.filter(|text| !text.is_empty()).unwrap_or("-24h") {
+        "all" => {}
+        after => both.push(compare(CompareOp::Gt, time.clone(), moment(after, context))),
+    }
+    both
+}
+
 /// As asked; else by count, by the first aggregate, by time, by the first column.
-fn order(query: &EventsQuery, columns: &[Expr], aggregated: bool) -> Result<Vec<OrderExpr>, QueryError> {
+fn order(query: &EventsQuery, columns: &[Expr]) -> Result<Vec<OrderExpr>, QueryError> {
     if let Some(asked) = query.order_by.as_ref().filter(|asked| !asked.is_empty()) {
         return asked.iter().map(|text| order_key(text)).collect();
     }
-    let selected = |name: &str| query.select.iter().any(|text| without_label(text) == name);
-    if selected("count()") {
-        return Ok(vec![desc(call("count", vec![]))]);
+    let is_timed = has_column(&query.select, "*") || has_column(&query.select, "timestamp");
+    Ok(order_of_its_own(&query.select, columns, is_timed.then(|| Expr::field(["timestamp"]))))
+}
+
+/// The order of rows when none is asked for: by count, by the first aggregate, by `time`, by the first column. `asked`: the columns as they were asked for.
+pub(crate) fn order_of_its_own(asked: &[String], columns: &[Expr], time: Option<Expr>) -> Vec<OrderExpr> {
+    if has_column(asked, "count()") {
+        return vec![desc(call("count", vec![]))];
     }
     if let Some(aggregate) = columns.iter().find(|column| aggregates(column)) {
-        return Ok(vec![desc(aggregate.without_alias().clone())]);
+        return vec![desc(aggregate.without_alias().clone())];
     }
-    if !aggregated && (selected("*") || selected("timestamp")) {
-        return Ok(vec![desc(Expr::field(["timestamp"]))]);
+    match time {
+        Some(time) => vec![desc(time)],
+        None => columns.first().map(|first| asc(first.without_alias().clone())).into_iter().collect(),
     }
-    Ok(columns.first().map(|first| asc(first.without_alias().clone())).into_iter().collect())
+}
+
+/// Whether a column of that name was asked for.
+pub(crate) fn has_column(asked: &[String], name: &str) -> bool {
+    asked.iter().any(|text| without_label(text) == name)
 }
 
 /// Whether the expression holds an aggregate outside of a window.

@@ -9,6 +9,7 @@ use crate::filters::Scope;
 use crate::hogql::ast::{CompareOp, Expr, OrderExpr, SelectQuery};
 use crate::hogql::build::{and, asc, call, compare, desc, eq, or, table, tuple};
 use crate::hogql::{parse_expr, parse_order_expr};
+use crate::json::read_query;
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, QueryContext};
 use serde::Deserialize;
@@ -37,8 +38,7 @@ const LIMIT_DEFAULT: usize = 100;
 
 pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, QueryError> {
     let mut timings = Timings::default();
-    let query: GroupsQuery = serde_json::from_value(request.clone())
-        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })?;
+    let query: GroupsQuery = read_query(request)?;
     let mut columns: Vec<String> = Vec::new();
     for column in query.select.clone().filter(|select| !select.is_empty()).unwrap_or_else(|| vec![NAME.to_owned()]) {
         if !columns.contains(&column) {

@@ -1,12 +1,23 @@
-//! Taking values out of JSON text.
+//! Taking values out of JSON.
 
+use crate::error::QueryError;
 use aqueduct_store::PropertyColumn;
 use arrow::array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, StringArray, StringDictionaryBuilder};
 use arrow::datatypes::Int32Type;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
+
+/// A request as its kind of query has it.
+///
+/// # Errors
+/// [`QueryError::Request`] when it has another form.
+pub(crate) fn read_query<T: DeserializeOwned>(request: &Value) -> Result<T, QueryError> {
+    serde_json::from_value(request.clone())
+        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })
+}
 
 /// JSON without the blanks between its tokens, as ClickHouse gives it.
 pub(crate) fn compact(json: &str) -> String {

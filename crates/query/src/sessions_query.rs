@@ -4,15 +4,16 @@
 //! `person_display_name` are objects. The query becomes one SELECT over `sessions`; persons are joined when something names one.
 
 use crate::actions;
-use crate::engine::{QueryResponse, Run, Timings, moment, request_filters};
+use crate::engine::{QueryResponse, Run, Timings, request_filters};
 use crate::error::QueryError;
-use crate::events_query::{aggregates, directed, display_name, without_label};
+use crate::events_query::{aggregates, directed, display_name, has_column, order_of_its_own, within, without_label};
 use crate::filters::Scope;
 use crate::hogql::ast::{
     CompareOp, Expr, ExprKind, FromExpr, GroupBy, Join, JoinConstraint, JoinKind, OrderExpr, Segment, SelectQuery, Span,
 };
-use crate::hogql::build::{and, asc, call, compare, desc, eq, subquery, table, table_as};
+use crate::hogql::build::{and, compare, eq, subquery, table, table_as};
 use crate::hogql::{parse_expr, parse_order_expr};
+use crate::json::read_query;
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, QueryContext, children_mut};
 use serde::Deserialize;
@@ -95,8 +96,7 @@ enum Cell {
 
 pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, QueryError> {
     let mut timings = Timings::default();
-    let mut query: SessionsQuery = serde_json::from_value(request.clone())
-        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })?;
+    let mut query: SessionsQuery = read_query(request)?;
     if query.select.is_empty() {
         query.select = SessionsQuery::default().select;
     }
@@ -230,19 +230,7 @@ fn conditions(query: &SessionsQuery, context: &QueryContext) -> Result<Vec<Expr>
     if let Some(person) = query.person_id.as_deref().filter(|person| !person.is_empty()) {
         all.push(eq(session("person_id"), Expr::lit(person)));
     }
-    let after = query.after.as_deref().filter(|text| !text.is_empty()).unwrap_or("-24h");
-    let within = |time: Expr| {
-        // clocks differ a little, sessions of the next seconds are shown
-        let before = match query.before.as_deref().filter(|text| !text.is_empty()) {
-            Some(text) => moment(text, context),
-            None => call("plus", vec![call("now", vec![]), call("toIntervalSecond", vec![Expr::lit(5)])]),
-        };
-        let mut both = vec![compare(CompareOp::Lt, time.clone(), before)];
-        if after != "all" {
-            both.push(compare(CompareOp::Gt, time, moment(after, context)));
-        }
-        both
-    };
+    let within = |time: Expr| within(&time, (query.after.as_deref(), query.before.as_deref()), context);
     let happened = of_events(query, context)?;
     if !happened.is_empty() {
         let events = SelectQuery {
@@ -278,17 +266,8 @@ fn order(query: &SessionsQuery, select: &[Expr]) -> Result<Vec<OrderExpr>, Query
     if let Some(asked) = query.order_by.as_ref().filter(|asked| !asked.is_empty()) {
         return asked.iter().map(|text| order_key(text)).collect();
     }
-    let selected = |name: &str| query.select.iter().any(|text| without_label(text) == name);
-    if selected("count()") {
-        return Ok(vec![desc(call("count", vec![]))]);
-    }
-    if let Some(aggregate) = select.iter().find(|column| aggregates(column)) {
-        return Ok(vec![desc(aggregate.without_alias().clone())]);
-    }
-    if selected("$start_timestamp") {
-        return Ok(vec![desc(session("$start_timestamp"))]);
-    }
-    Ok(select.first().map(|first| asc(first.without_alias().clone())).into_iter().collect())
+    let time = has_column(&query.select, "$start_timestamp").then(|| session("$start_timestamp"));
+    Ok(order_of_its_own(&query.select, select, time))
 }
 
 /// A key of ORDER BY; the direction may stand behind the label.

@@ -9,6 +9,7 @@ use crate::engine::{QueryResponse, Run, Timings, moment, moment_now, rows};
 use crate::error::QueryError;
 use crate::hogql::ast::{CompareOp, Expr, SelectQuery};
 use crate::hogql::build::{and, call, compare, desc, eq, or, subquery, table};
+use crate::json::read_query;
 use crate::plan::{Nesting, plan_query};
 use crate::resolve::{CteEnv, QueryContext};
 use jiff::{SignedDuration, Timestamp};
@@ -36,8 +37,7 @@ const COLUMNS: [&str; 8] = ["uuid", "timestamp", "event", "properties", "distinc
 
 pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, QueryError> {
     let mut timings = Timings::default();
-    let query: TimelineQuery = serde_json::from_value(request.clone())
-        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })?;
+    let query: TimelineQuery = read_query(request)?;
     let select = select(&query, &run.context);
     let printed = select.to_string();
     let (plan, outputs) = plan_query(&select.into(), &run.context, &CteEnv::default(), Nesting::Inner)?;

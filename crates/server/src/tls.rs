@@ -5,7 +5,7 @@
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -19,8 +19,17 @@ pub(crate) async fn wrap(stream: TcpStream, host: &str) -> io::Result<TlsStream<
     // An address of version 6 stands in brackets in a URL, not on a certificate.
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let config = ClientConfig::builder().with_root_certificates(trusted()?).with_no_client_auth();
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    TlsConnector::from(config()?).connect(name, stream).await
+}
+
+/// Read once: connections come and go.
+fn config() -> io::Result<Arc<ClientConfig>> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(Arc::clone(config));
+    }
+    let config = Arc::new(ClientConfig::builder().with_root_certificates(trusted()?).with_no_client_auth());
+    Ok(Arc::clone(CONFIG.get_or_init(|| config)))
 }
 
 /// Whom this machine trusts.

@@ -267,6 +267,11 @@ pub(crate) async fn update_event(
     event(State(state), scope, Path((name, id))).await
 }
 
+/// The id of a definition; any other text is that of none.
+fn id_of(text: &str) -> Result<Uuid, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound("Not found."))
+}
+
 /// Forgets an event, until it occurs again. Stored events stay.
 #[utoipa::path(delete, path = "/api/projects/{project}/event_definitions/{id}/", tag = "definitions",
     params(("project" = String, Path), ("id" = Uuid, Path)), responses((status = 204)))]
@@ -276,7 +281,7 @@ pub(crate) async fn delete_event(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     caller.may("event_definition")?;
-    state.catalog.delete_event_definition(project.id, id.parse().map_err(|_| ApiError::NotFound("Not found."))?).await?;
+    state.catalog.delete_event_definition(project.id, id_of(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -310,7 +315,7 @@ pub(crate) async fn delete_property(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     caller.may("property_definition")?;
-    state.catalog.delete_property_definition(project.id, id.parse().map_err(|_| ApiError::NotFound("Not found."))?).await?;
+    state.catalog.delete_property_definition(project.id, id_of(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -424,7 +429,7 @@ pub(crate) async fn update_property(
     Body(change): Body<PropertyDefinitionChange>,
 ) -> Result<Json<PropertyDefinitionBody>, ApiError> {
     scope.caller.may("property_definition")?;
-    let uuid = id.parse().map_err(|_| ApiError::NotFound("Not found."))?;
+    let uuid = id_of(&id)?;
     if let Some(wanted) = change.property_type.as_deref() {
         let parsed = PropertyType::from_name(wanted);
         if parsed.is_none() && !wanted.is_empty() {

@@ -15,6 +15,7 @@ use crate::filters::Scope;
 use crate::hogql::ast::{CompareOp, Expr, FromExpr, GroupBy, Join, JoinConstraint, JoinKind, OrderExpr, SelectQuery, Span};
 use crate::hogql::build::{and, asc, call, compare, desc, eq, or, subquery, table, tuple};
 use crate::hogql::{parse_expr, parse_order_expr};
+use crate::json::read_query;
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, QueryContext};
 use serde::Deserialize;
@@ -82,8 +83,7 @@ impl Kind {
 
 pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, QueryError> {
     let mut timings = Timings::default();
-    let query: ActorsQuery = serde_json::from_value(request.clone())
-        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })?;
+    let query: ActorsQuery = read_query(request)?;
     let source = query.source.as_ref().map(|source| Source::of(run, source)).transpose()?;
     timings.mark("./source");
     let kind = source.as_ref().and_then(|source| source.group).map_or(Kind::Persons, Kind::Groups);

@@ -1,9 +1,10 @@
 //! The people behind the numbers of insights: from an actors request to the insight that knows them.
 
 use super::actors::{Absorb, Actor, ActorId};
-use super::{InsightContext, funnels, lifecycle, parsed, paths, retention, stickiness, trends};
+use super::{InsightContext, funnels, lifecycle, paths, retention, stickiness, trends};
 use crate::error::QueryError;
 use crate::hogql::ast::{Expr, Query};
+use crate::json::read_query;
 use crate::resolve::QueryContext;
 use aqueduct_event::PersonId;
 use serde::Deserialize;
@@ -153,18 +154,18 @@ pub(crate) fn actors(kind: &str, request: &Value, context: &QueryContext) -> Res
     let context = InsightContext::new(context);
     match kind {
         "InsightActorsQuery" | "StickinessActorsQuery" => {
-            let asked: InsightActors = parsed(request)?;
+            let asked: InsightActors = read_query(request)?;
             match asked.source.get("kind").and_then(Value::as_str).unwrap_or_default() {
-                "TrendsQuery" => trends::actors(&parsed(&asked.source)?, &asked, &context),
-                "StickinessQuery" => stickiness::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::from),
-                "RetentionQuery" => retention::actors(&parsed(&asked.source)?, &asked, &context),
-                "LifecycleQuery" => lifecycle::actors(&parsed(&asked.source)?, &asked, &context).map(ActorSource::from),
-                "PathsQuery" => paths::actors(&parsed(&asked.source)?, &context).map(ActorSource::from),
+                "TrendsQuery" => trends::actors(&read_query(&asked.source)?, &asked, &context),
+                "StickinessQuery" => stickiness::actors(&read_query(&asked.source)?, &asked, &context).map(ActorSource::from),
+                "RetentionQuery" => retention::actors(&read_query(&asked.source)?, &asked, &context),
+                "LifecycleQuery" => lifecycle::actors(&read_query(&asked.source)?, &asked, &context).map(ActorSource::from),
+                "PathsQuery" => paths::actors(&read_query(&asked.source)?, &context).map(ActorSource::from),
                 other => Err(QueryError::unsupported(format!("actors of a query of kind '{other}' are not supported here"))),
             }
         }
-        "FunnelsActorsQuery" => funnels::found_actors(&parsed(request)?, &context).map(ActorSource::from),
-        "FunnelCorrelationActorsQuery" => funnels::found_correlated(&parsed(request)?, &context).map(ActorSource::from),
+        "FunnelsActorsQuery" => funnels::found_actors(&read_query(request)?, &context).map(ActorSource::from),
+        "FunnelCorrelationActorsQuery" => funnels::found_correlated(&read_query(request)?, &context).map(ActorSource::from),
         other => Err(QueryError::unsupported(format!("a source of kind '{other}' is not supported here"))),
     }
 }
@@ -184,14 +185,14 @@ pub(crate) struct EventSource {
 /// [`QueryError::Request`] for an insight whose numbers are not of events; else as for the actors.
 pub(crate) fn events(request: &Value, context: &QueryContext) -> Result<EventSource, QueryError> {
     let context = InsightContext::new(context);
-    let asked: InsightActors = parsed(request)?;
+    let asked: InsightActors = read_query(request)?;
     match asked.source.get("kind").and_then(Value::as_str).unwrap_or_default() {
         "TrendsQuery" => {
-            let conditions = trends::events(&parsed(&asked.source)?, &asked, &context)?;
+            let conditions = trends::events(&read_query(&asked.source)?, &asked, &context)?;
             Ok(EventSource { conditions, actors: None })
         }
         "RetentionQuery" => {
-            let query = parsed(&asked.source)?;
+            let query = read_query(&asked.source)?;
             let conditions = retention::events(&query, &asked, &context)?;
             match retention::actors(&query, &asked, &context)? {
                 ActorSource::Rows { found, .. } => Ok(EventSource { conditions, actors: Some(found) }),

@@ -34,6 +34,7 @@ use crate::dates::{Calendar, QueryRange, RangeRequest};
 use crate::error::QueryError;
 use crate::hogql::ast::{Expr, Query};
 use crate::hogql::build::or;
+use crate::json::read_query;
 use crate::resolve::{QueryContext, compile_rows};
 use crate::scan::{EVER, Held, RowProgram, side_by_side};
 use aqueduct_catalog::{PropertyParent, PropertyType};
@@ -94,29 +95,24 @@ pub(crate) fn knows(kind: &str) -> bool {
 pub(crate) fn run(kind: &str, query: &Value, context: &QueryContext) -> Result<InsightResult, QueryError> {
     let context = InsightContext::new(context);
     match kind {
-        "TrendsQuery" => trends::run(&parsed(query)?, &context),
-        "CalendarHeatmapQuery" => trends::calendar_heatmap(&parsed(query)?, &context),
-        "FunnelsQuery" => funnels::run(&parsed(query)?, &context),
-        "FunnelsActorsQuery" => funnels::run_actors(&parsed(query)?, &context),
-        "FunnelCorrelationQuery" => funnels::run_correlation(&parsed(query)?, &context),
+        "TrendsQuery" => trends::run(&read_query(query)?, &context),
+        "CalendarHeatmapQuery" => trends::calendar_heatmap(&read_query(query)?, &context),
+        "FunnelsQuery" => funnels::run(&read_query(query)?, &context),
+        "FunnelsActorsQuery" => funnels::run_actors(&read_query(query)?, &context),
+        "FunnelCorrelationQuery" => funnels::run_correlation(&read_query(query)?, &context),
         "InsightActorsQueryOptions" => options::run(query, &context),
-        "StickinessQuery" => stickiness::run(&parsed(query)?, &context),
-        "RetentionQuery" => retention::run(&parsed(query)?, &context),
-        "LifecycleQuery" => lifecycle::run(&parsed(query)?, &context),
-        "PathsQuery" => paths::run(&parsed(query)?, &context),
-        "WebOverviewQuery" => web::overview(&parsed(query)?, &context),
-        "WebStatsTableQuery" => web::stats_table(&parsed(query)?, &context),
-        "WebGoalsQuery" => web::goals(&parsed(query)?, &context),
-        "WebExternalClicksTableQuery" => web::external_clicks(&parsed(query)?, &context),
-        "WebVitalsPathBreakdownQuery" => web::vitals_by_path(&parsed(query)?, &context),
-        "WebPageURLSearchQuery" => web::page_urls(&parsed(query)?, &context),
+        "StickinessQuery" => stickiness::run(&read_query(query)?, &context),
+        "RetentionQuery" => retention::run(&read_query(query)?, &context),
+        "LifecycleQuery" => lifecycle::run(&read_query(query)?, &context),
+        "PathsQuery" => paths::run(&read_query(query)?, &context),
+        "WebOverviewQuery" => web::overview(&read_query(query)?, &context),
+        "WebStatsTableQuery" => web::stats_table(&read_query(query)?, &context),
+        "WebGoalsQuery" => web::goals(&read_query(query)?, &context),
+        "WebExternalClicksTableQuery" => web::external_clicks(&read_query(query)?, &context),
+        "WebVitalsPathBreakdownQuery" => web::vitals_by_path(&read_query(query)?, &context),
+        "WebPageURLSearchQuery" => web::page_urls(&read_query(query)?, &context),
         other => Err(QueryError::unsupported(format!("queries of kind '{other}' are not supported here"))),
     }
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(query: &Value) -> Result<T, QueryError> {
-    serde_json::from_value(query.clone())
-        .map_err(|error| QueryError::Request { detail: format!("the query cannot be read: {error}"), attr: Some("query") })
 }
 
 impl<'a> InsightContext<'a> {

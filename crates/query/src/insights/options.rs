@@ -4,9 +4,10 @@
 
 use super::days;
 use super::labels::{NULL_LABEL, OTHER_LABEL};
-use super::{InsightContext, InsightResult, funnels, lifecycle, parsed, trends};
+use super::{InsightContext, InsightResult, funnels, lifecycle, trends};
 use crate::dates::QueryRange;
 use crate::error::QueryError;
+use crate::json::read_query;
 use jiff::Zoned;
 use serde_json::{Map, Value, json};
 
@@ -20,9 +21,9 @@ const FIELDS: [&str; 7] = ["day", "status", "interval", "breakdown", "breakdowns
 pub(super) fn run(query: &Value, context: &InsightContext<'_>) -> Result<InsightResult, QueryError> {
     let source = query.get("source").and_then(|actors| actors.get("source")).unwrap_or(&Value::Null);
     let found = match source.get("kind").and_then(Value::as_str).unwrap_or_default() {
-        "TrendsQuery" => trends::options(&parsed(source)?, context)?,
-        "FunnelsQuery" => funnels::options(&parsed(source)?, context)?,
-        "LifecycleQuery" => lifecycle::options(&parsed(source)?, context)?,
+        "TrendsQuery" => trends::options(&read_query(source)?, context)?,
+        "FunnelsQuery" => funnels::options(&read_query(source)?, context)?,
+        "LifecycleQuery" => lifecycle::options(&read_query(source)?, context)?,
         _ => Vec::new(),
     };
     let mut more: Map<String, Value> = FIELDS.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();

@@ -2,12 +2,13 @@
 //!
 //! In: a series and a range. Out: persons, merges applied, in no order. One pass over the rows that can matter.
 
+use super::InsightContext;
 use super::actors::{Absorb, Actor, ActorId, ActorRows, Kept, PartRows, pick};
 use super::model::Series;
-use super::{InsightContext, parsed};
 use crate::dates::{Interval, QueryRange, RangeRequest};
 use crate::error::QueryError;
 use crate::hogql::build::and;
+use crate::json::read_query;
 use crate::resolve::QueryContext;
 use crate::scan::RowProgram;
 use aqueduct_event::PersonId;
@@ -51,7 +52,7 @@ pub(crate) enum HowOften {
 /// [`QueryError`] when the series or its filters cannot be understood; what reading answers.
 pub(crate) fn performers(asked: &Performed, context: &QueryContext) -> Result<Vec<PersonId>, QueryError> {
     let context = InsightContext::new(context);
-    let series: Series = parsed(&asked.series)?;
+    let series: Series = read_query(&asked.series)?;
     let event = series.target()?.condition(&context)?;
     let filter = context.filters(&[&series.properties, &series.fixed_properties], None)?;
     let passes = and(std::iter::once(event.clone()).chain(filter).collect());
