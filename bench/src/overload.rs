@@ -1,11 +1,12 @@
 //! `bench overload`: what is left of a server when clients want several times what it can do.
 //!
-//! - The most it can do: closed loop, until everything acknowledged can be queried.
+//! - The most it can do: closed loop, until everything acknowledged can be queried. Before and after each overload and for as long, since what a server can do
+//!   changes with what it holds, and what a machine can do with what else it does.
 //! - The same clients at 5 and at 40 times that rate, as an open loop: a batch that is refused goes back to the others and is offered again, as by a client
 //!   that retries. Goodput is what was acknowledged and can be queried, divided by the time of the phase.
 //! - After each: until marked events are taken and visible at once.
-//! - Fairness: events of a quiet project, from sending until they are seen, beside a project that sends its usual rate (a twentieth of the maximum) and beside
-//!   the same one at 100 times that.
+//! - Fairness: events of a quiet project, from sending until they are seen, beside a project that sends its usual rate and beside the same one at 100 times
+//!   that: once half of what the server can do, once five times as much.
 //!
 //! The driver runs on the same cores. What it could really offer is in the table; it is less than asked where the machine is small. So are the processor
 //! time of both, and what the server needed of it for each event: the part of a loss that is not the driver's.
@@ -26,8 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// What a project usually sends, as a part of the maximum.
-const USUAL: f64 = 0.05;
+/// What projects usually send, as parts of the maximum.
+const USUAL: [f64; 2] = [0.005, 0.05];
 /// The noisy project sends so many times its usual rate.
 const NOISE: f64 = 100.0;
 
@@ -47,13 +48,13 @@ pub(crate) struct OverloadArgs {
     /// Length of each overload.
     #[arg(long, default_value_t = 60)]
     pub(crate) seconds: u64,
-    /// Length of the phase that finds the maximum.
-    #[arg(long, default_value_t = 20)]
-    pub(crate) max_seconds: u64,
+    /// Length of each phase that finds the maximum. Default: that of an overload.
+    #[arg(long)]
+    pub(crate) max_seconds: Option<u64>,
     /// Multiples of the maximum.
     #[arg(long, value_delimiter = ',', default_value = "5,40")]
     pub(crate) times: Vec<u32>,
-    /// Measure the maximum and fairness alone.
+    /// Measure one maximum and fairness alone.
     #[arg(long)]
     pub(crate) fairness: bool,
     /// Kept connections of the overload.
@@ -152,18 +153,19 @@ fn measure(args: &OverloadArgs, data_dir: &Path) -> anyhow::Result<()> {
     let target = Target::of(&server);
     let mut run = Run { args, watched: target.clone(), target, pid: server.pid(), acknowledged: 0, streams: 0, probes: Arc::default() };
 
-    let maximum = run.maximum(&runtime)?;
+    let mut maximum = run.maximum(&runtime)?;
     for times in args.times.iter().filter(|_| !args.fairness) {
         let overload = run.overload(&runtime, maximum * f64::from(*times))?;
+        let after = run.maximum(&runtime)?;
         println!("{times} times the maximum:");
-        print_overload(&overload, maximum);
+        print_overload(&overload, (maximum + after) / 2.0);
+        maximum = after;
     }
-    let quiet = runtime.block_on(run.target.new_project("quiet"))?;
-    for (name, rate) in [("its usual rate", USUAL), ("100 times that", USUAL * NOISE)] {
-        run.watched = quiet.clone();
-        let beside = run.overload(&runtime, maximum * rate)?;
+    run.watched = runtime.block_on(run.target.new_project("quiet"))?;
+    for (usual, times) in USUAL.iter().flat_map(|usual| [(usual, 1.0), (usual, NOISE)]) {
+        let beside = run.overload(&runtime, maximum * usual * times)?;
         println!(
-            "a quiet project beside one that sends {name}, {:.0} events/s offered, {:.0} taken",
+            "a quiet project beside one that sends {times} times its usual rate, {:.0} events/s offered, {:.0} taken",
             beside.offered_per_second, beside.goodput_per_second
         );
         print_percentiles("from sending until acknowledged", beside.answered.as_ref());
@@ -184,7 +186,7 @@ fn print_percentiles(what: &str, of: Option<&Percentiles>) {
 fn print_overload(of: &Overload, maximum: f64) {
     println!("  offered {:.0} events/s ({:.1} times)", of.offered_per_second, of.offered_per_second / maximum);
     println!(
-        "  goodput {:.0} events/s = {:.0} % of the maximum; {} acknowledged, all there; {} requests refused, {} broken",
+        "  goodput {:.0} events/s = {:.0} % of the mean of the maxima before and after; {} acknowledged, all there; {} requests refused, {} broken",
         of.goodput_per_second,
         of.goodput_per_second / maximum * 100.0,
         of.acknowledged,
@@ -232,11 +234,13 @@ impl Run<'_> {
 
     /// Events per second that are accepted and can be queried, when each connection waits for its answer.
     fn maximum(&mut self, runtime: &Runtime) -> anyhow::Result<f64> {
-        let batches = Arc::new(self.make(self.args.max_seconds * 2)?);
+        let seconds = self.args.max_seconds.unwrap_or(self.args.seconds);
+        let batches = Arc::new(self.make(seconds)?);
+        let made = batches.len() as u64 * EVENTS_PER_BATCH;
         let started = Instant::now();
         let before = Cpu::now(self.pid, started)?;
-        let time = Duration::from_secs(self.args.max_seconds);
-        let outcome = runtime.block_on(load::run(&self.target.address, batches, 16, Rate::Max, time))?;
+        let outcome = runtime.block_on(load::run(&self.target.address, batches, 16, Rate::Max, Duration::from_secs(seconds)))?;
+        ensure!(outcome.events < made, "the server took all that was made: raise --made-per-second");
         self.acknowledged += outcome.events;
         runtime.block_on(probe::wait_for_count(&self.target, self.acknowledged, VISIBLE_PATIENCE))?;
         let maximum = outcome.events as f64 / started.elapsed().as_secs_f64();

@@ -1,7 +1,8 @@
 //! Decoded columns of segments, kept while they are wanted, within a budget of bytes.
 //!
 //! # Invariants
-//! - A key names immutable data: segments do not change and ids are not used again. Nothing is ever invalidated, it only falls out.
+//! - A key names immutable data: segments do not change and ids are not used again. So nothing is ever wrong here: it falls out for want of room, or goes
+//!   with its segment.
 
 use crate::ReadError;
 use crate::layout::living::KeptRows;
@@ -74,6 +75,16 @@ impl ColumnCache {
     /// What is kept under the key, if anything is.
     pub(crate) fn peek(&self, segment: u64, what: What) -> Option<Kept> {
         self.0.get(&(segment, what))
+    }
+
+    /// What of a segment is kept.
+    pub(crate) fn of(&self, segment: u64) -> Vec<What> {
+        self.0.iter().filter(|(key, _)| key.0 == segment).map(|(key, _)| key.1.clone()).collect()
+    }
+
+    /// Gives back what a segment takes that nobody reads any more.
+    pub(crate) fn forget(&self, segment: u64) {
+        self.of(segment).into_iter().for_each(|what| self.0.invalidate(&(segment, what)));
     }
 
     /// Bytes kept, about.

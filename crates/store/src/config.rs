@@ -33,8 +33,8 @@ pub struct StoreConfig {
     pub property_columns_max: usize,
     /// Segments of similar size that are merged into one. Default: `8`.
     pub compaction_fanout: usize,
-    /// When for so long no row came in and nobody asked, segments are merged further, until each is more than twice as large as all smaller ones
-    /// together, in milliseconds. Default: `10000`.
+    /// When for so long hardly a row came in (1,000 per second at most), segments are merged further, until each is more than four times as large as all
+    /// smaller ones together, in milliseconds. Default: `3000`.
     pub rest_after_ms: u64,
     /// Rows that a compacted segment has at most. Default: `4000000`.
     pub segment_rows_max: usize,
@@ -89,7 +89,7 @@ impl Default for StoreConfig {
             manifest_cache_bytes: 32 << 20,
             property_columns_max: 512,
             compaction_fanout: 8,
-            rest_after_ms: 10_000,
+            rest_after_ms: 3_000,
             segment_rows_max: 4_000_000,
             erase_after_ms: 3_600_000,
             compaction_bytes_max: 512 << 20,

@@ -27,7 +27,9 @@ use uuid::Uuid;
 
 /// Segments with fewer rows are of one size class, and a merge that gives fewer rows per shard is not split by shard.
 const SMALL_ROWS: u64 = 32 * 1024;
-/// Decoded text that one compaction takes on: keeps dictionaries far below 2 GiB.
+/// At rest segments are merged until each has more than so many times the rows of all smaller ones together.
+const REST_FANOUT: u64 = 4;
+/// Decoded text of one column that a compaction takes on: keeps dictionaries far below 2 GiB, which they have to be.
 const TEXT_BYTES_MAX: u64 = 1 << 30;
 /// Merged persons in one segment that make it worth rewriting alone.
 const OVERRIDDEN_MAX: usize = 10_000;
@@ -62,7 +64,7 @@ impl EmbeddedStore {
         let room = self.room();
         let sound: Vec<Arc<Segment>> =
             state.base.segments.iter().filter(|segment| !self.is_damaged(segment, compaction)).cloned().collect();
-        let is_at_rest = self.is_at_rest(&state, &mut compaction.rest);
+        let is_at_rest = self.is_at_rest(&mut compaction.rest);
         let due = self.due(&sound, compaction.rewrite.take()).or_else(|| if is_at_rest { self.due_at_rest(&sound) } else { None });
         let Some(taken) = due else {
             return Ok(false);
@@ -103,7 +105,7 @@ impl EmbeddedStore {
         Some(vec![Arc::clone(alone)])
     }
 
-    /// The segments of a shard to merge when there is time: those that together outweigh the next larger one by half. A row is so written a number of times
+    /// The segments of a shard to merge when there is time: those that together have at least a quarter of the rows of the next larger one. A row is so written a number of times
     /// that grows with the logarithm of all rows, and what is left are few segments of which each is much larger than the next.
     fn due_at_rest(&self, segments: &[Arc<Segment>]) -> Option<Vec<Arc<Segment>>> {
         let mut shards: BTreeMap<Option<u16>, Vec<&Arc<Segment>>> = BTreeMap::new();
@@ -114,7 +116,7 @@ impl EmbeddedStore {
             of_shard.sort_by_key(|segment| segment.descriptor.rows);
             let (mut smaller, mut count) = (0, 0);
             for (place, segment) in of_shard.iter().enumerate() {
-                if segment.descriptor.rows <= 2 * smaller {
+                if segment.descriptor.rows <= REST_FANOUT * smaller {
                     count = place + 1;
                 }
                 smaller += segment.descriptor.rows;
@@ -168,6 +170,7 @@ impl EmbeddedStore {
         tracing::debug!(rows, from = removed.len(), to = added.segments.len(), took = ?started.elapsed(), "compacted");
         metrics::compacted(rows, started.elapsed());
         compaction.last = Some((Instant::now(), started.elapsed()));
+        self.warm(taken, &added.segments);
         self.replace_segments(Pending::made(added, Removed { segments: removed, runs: Vec::new() }));
         Ok(())
     }
@@ -236,7 +239,10 @@ impl EmbeddedStore {
         for segment in garbage.drain(..) {
             if Arc::strong_count(&segment) > 1 {
                 kept.push(segment);
-            } else if let Err(source) = self.files.remove(&segment.descriptor.file()) {
+                continue;
+            }
+            self.cache.forget(segment.descriptor.id);
+            if let Err(source) = self.files.remove(&segment.descriptor.file()) {
                 let path = self.files.path(&segment.descriptor.file());
                 failure = Some(CommitError::Io { action: "remove", path, source });
                 kept.push(segment);

@@ -17,6 +17,7 @@ mod seen;
 mod snapshot;
 mod state;
 mod tables;
+mod warm;
 mod withdraw;
 pub(crate) mod withdrawn;
 
@@ -40,7 +41,7 @@ use delta::Delta;
 use flush::Persisted;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use pending::Pending;
-use rest::Asked;
+use rest::Came;
 use snapshot::EmbeddedSnapshot;
 use state::State;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ pub struct EmbeddedStore {
     overrides_to_check: AtomicBool,
     /// The same for withdrawn rows.
     withdrawn_to_check: AtomicBool,
-    asked: Asked,
+    came: Came,
 }
 
 /// How long a commit waits for room before it gives the batch back.
@@ -91,7 +92,6 @@ impl EmbeddedStore {
     /// The store as it is now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<dyn Snapshot> {
-        self.asked.note();
         Arc::new(EmbeddedSnapshot::new(self.state.load_full(), &self.cache, &self.tables, self.shards))
     }
 
@@ -180,6 +180,7 @@ impl Store for EmbeddedStore {
         apply(&mut state, commit, withdrawing, self.shards, self.config.dead_letters_bytes_max);
         state.active.since.get_or_insert_with(|| self.clock.now());
         metrics::committed(rows, started.elapsed(), self.fresh_bytes(&state));
+        self.came.note(rows);
         self.state.store(Arc::new(state));
         Ok(())
     }

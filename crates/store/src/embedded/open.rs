@@ -3,7 +3,7 @@
 use super::EmbeddedStore;
 use super::flush::Persisted;
 use super::overrides::Overrides;
-use super::rest::Asked;
+use super::rest::Came;
 use super::state::{Base, Generation, State};
 use super::tables::Tables;
 use super::withdrawn::{Withdrawn, WithdrawnByProject};
@@ -120,7 +120,7 @@ impl EmbeddedStore {
             garbage: Mutex::default(),
             overrides_to_check: AtomicBool::new(true),
             withdrawn_to_check: AtomicBool::new(true),
-            asked: Asked::default(),
+            came: Came::default(),
         };
         match damage {
             Some(damage) => store.mend_seen(damage).map(|()| store),

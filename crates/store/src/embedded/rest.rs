@@ -1,44 +1,45 @@
-//! Whether the store is at rest: nothing comes in and nobody asks. That is when segments are merged further than it pays while there is work.
+//! Whether the store is at rest: hardly anything comes in. That is when segments are merged further than it pays while there is work.
 //!
 //! # Invariants
-//! - A question or a row ends the rest. What was begun by then is finished, so one merge is all that either may have to wait beside.
+//! - Rows that come in faster end the rest. What was begun by then is finished.
 
 use super::EmbeddedStore;
-use super::state::State;
+use aqueduct_event::UnixMicros;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-/// Counts what is asked.
+/// A store with fewer new rows per second has time: to write each of them some twenty times more takes a few percent of a core.
+const ROWS_PER_SECOND: u64 = 1_000;
+
+/// Rows that came in since the start.
 #[derive(Debug, Default)]
-pub(super) struct Asked(AtomicU64);
+pub(super) struct Came(AtomicU64);
 
-impl Asked {
-    pub(super) fn note(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+impl Came {
+    pub(super) fn note(&self, rows: usize) {
+        self.0.fetch_add(rows as u64, Ordering::Relaxed);
     }
 }
 
-/// What was seen when it was last looked.
-#[derive(Debug)]
+/// What was seen so far in the present stretch of time, and how the last one was.
+#[derive(Debug, Default)]
 pub(super) struct Rest {
-    since: Instant,
-    asked: u64,
-}
-
-impl Default for Rest {
-    fn default() -> Self {
-        Self { since: Instant::now(), asked: 0 }
-    }
+    since: Option<UnixMicros>,
+    /// Rows that had come by then.
+    came: u64,
+    was_quiet: bool,
 }
 
 impl EmbeddedStore {
     /// Looks whether the store rests, and has for as long as the settings want.
-    pub(super) fn is_at_rest(&self, state: &State, rest: &mut Rest) -> bool {
-        let asked = self.asked.0.load(Ordering::Relaxed);
-        let has_fresh_rows = !state.active.is_empty() || state.frozen.is_some();
-        if has_fresh_rows || asked != rest.asked {
-            *rest = Rest { since: Instant::now(), asked };
+    pub(super) fn is_at_rest(&self, rest: &mut Rest) -> bool {
+        let (now, came) = (self.clock.now(), self.came.0.load(Ordering::Relaxed));
+        let few = (ROWS_PER_SECOND * self.config.rest_after_ms / 1_000).max(ROWS_PER_SECOND);
+        let is_quiet = came - rest.came <= few;
+        // The clock may jump: then a stretch is shorter or begins anew, which costs a merge too early or too late.
+        let passed_ms = u64::try_from((now.0 - rest.since.get_or_insert(now).0) / 1_000).ok();
+        if passed_ms.is_none_or(|passed| passed >= self.config.rest_after_ms) {
+            *rest = Rest { since: Some(now), came, was_quiet: is_quiet && passed_ms.is_some() };
         }
-        !has_fresh_rows && rest.since.elapsed() >= Duration::from_millis(self.config.rest_after_ms)
+        rest.was_quiet && is_quiet
     }
 }

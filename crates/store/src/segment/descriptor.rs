@@ -10,7 +10,7 @@
 //! | rows, bytes | u64, u64 | found and expected are compared when the store opens |
 //! | file_crc, tail_crc | u32, u32 | crc32c of the whole file and of everything from `tail_offset` on |
 //! | tail_offset | u64 | where the last page ends |
-//! | text_bytes | u64 | bytes of all dictionaries, decoded: bounds what a compaction takes on |
+//! | text_bytes | u64 | bytes of the dictionaries of the column that has most, decoded (files written by earlier versions: of all columns): bounds what a compaction takes on |
 //! | row groups | u32 count, then u64 rows each | |
 //! | columns | u32 | column chunks of a row group |
 //! | chunks | per row group and column: u64 offset, u64 length, u32 crc32c | checked before decoding |

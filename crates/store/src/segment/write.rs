@@ -13,7 +13,7 @@ use crate::layout::sparse::{KeyColumn, Kind};
 use crate::layout::table::{ids_array, text_array, times_array};
 use crate::read::EventColumn;
 use crate::{CommitError, ReadError, StoreConfig};
-use arrow::array::{ArrayRef, UInt8Array, UInt32Array, new_null_array};
+use arrow::array::{ArrayRef, AsArray, UInt8Array, UInt32Array, new_null_array};
 use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -57,7 +57,8 @@ struct Writer<'a> {
     properties: Vec<Property>,
     overflow: Vec<OverflowKey>,
     schema: SchemaRef,
-    text_bytes: u64,
+    /// Bytes of the dictionaries of each column so far.
+    text_bytes: Vec<u64>,
 }
 
 /// The columns of one key.
@@ -67,12 +68,18 @@ struct Property {
     columns: Vec<(String, Kind, Vec<u64>)>,
 }
 
+/// Bytes of the texts of a dictionary; of any other array 0.
+fn dictionary_bytes(array: &ArrayRef) -> u64 {
+    let texts = array.as_any_dictionary_opt().and_then(|dictionary| dictionary.values().as_string_opt::<i32>());
+    texts.map_or(0, |texts| texts.value_data().len() as u64)
+}
+
 impl<'a> Writer<'a> {
     fn new(files: &'a dyn Files, job: &'a Job<'a>, name: &'a str) -> Result<Self, CommitError> {
         let (properties, overflow) = choose(job.sources, job.config.property_columns_max)?;
         let columns = properties.iter().flat_map(|property| property.columns.iter().map(|(name, kind, _)| (name.as_str(), *kind)));
         let schema = Arc::new(columns::arrow_schema(columns, !overflow.is_empty()));
-        Ok(Self { files, job, name, properties, overflow, schema, text_bytes: 0 })
+        Ok(Self { files, job, name, properties, overflow, text_bytes: vec![0; schema.fields().len()], schema })
     }
 
     fn write(mut self) -> Result<Descriptor, CommitError> {
@@ -136,7 +143,8 @@ impl<'a> Writer<'a> {
         let parts = Parts::of(&self.job.plan.plan, rows);
         let schema = Arc::clone(&self.schema);
         let mut place = 0;
-        let mut put = |writer: &Self, array: &ArrayRef| -> Result<(), CommitError> {
+        let mut put = |writer: &mut Self, array: &ArrayRef| -> Result<(), CommitError> {
+            writer.text_bytes[place] += dictionary_bytes(array);
             let column = writers.next().ok_or_else(|| writer.io("write", io::Error::other("a column without a writer")))?;
             write_column(column, &schema, place, array, out).map_err(|error| writer.error(error))?;
             place += 1;
@@ -154,7 +162,6 @@ impl<'a> Writer<'a> {
             for (_, kind, counts) in &mut self.properties[at].columns {
                 let typed = made.as_ref().and_then(|column| column.typed.iter().find(|typed| typed.kind() == *kind));
                 counts.push(typed.map_or(0, |typed| typed.len() as u64));
-                self.text_bytes += typed.and_then(|typed| typed.texts()).map_or(0, |(_, dict)| dict.bytes() as u64);
                 let dense = typed.and_then(|typed| typed.dense(&(0..rows.len())));
                 arrays.push(dense.unwrap_or_else(|| new_null_array(&columns::kind_type(*kind), rows.len())));
             }
@@ -179,7 +186,7 @@ impl<'a> Writer<'a> {
         Arc::new(UInt32Array::from(projects))
     }
 
-    fn fixed(&mut self, column: EventColumn, rows: &Range<usize>, parts: &Parts) -> Result<ArrayRef, CommitError> {
+    fn fixed(&self, column: EventColumn, rows: &Range<usize>, parts: &Parts) -> Result<ArrayRef, CommitError> {
         if column == EventColumn::PersonId {
             return Ok(ids_array(&self.job.plan.persons_of(rows)));
         }
@@ -211,7 +218,6 @@ impl<'a> Writer<'a> {
                     Piece::Texts(text) => Some((&text.codes[..], &*text.dict)),
                     _ => None,
                 }));
-                self.text_bytes += texts.dict.bytes() as u64;
                 text_array(&texts)
             }
         })
@@ -262,7 +268,7 @@ impl<'a> Writer<'a> {
             file_crc,
             tail_offset: end,
             tail_crc: crc32c::crc32c(&tail),
-            text_bytes: self.text_bytes,
+            text_bytes: self.text_bytes.iter().max().copied().unwrap_or_default(),
             row_groups: groups.iter().map(|rows| rows.len() as u64).collect(),
             columns: self.schema.fields().len() as u32,
             chunks,

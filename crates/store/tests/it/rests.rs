@@ -1,11 +1,10 @@
-//! When nothing comes in and nobody asks, segments are merged until few are left; while there is work they are not.
+//! When hardly anything comes in, segments are merged until few are left; while there is work they are not.
 
 use crate::world::{TestWorld, small};
-use aqueduct_event::{ProjectId, UnixMicros};
+use aqueduct_event::{Clock, ManualClock, ProjectId, UnixMicros};
 use aqueduct_store::conformance::{Event, commit_of, logical_rows};
-use aqueduct_store::{Store, StoreConfig};
-use std::thread;
-use std::time::{Duration, Instant};
+use aqueduct_store::{EmbeddedStore, Store, StoreConfig};
+use std::sync::Arc;
 use uuid::Uuid;
 
 const ROWS: u32 = 40;
@@ -49,23 +48,36 @@ fn a_store_that_was_at_work_just_now_does_not() {
 }
 
 #[test]
-fn a_question_ends_the_rest() {
-    let world = TestWorld::new(StoreConfig { compaction_fanout: 100, rest_after_ms: 200, ..small() });
-    let store = world.embedded();
-    for flush in 0..4 {
-        store.commit(commit_of(&events(flush), u64::from(flush) + 1)).expect("commits");
+fn few_rows_and_questions_do_not_end_the_rest_many_rows_do() {
+    let (dir, clock) = (tempfile::tempdir().expect("a directory"), Arc::new(ManualClock::new(UnixMicros(1_000_000_000))));
+    let config = StoreConfig { dir: dir.path().join("store"), compaction_fanout: 100, rest_after_ms: 3_000, ..small() };
+    let store = EmbeddedStore::open(config, Arc::<ManualClock>::clone(&clock)).expect("opens");
+    let mut commits = 0;
+    let mut flush = |rows: u32| {
+        for _ in 0..rows / ROWS {
+            commits += 1;
+            store.commit(commit_of(&events(commits), u64::from(commits))).expect("commits");
+        }
         store.flush().expect("flushes");
-    }
+    };
     let parts = || store.snapshot().project(ProjectId(1)).expect("a view").shards().iter().map(Vec::len).max();
-    let until = Instant::now() + Duration::from_millis(600);
-    while Instant::now() < until {
-        store.work().expect("works");
-        assert_eq!(parts(), Some(4), "asked all the time, it merges nothing");
-    }
-    while parts() != Some(1) {
-        // It looks once after the question, and again when it rested.
-        store.work().expect("works");
-        thread::sleep(Duration::from_millis(250));
-        while store.work().expect("works") {}
-    }
+    let wait = |seconds: i64| clock.set(UnixMicros(clock.now().0 + seconds * 1_000_000));
+    let work = || while store.work().expect("works") {};
+    (0..4).for_each(|_| flush(ROWS));
+    work();
+    assert_eq!(parts(), Some(4), "it did not rest for long enough");
+    wait(3);
+    work();
+    assert_eq!(parts(), Some(1), "rows came, but few, and somebody asked");
+    flush(100 * ROWS);
+    flush(ROWS);
+    wait(1);
+    work();
+    assert_eq!(parts(), Some(3), "many rows ended the rest");
+    wait(2);
+    work();
+    assert_eq!(parts(), Some(3), "this stretch had many rows");
+    wait(3);
+    work();
+    assert_eq!(parts(), Some(2), "the next one had none: the small ones are one, beside the large one");
 }
