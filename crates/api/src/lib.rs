@@ -21,6 +21,7 @@ mod error;
 mod form;
 mod jobs;
 mod metrics;
+mod old;
 mod overrides;
 mod page;
 mod questions;

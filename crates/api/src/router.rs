@@ -1,19 +1,20 @@
 //! All paths.
 //!
 //! The tables say each path once; every one answers with and without a trailing slash, and what belongs to a project also under
-//! `/api/environments/…`, PostHog's other name for it.
+//! `/api/environments/…`, PostHog's other name for it. Addresses of old clients become those of today before (`old.rs`).
 
 use crate::auth;
 use crate::body::BODY_BYTES_MAX;
 use crate::error::ApiError;
 use crate::jobs::QueryStatus;
 use crate::metrics;
+use crate::old;
 use crate::page::Cursor;
 use crate::routes::persons::{changes, values};
 use crate::routes::works::{actions, annotations, cohorts, dashboards, insights, sharing};
 use crate::routes::{
     absent, activity, bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects,
-    query, query_log, session, trace, users, warnings,
+    query, query_log, session, sessions, tags, trace, users, warnings,
 };
 use crate::scope::InProject;
 use crate::state::ApiState;
@@ -71,6 +72,9 @@ fn in_project() -> Table {
         ("/events", get(events::list)),
         ("/events/values", get(events::values)),
         ("/events/{id}", get(events::get)),
+        ("/sessions/property_definitions", get(sessions::property_definitions)),
+        ("/sessions/values", get(sessions::values)),
+        ("/tags", get(tags::list)),
         ("/ingestion_warnings", get(warnings::list)),
         ("/export/events", get(bulk::events)),
         ("/export/persons", get(bulk::persons)),
@@ -88,14 +92,14 @@ fn in_project() -> Table {
 fn saved_in_project() -> Table {
     vec![
         ("/annotations", get(annotations::list).post(annotations::create)),
-        ("/annotations/{id}", get(annotations::get).patch(annotations::update)),
+        ("/annotations/{id}", get(annotations::get).patch(annotations::update).put(annotations::update)),
         ("/insights", get(insights::list).post(insights::create)),
-        ("/insights/{id}", get(insights::get).patch(insights::update)),
+        ("/insights/{id}", get(insights::get).patch(insights::update).put(insights::update)),
         ("/insights/cancel", post(query::cancel_named)),
         ("/insights/activity", get(activity::insights)),
         ("/insights/{id}/activity", get(activity::insight)),
         ("/dashboards", get(dashboards::list).post(dashboards::create)),
-        ("/dashboards/{id}", get(dashboards::get).patch(dashboards::update)),
+        ("/dashboards/{id}", get(dashboards::get).patch(dashboards::update).put(dashboards::update)),
         ("/{resource}/{id}/sharing", get(sharing::get).patch(sharing::update)),
         ("/{resource}/{id}/sharing/refresh", post(sharing::renew)),
         ("/exports", get(exports::list).post(exports::create)),
@@ -135,8 +139,6 @@ fn of_installation() -> Table {
         ("/api/login", post(session::sign_in)),
         ("/api/logout", post(session::sign_out)),
         ("/api/audit", get(trace::audit)),
-        ("/api/event", get(events::list_current)),
-        ("/api/event/values", get(events::current_values)),
         ("/shared/{token}", get(sharing::show)),
         ("/shared_dashboard/{token}", get(sharing::show)),
         ("/api/running_queries", get(query_log::running)),
@@ -159,6 +161,11 @@ fn in_organization() -> Table {
 /// Everything for people and programs, the web app as fallback.
 pub fn router(state: ApiState) -> Router {
     metrics::describe();
+    Router::new().fallback_service(of_today(state)).layer(middleware::map_request(old::rewrite))
+}
+
+/// The same without the addresses of old clients.
+fn of_today(state: ApiState) -> Router {
     let mut api = add(Router::new(), "", of_installation());
     for prefix in ["/api/projects/{project}", "/api/environments/{project}"] {
         api = add(add(api, prefix, in_project()), prefix, saved_in_project());
@@ -205,7 +212,7 @@ pub fn openapi() -> String {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Aqueduct", description = "Management and queries, in the form of PostHog's API. Every path answers with and without a trailing slash; what lies below `/api/projects/{project}/` also does below `/api/environments/{project}/`.",
+    info(title = "Aqueduct", description = "Management and queries, in the form of PostHog's API. Every path answers with and without a trailing slash; what lies below `/api/projects/{project}/` also does below `/api/environments/{project}/`. `/api/insight/…`, `/api/event/…` and the like, PostHog's older addresses, mean the project `@current`.",
         license(name = "MIT OR Apache-2.0")),
     paths(
         organizations::list, organizations::get, organizations::update, organizations::members,
@@ -219,7 +226,7 @@ pub fn openapi() -> String {
         cohorts::persons, cohorts::add_persons, cohorts::remove_person, cohorts::duplicate,
         persons::list, persons::get, values::list, values::properties, cohorts::of_person, activity::persons, activity::person, changes::update, changes::update_property, changes::delete_property,
         changes::split, changes::delete, changes::delete_events, changes::bulk_delete,
-        events::list, events::list_current, events::get, events::values, events::current_values,
+        events::list, events::get, events::values,
         annotations::list, annotations::create, annotations::get, annotations::update,
         insights::list, insights::create, insights::get, insights::update, activity::insights, activity::insight, query::cancel_named,
         dashboards::list, dashboards::create, dashboards::get, dashboards::update,
@@ -229,6 +236,7 @@ pub fn openapi() -> String {
         groups::delete_property, groups::types, groups::update_types,
         absent::flags, absent::flag, absent::my_flags, absent::experiments, absent::surveys, absent::recordings,
         absent::local_evaluation, absent::list, absent::invites, absent::roles,
+        sessions::property_definitions, sessions::values, tags::list,
         warnings::list, live::stream, trace::trace, trace::audit,
         ledger::get, dead_letters::list, dead_letters::get, dead_letters::update, dead_letters::replay, dead_letters::delete,
         bulk::events, bulk::persons, bulk::stored,

@@ -17,6 +17,8 @@ pub(crate) mod projects;
 pub(crate) mod query;
 pub(crate) mod query_log;
 pub(crate) mod session;
+pub(crate) mod sessions;
+pub(crate) mod tags;
 pub(crate) mod trace;
 pub(crate) mod users;
 pub(crate) mod values;

@@ -141,22 +141,14 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::NotFound`] when the project has no such event.
     pub async fn delete_event_definition(&self, project: ProjectId, id: Uuid) -> Result<(), CatalogError> {
-        self.flush().await?;
         let missing = || CatalogError::NotFound { what: "event definition", id: id.to_string() };
         let definitions = self.definitions.of(project).ok_or_else(missing)?;
         let name = definitions.read().name_of_event(id).ok_or_else(missing)?;
-        let mut transaction = self.pool.begin().await?;
-        for (statement, key) in [
+        let rows = [
             ("DELETE FROM event_properties WHERE project_id = $1 AND event = $2", name.to_string()),
-            ("DELETE FROM definition_notes WHERE project_id = $1 AND definition_id = $2", id.to_string()),
             ("DELETE FROM event_definitions WHERE project_id = $1 AND id = $2", id.to_string()),
-        ] {
-            sqlx::query(statement).bind(i64::from(project.0)).bind(key).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await?;
-        definitions.write().remove_event(&name);
-        self.notes.write().remove(&id);
-        Ok(())
+        ];
+        self.forget(project, id, &rows, || definitions.write().remove_event(&name)).await
     }
 
     /// Forgets a property: its definition with its type, and the notes on it. It is defined anew, with the type of its values, when it occurs again.
@@ -164,22 +156,35 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::NotFound`] when the project has no such property.
     pub async fn delete_property_definition(&self, project: ProjectId, id: Uuid) -> Result<(), CatalogError> {
-        self.flush().await?;
         let missing = || CatalogError::NotFound { what: "property definition", id: id.to_string() };
         let definitions = self.definitions.of(project).ok_or_else(missing)?;
-        let mut transaction = self.pool.begin().await?;
-        let deleted = sqlx::query("DELETE FROM property_definitions WHERE project_id = $1 AND id = $2")
-            .bind(i64::from(project.0))
-            .bind(id.to_string())
-            .execute(&mut *transaction)
-            .await?;
-        if deleted.rows_affected() == 0 {
+        if !definitions.read().has_property(id) {
             return Err(missing());
         }
-        sqlx::query("DELETE FROM definition_notes WHERE definition_id = $1").bind(id.to_string()).execute(&mut *transaction).await?;
+        let rows = [("DELETE FROM property_definitions WHERE project_id = $1 AND id = $2", id.to_string())];
+        self.forget(project, id, &rows, || definitions.write().remove_property(id)).await
+    }
+
+    /// Removes a definition's rows and the notes on it, then what memory has of it.
+    async fn forget(
+        &self,
+        project: ProjectId,
+        definition: Uuid,
+        rows: &[(&'static str, String)],
+        remove: impl FnOnce() + Send,
+    ) -> Result<(), CatalogError> {
+        // Notes are written under this lock: none comes after the definition is gone.
+        let _one = self.changing.lock().await;
+        // What is due is written first: written later it would bring the row back.
+        self.flush().await?;
+        let notes = ("DELETE FROM definition_notes WHERE project_id = $1 AND definition_id = $2", definition.to_string());
+        let mut transaction = self.pool.begin().await?;
+        for (statement, key) in rows.iter().chain([&notes]) {
+            sqlx::query(*statement).bind(i64::from(project.0)).bind(key).execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
-        definitions.write().remove_property(id);
-        self.notes.write().remove(&id);
+        remove();
+        self.notes.write().remove(&definition);
         Ok(())
     }
 }

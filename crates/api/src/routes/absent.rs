@@ -84,24 +84,37 @@ pub(crate) const LISTS: &[(&str, &str)] = &[
     ("batch_exports", "batch_export"),
     ("comments", "comment"),
     ("dashboard_templates", "dashboard_template"),
+    ("datasets", "dataset"),
     ("early_access_feature", "early_access_feature"),
+    ("endpoints", "endpoint"),
+    ("error_tracking/issues", "error_tracking"),
+    ("error_tracking/symbol_sets", "error_tracking"),
     ("external_data_sources", "external_data_source"),
+    ("file_system", "file_system"),
+    ("health_issues", "health_issue"),
     ("hog_functions", "hog_function"),
     ("insight_variables", "insight_variable"),
     ("integrations", "integration"),
+    ("links", "link"),
     ("notebooks", "notebook"),
     ("plugin_configs", "plugin"),
+    ("product_tours", "product_tour"),
+    ("query_tab_state", "query"),
+    ("saved", "heatmap"),
+    ("scheduled_changes", "feature_flag"),
     ("session_recording_playlists", "session_recording_playlist"),
     ("subscriptions", "subscription"),
+    ("tasks", "task"),
     ("warehouse_saved_queries", "warehouse_view"),
     ("warehouse_tables", "warehouse_table"),
+    ("warehouse_view_links", "warehouse_view"),
     ("web_experiments", "web_experiment"),
 ];
 
 /// An empty list of one of these.
 #[utoipa::path(get, path = "/api/projects/{project}/{resource}/", tag = "none of these",
     params(("project" = String, Path), PageParams,
-        ("resource" = String, Path, description = "alerts, batch_exports, comments, dashboard_templates, early_access_feature, external_data_sources, hog_functions, insight_variables, integrations, notebooks, plugin_configs, session_recording_playlists, subscriptions, warehouse_saved_queries, warehouse_tables or web_experiments")),
+        ("resource" = String, Path, description = "alerts, batch_exports, comments, dashboard_templates, datasets, early_access_feature, endpoints, error_tracking/issues, error_tracking/symbol_sets, external_data_sources, file_system, health_issues, hog_functions, insight_variables, integrations, links, notebooks, plugin_configs, product_tours, query_tab_state, saved, scheduled_changes, session_recording_playlists, subscriptions, tasks, warehouse_saved_queries, warehouse_tables, warehouse_view_links or web_experiments")),
     responses((status = 200, description = "an empty list", body = Page<Object>)))]
 pub(crate) async fn list(scope: &'static str, InProject { caller, .. }: InProject, cursor: Cursor) -> Result<Json<Page<Value>>, ApiError> {
     caller.may_read(scope)?;

@@ -193,14 +193,14 @@ impl PropertyDefinitionBody {
 }
 
 /// Every word of a search is in the name.
-struct Search(Vec<String>);
+pub(super) struct Search(Vec<String>);
 
 impl Search {
-    fn new(text: Option<&str>) -> Self {
+    pub(super) fn new(text: Option<&str>) -> Self {
         Self(text.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect())
     }
 
-    fn finds(&self, name: &str) -> bool {
+    pub(super) fn finds(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         self.0.iter().all(|word| name.contains(word))
     }

@@ -4,13 +4,12 @@
 //! that day does not fill the page.
 
 use crate::asking::ask;
-use crate::auth::Caller;
 use crate::body::Params;
 use crate::error::ApiError;
 use crate::page::{Cursor, PageParams};
 use crate::routes::iso;
 use crate::routes::values::{Counts, ValueBody, ValueParams};
-use crate::scope::{self, InProject};
+use crate::scope::InProject;
 use crate::state::ApiState;
 use aqueduct_catalog::Project;
 use aqueduct_event::{UnixMicros, timestamp};
@@ -22,7 +21,6 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
-use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -168,23 +166,6 @@ pub(crate) async fn list(
     cursor: Cursor,
 ) -> Result<Json<EventPage>, ApiError> {
     caller.may_read("query")?;
-    page_of(&state, &project, params, cursor).await
-}
-
-/// The same of the project that `@current` means: an address of old clients.
-#[utoipa::path(get, path = "/api/event/", tag = "events", params(EventParams, PageParams), responses((status = 200, body = EventPage)))]
-pub(crate) async fn list_current(
-    State(state): State<ApiState>,
-    caller: Caller,
-    Params(params): Params<EventParams>,
-    cursor: Cursor,
-) -> Result<Json<EventPage>, ApiError> {
-    caller.may_read("query")?;
-    let project = scope::current(&state.catalog).ok_or(ApiError::NotFound("Project not found."))?;
-    page_of(&state, &project, params, cursor).await
-}
-
-async fn page_of(state: &ApiState, project: &Project, params: EventParams, cursor: Cursor) -> Result<Json<EventPage>, ApiError> {
     // Pipelines read events in pages that are larger than those of other lists, and take a shorter page for the last one.
     let cursor = cursor.with_limit(params.limit, EVENTS_MAX);
     // One more than a page tells whether there is another page.
@@ -194,11 +175,11 @@ async fn page_of(state: &ApiState, project: &Project, params: EventParams, curso
     if params.after.is_none() && !params.is_ascending() && cursor.offset == 0 {
         let end = before.and_then(timestamp::parse).unwrap_or_else(|| state.clock.now());
         let query = params.query(limit, 0, Some(iso(UnixMicros(end.0 - DAY_MICROS))), before)?;
-        found = rows(state, project, query).await?;
+        found = rows(&state, &project, query).await?;
     }
     if found.len() < limit {
         let query = params.query(limit, cursor.offset, params.after.clone(), before)?;
-        found = rows(state, project, query).await?;
+        found = rows(&state, &project, query).await?;
     }
     let has_more = found.len() > cursor.limit;
     found.truncate(cursor.limit);
@@ -232,22 +213,6 @@ pub(crate) async fn values(
     Params(params): Params<ValueParams>,
 ) -> Result<Json<Vec<ValueBody>>, ApiError> {
     caller.may_read("query")?;
-    values_of(state, project, params).await
-}
-
-/// The same of the project that `@current` means.
-#[utoipa::path(get, path = "/api/event/values/", tag = "events", params(ValueParams), responses((status = 200, body = Vec<ValueBody>)))]
-pub(crate) async fn current_values(
-    State(state): State<ApiState>,
-    caller: Caller,
-    Params(params): Params<ValueParams>,
-) -> Result<Json<Vec<ValueBody>>, ApiError> {
-    caller.may_read("query")?;
-    let project = scope::current(&state.catalog).ok_or(ApiError::NotFound("Project not found."))?;
-    values_of(state, project, params).await
-}
-
-async fn values_of(state: ApiState, project: Arc<Project>, params: ValueParams) -> Result<Json<Vec<ValueBody>>, ApiError> {
     if params.key == "custom_event" {
         let names = state.catalog.event_definitions(project.id).into_iter().map(|event| event.name).filter(|name| !name.starts_with('$'));
         return Ok(Json(names.map(ValueBody::named).collect()));

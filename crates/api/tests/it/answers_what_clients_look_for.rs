@@ -51,7 +51,16 @@ fn names(list: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn what_there_is_none_of_is_an_empty_list() {
     let world = World::new().await;
-    for resource in ["feature_flags", "experiments", "surveys", "notebooks", "hog_functions", "insight_variables"] {
+    for resource in [
+        "feature_flags",
+        "experiments",
+        "surveys",
+        "notebooks",
+        "hog_functions",
+        "insight_variables",
+        "error_tracking/issues",
+        "query_tab_state",
+    ] {
         let list = world.get(&format!("{P}/{resource}/?limit=1")).await;
         assert_eq!(list, json!({"count": 0, "next": null, "previous": null, "results": []}), "{resource}");
     }

@@ -1,5 +1,6 @@
 //! What the API claims, asked over its router.
 
+mod answers_old_addresses;
 mod answers_what_clients_look_for;
 mod authenticates;
 mod changes_persons;

@@ -142,6 +142,10 @@ impl ProjectDefinitions {
         }
     }
 
+    pub(super) fn has_property(&self, id: Uuid) -> bool {
+        self.properties.iter().flat_map(HashMap::values).any(|property| property.id == id)
+    }
+
     pub(super) fn name_of_event(&self, id: Uuid) -> Option<Arc<str>> {
         self.events.iter().find(|(_, event)| event.id == id).map(|(name, _)| Arc::clone(name))
     }

@@ -1,7 +1,7 @@
 //! Events and properties are defined by what occurs; a type once set stays.
 
 use crate::{NOON, open, started};
-use aqueduct_catalog::{EventSeen, PropertyParent, PropertySeen, PropertyType};
+use aqueduct_catalog::{EventSeen, NewProject, PropertyParent, PropertySeen, PropertyType};
 use aqueduct_event::{ProjectId, UnixMicros};
 
 const ONE: ProjectId = ProjectId(1);
@@ -80,4 +80,29 @@ async fn names_too_long_are_not_defined() {
     catalog.observe(ONE, &[event(&long), event(&fits)], &[property(&long, None, None), property(&fits, None, None)]);
     assert_eq!(catalog.event_definitions(ONE).len(), 1);
     assert_eq!(catalog.property_definitions(ONE).len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_takes_its_notes_along() {
+    let directory = tempfile::tempdir().expect("directory");
+    let catalog = started(directory.path()).await;
+    let other = catalog.create_project(NewProject::default()).await.expect("creates").id;
+    catalog.observe(ONE, &[event("paid")], &[property("price", Some(PropertyType::Numeric), Some("paid"))]);
+    let (paid, price) = (catalog.event_definitions(ONE)[0].id, catalog.property_definitions(ONE)[0].id);
+    for id in [paid, price] {
+        let notes = serde_json::Map::from_iter([("description".to_owned(), "money".into())]);
+        catalog.note(ONE, id, notes).await.expect("notes");
+    }
+    assert!(catalog.delete_event_definition(other, paid).await.is_err() && catalog.delete_property_definition(other, price).await.is_err());
+    assert_eq!((catalog.notes(paid).len(), catalog.notes(price).len()), (1, 1), "another project's");
+    // Neither was written yet: it is not written later either.
+    catalog.delete_event_definition(ONE, paid).await.expect("deletes");
+    catalog.delete_property_definition(ONE, price).await.expect("deletes");
+    assert!(catalog.delete_property_definition(ONE, price).await.is_err());
+    for round in 0..2 {
+        let catalog = if round == 0 { std::sync::Arc::clone(&catalog) } else { open(directory.path()).await };
+        assert!(catalog.notes(paid).is_empty() && catalog.notes(price).is_empty());
+        assert!(catalog.event_definitions(ONE).is_empty() && catalog.property_definitions(ONE).is_empty());
+        catalog.close().await.expect("closes");
+    }
 }

@@ -168,7 +168,7 @@ pub(crate) async fn whole(state: &ApiState, project: &Arc<Project>, work: &Work,
         };
         shown.push(json!({
             "id": tile.get("id"), "layouts": tile.get("layouts").cloned().unwrap_or_else(|| json!({})), "color": tile.get("color"), "order": order,
-            "last_refresh": insight.get("last_refresh"), "is_cached": false, "insight": insight, "text": tile.get("text"), "button_tile": null,
+            "last_refresh": insight.get("last_refresh"), "is_cached": false, "insight": insight, "text": tile.get("text"), "button_tile": null, "show_description": tile.get("show_description"),
         }));
     }
     body.insert("tiles".to_owned(), Value::Array(shown));
@@ -286,7 +286,7 @@ fn edit_tile(work: &mut Work, edit: &Value) {
     }
     if let Some(Value::Object(tile)) = tiles.iter_mut().find(|tile| id_of(tile) == Some(id)) {
         let is_text = tile.contains_key("text");
-        for name in ["layouts", "color", "text"].iter().filter(|name| is_text || **name != "text") {
+        for name in ["layouts", "color", "show_description", "text"].iter().filter(|name| is_text || **name != "text") {
             if let Some(value) = edit.get(*name) {
                 tile.insert((*name).to_owned(), value.clone());
             }
