@@ -220,7 +220,7 @@ pub fn persons(view: &dyn ProjectView, mut take: impl FnMut(String) -> ControlFl
     for (row, person) in ids.person.iter().enumerate() {
         of_person.entry(*person).or_default().push(row as u32);
     }
-    let (properties, identified) = (table.properties.as_string::<i32>(), table.is_identified.as_boolean());
+    let (properties, identified) = (view.person_properties()?, table.is_identified.as_boolean());
     let mut out = String::new();
     for (row, person) in table.ids.iter().enumerate() {
         let line = PersonLine {

@@ -39,6 +39,7 @@ pub use commit::{
 pub use config::StoreConfig;
 pub use embedded::EmbeddedStore;
 pub use error::{CommitError, OpenError, ReadError};
+pub use layout::property_objects::PropertyObjects;
 pub use read::{
     DistinctIdsTable, EventColumn, GroupsTable, Part, PartPlace, PersonRuns, PersonsTable, ProjectView, PropertyColumn, Snapshot,
 };

@@ -11,7 +11,7 @@
 //! A reader that needs a person's rows together merges the parts of one shard, and treats persons of the override map apart.
 
 use crate::ReadError;
-use crate::layout::objects::PropertyCache;
+use crate::layout::property_objects::PropertyObjects;
 use aqueduct_event::{PersonId, ProjectId};
 use arrow::array::ArrayRef;
 use std::collections::HashMap;
@@ -149,6 +149,12 @@ pub trait ProjectView: Send + Sync + std::fmt::Debug {
     /// [`ReadError`] when state cannot be read.
     fn persons(&self) -> Result<Arc<PersonsTable>, ReadError>;
 
+    /// The properties of [`ProjectView::persons`], row by row. They are by far the largest part of persons, and most questions want none.
+    ///
+    /// # Errors
+    /// [`ReadError`] when state cannot be read.
+    fn person_properties(&self) -> Result<Arc<PropertyObjects>, ReadError>;
+
     /// Groups as columns; `type_index` 0 to 4.
     ///
     /// # Errors
@@ -172,22 +178,12 @@ pub struct PersonsTable {
     pub ids: Vec<PersonId>,
     /// `Timestamp(Microsecond, "UTC")`.
     pub created_at: ArrayRef,
+    /// `Timestamp(Microsecond, "UTC")`, NULL for a person whose events do not ask for it.
+    pub last_seen_at: ArrayRef,
     /// `Boolean`.
     pub is_identified: ArrayRef,
-    /// `Utf8`, JSON objects.
-    pub properties: ArrayRef,
     /// `Int64`.
     pub version: ArrayRef,
-    /// Properties taken apart, filled when first asked for; see [`PersonsTable::property`].
-    pub(crate) taken_apart: PropertyCache,
-}
-
-impl PersonsTable {
-    /// A property over all persons, in the order of `ids`; `None` when nobody has it. Taken out of the JSON once per table.
-    #[must_use]
-    pub fn property(&self, key: &str) -> Option<PropertyColumn> {
-        self.taken_apart.get(key, &self.properties)
-    }
 }
 
 /// Groups of a project, sorted by (type index, key).
@@ -201,17 +197,8 @@ pub struct GroupsTable {
     pub created_at: ArrayRef,
     /// `Timestamp(Microsecond, "UTC")`.
     pub updated_at: ArrayRef,
-    /// `Utf8`, JSON objects.
-    pub properties: ArrayRef,
-    pub(crate) taken_apart: PropertyCache,
-}
-
-impl GroupsTable {
-    /// A property over all groups, in the order of the table; `None` when none has it.
-    #[must_use]
-    pub fn property(&self, key: &str) -> Option<PropertyColumn> {
-        self.taken_apart.get(key, &self.properties)
-    }
+    /// JSON objects.
+    pub properties: PropertyObjects,
 }
 
 /// Distinct ids of a project, sorted by text.

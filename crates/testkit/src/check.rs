@@ -119,9 +119,9 @@ pub(crate) fn stored(store: &EmbeddedStore, model: &Model, position: JournalPosi
         if table.ids != alive {
             return broken(here(format!("persons {:?} in the table, expected {alive:?}", table.ids)));
         }
-        let texts = table.properties.as_string::<i32>();
-        for (id, text) in table.ids.iter().zip(texts.iter()) {
-            let found = text.map(object).unwrap_or_default();
+        let properties = view.person_properties()?;
+        for (id, text) in table.ids.iter().zip(properties.iter()) {
+            let found = object(text);
             if found != expected.persons[id].properties {
                 return broken(here(format!("person {id} has {found:?} in the table, expected {:?}", expected.persons[id].properties)));
             }

@@ -17,7 +17,7 @@ use crate::routes::projects::GroupTypeBody;
 use crate::routes::values::{Counts, ValueBody, ValueParams};
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_store::{GroupsTable, PropertyColumn};
+use aqueduct_store::{GroupsTable, PropertyColumn, PropertyObjects};
 use arrow::array::{AsArray, BooleanArray, StringArray, TimestampMicrosecondArray, UInt8Array};
 use arrow::datatypes::UInt8Type;
 use axum::Json;
@@ -60,7 +60,7 @@ pub(crate) struct GroupPropertyBody {
 pub(super) struct Groups<'a> {
     types: &'a UInt8Array,
     keys: &'a StringArray,
-    properties: &'a StringArray,
+    properties: &'a PropertyObjects,
     created_at: &'a TimestampMicrosecondArray,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Groups<'a> {
         Ok(Self {
             types: table.type_index.as_primitive_opt::<UInt8Type>().ok_or(ApiError::Column("groups.type_index"))?,
             keys: texts(&table.key, "groups.key")?,
-            properties: texts(&table.properties, "groups.properties")?,
+            properties: &table.properties,
             created_at: times(&table.created_at, "groups.created_at")?,
         })
     }
@@ -78,7 +78,7 @@ impl<'a> Groups<'a> {
         GroupBody {
             group_type_index: self.types.value(row),
             group_key: text_at(self.keys, row).to_owned(),
-            group_properties: json_of(text_at(self.properties, row)),
+            group_properties: json_of(self.properties.value(row)),
             created_at: time_at(self.created_at, row),
         }
     }
@@ -119,10 +119,10 @@ pub(crate) async fn list(
     let table = state.snapshots.project(project.id)?.groups()?;
     let groups = Groups::of(&table)?;
     let search = params.search.unwrap_or_default().to_lowercase();
-    let holds = |texts: &StringArray, row: usize| text_at(texts, row).to_lowercase().contains(&search);
+    let holds = |text: &str| text.to_lowercase().contains(&search);
     let found: Vec<usize> = (0..groups.types.len())
         .filter(|row| groups.types.value(*row) == params.group_type_index)
-        .filter(|row| holds(groups.keys, *row) || holds(groups.properties, *row))
+        .filter(|row| holds(text_at(groups.keys, *row)) || holds(groups.properties.value(*row)))
         .collect();
     Ok(Json(cursor.cut(found.into_iter().map(|row| groups.body(row)))))
 }
@@ -151,7 +151,7 @@ pub(crate) async fn property_definitions(
     let groups = Groups::of(&table)?;
     let mut counts: BTreeMap<u8, BTreeMap<String, u64>> = BTreeMap::new();
     for row in 0..groups.types.len() {
-        let properties: Map<String, Value> = serde_json::from_str(text_at(groups.properties, row)).unwrap_or_default();
+        let properties: Map<String, Value> = serde_json::from_str(groups.properties.value(row)).unwrap_or_default();
         let of_type = counts.entry(groups.types.value(row)).or_default();
         for name in properties.into_iter().map(|(name, _)| name) {
             *of_type.entry(name).or_default() += 1;
@@ -180,7 +180,7 @@ pub(crate) async fn property_values(
     let groups = Groups::of(&table)?;
     let mask: BooleanArray = groups.types.iter().map(|index| Some(index == Some(wanted))).collect();
     let mut counts = Counts::default();
-    let column: Option<PropertyColumn> = table.property(&params.key);
+    let column: Option<PropertyColumn> = table.properties.property(&params.key);
     if let Some(column) = &column {
         counts.add(column, Some(&mask));
     }

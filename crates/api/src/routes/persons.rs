@@ -13,7 +13,7 @@ use crate::scope::InProject;
 use crate::state::ApiState;
 use aqueduct_catalog::Project;
 use aqueduct_event::{PersonId, UnixMicros};
-use aqueduct_store::{DistinctIdsTable, PersonsTable, ProjectView};
+use aqueduct_store::{DistinctIdsTable, PersonsTable, ProjectView, PropertyObjects};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use axum::Json;
@@ -65,12 +65,13 @@ pub(crate) struct PersonParams {
 /// The tables of a project, with their columns in the types of their contract.
 pub(super) struct Persons {
     table: Arc<PersonsTable>,
+    properties: Arc<PropertyObjects>,
     ids: Arc<DistinctIdsTable>,
 }
 
 impl Persons {
     pub(super) fn of(view: &dyn ProjectView) -> Result<Self, ApiError> {
-        Ok(Self { table: view.persons()?, ids: view.distinct_ids()? })
+        Ok(Self { table: view.persons()?, properties: view.person_properties()?, ids: view.distinct_ids()? })
     }
 
     /// Rows of the table that are asked for, newest first.
@@ -144,7 +145,7 @@ impl Persons {
 
     /// Text values of a property by row.
     fn property_texts(&self, key: &str) -> HashMap<usize, String> {
-        let Some(column) = self.table.property(key).and_then(|column| column.text) else { return HashMap::new() };
+        let Some(column) = self.properties.property(key).and_then(|column| column.text) else { return HashMap::new() };
         let Ok(plain) = arrow::compute::cast(&column, &arrow::datatypes::DataType::Utf8) else { return HashMap::new() };
         let Some(plain) = plain.as_string_opt::<i32>() else { return HashMap::new() };
         plain.iter().enumerate().filter_map(|(row, text)| text.map(|text| (row, text.to_owned()))).collect()
@@ -201,7 +202,7 @@ impl Persons {
 
     fn body(&self, row: usize, mut distinct_ids: Vec<String>) -> Result<PersonBody, ApiError> {
         let id = self.table.ids[row];
-        let properties = text_at(texts(&self.table.properties, "persons.properties")?, row);
+        let properties = self.properties.value(row);
         let is_identified: &BooleanArray = self.table.is_identified.as_boolean_opt().ok_or(ApiError::Column("persons.is_identified"))?;
         distinct_ids.sort_by_cached_key(|distinct_id| is_anonymous(distinct_id));
         Ok(PersonBody {

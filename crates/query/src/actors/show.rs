@@ -78,7 +78,7 @@ fn persons(ids: &[&str], context: &QueryContext) -> Result<HashMap<String, Json>
         }
     }
     let created_at = table.created_at.as_primitive::<TimestampMicrosecondType>();
-    let (identified, properties) = (table.is_identified.as_boolean(), table.properties.as_string::<i32>());
+    let (identified, properties) = (table.is_identified.as_boolean(), view.person_properties()?);
     let mut found = HashMap::with_capacity(distinct_ids.len());
     for (id, distinct_ids) in distinct_ids {
         let Ok(at) = table.ids.binary_search(&id) else { continue };
@@ -100,7 +100,7 @@ fn groups(keys: &[&str], index: u8, context: &QueryContext) -> Result<HashMap<St
     let table = context.scan.view().groups()?;
     let (types, texts) = (table.type_index.as_primitive::<UInt8Type>(), table.key.as_string::<i32>());
     let created_at = table.created_at.as_primitive::<TimestampMicrosecondType>();
-    let properties = table.properties.as_string::<i32>();
+    let properties = &table.properties;
     let mut found = HashMap::with_capacity(keys.len());
     for at in (0..table.key.len()).filter(|at| types.value(*at) == index && keys.contains(&texts.value(*at))) {
         let properties = parsed(properties.value(at));

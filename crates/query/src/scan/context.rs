@@ -5,7 +5,7 @@ use super::{Held, Usage};
 use crate::error::QueryError;
 use crate::log::{LogEntry, QueryLog};
 use aqueduct_event::PersonId;
-use aqueduct_store::{GroupsTable, PersonsTable, ProjectView, ReadError};
+use aqueduct_store::{GroupsTable, PersonsTable, ProjectView, PropertyObjects, ReadError};
 use datafusion::execution::memory_pool::MemoryPool;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
@@ -96,6 +96,11 @@ impl ScanContext {
 
     pub(crate) fn persons(&self) -> Result<Arc<PersonsTable>, ReadError> {
         once(&self.persons, || self.view.persons())
+    }
+
+    /// The properties of the persons, in the order of their table.
+    pub(crate) fn person_properties(&self) -> Result<Arc<PropertyObjects>, ReadError> {
+        self.view.person_properties()
     }
 
     pub(crate) fn groups(&self) -> Result<Arc<GroupsTable>, ReadError> {

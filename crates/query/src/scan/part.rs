@@ -1,6 +1,6 @@
 //! The columns of one part, made when asked for and kept while the part is scanned.
 
-use super::persons::{gather, group_column, group_places, person_column, person_ids, person_places};
+use super::persons::{gather, group_column, group_places, person_ids, person_places, persons_at};
 use super::property::{empty_for_null, property_array};
 use super::{GroupField, PropertyKind, ScanContext, VirtualColumn, elements};
 use crate::error::QueryError;
@@ -59,9 +59,8 @@ impl PartColumns {
         if let VirtualColumn::Person(field) = column
             && !self.made.contains_key(column)
         {
-            let persons = self.context.persons()?;
             let places = take(&self.person_places()?, rows, None)?;
-            return gather(&person_column(&persons, field, &self.context)?, places.as_primitive());
+            return persons_at(field, places.as_primitive(), &self.context);
         }
         let array = self.get(column)?;
         Ok(take(array.as_ref(), rows, None)?)
@@ -84,11 +83,7 @@ impl PartColumns {
             VirtualColumn::Property(key, kind) => self.property(key, *kind)?,
             VirtualColumn::Key(key) => empty_for_null(&self.get(&VirtualColumn::Property(key.clone(), PropertyKind::Text))?),
             VirtualColumn::PropertiesJson => self.part.properties_json(None)?,
-            VirtualColumn::Person(field) => {
-                let persons = self.context.persons()?;
-                let places = self.person_places()?;
-                gather(&person_column(&persons, field, &self.context)?, &places)?
-            }
+            VirtualColumn::Person(field) => persons_at(field, &self.person_places()?, &self.context)?,
             VirtualColumn::PersonOnEvent(key, kind) => self.person_on_event(key, *kind)?,
             VirtualColumn::Group(index, field) => self.group(*index, field)?,
             VirtualColumn::Session(field) => {
@@ -137,7 +132,7 @@ impl PartColumns {
             let keys = self.get(&VirtualColumn::Property(format!("$group_{index}"), PropertyKind::Text))?;
             self.group_places.insert(index, group_places(&keys, index, &groups)?);
         }
-        let column = group_column(&groups, field, &self.context);
+        let column = group_column(&groups, field, &self.context)?;
         match self.group_places.get(&index) {
             Some(places) => gather(&column, places),
             None => Ok(arrow::array::new_null_array(column.data_type(), self.rows())),

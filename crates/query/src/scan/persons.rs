@@ -6,10 +6,10 @@ use super::property::property_array;
 use super::{GroupField, PersonField, ScanContext};
 use crate::error::QueryError;
 use aqueduct_event::PersonId;
-use aqueduct_store::{EventColumn, GroupsTable, Part, PersonRuns, PersonsTable};
+use aqueduct_store::{EventColumn, GroupsTable, Part, PersonRuns, PersonsTable, PropertyObjects};
 use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int32Array, Int32Builder, PrimitiveArray,
-    StringArray,
+    Array, ArrayBuilder, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int32Array, Int32Builder,
+    PrimitiveArray, StringArray, StringBuilder,
 };
 use arrow::buffer::Buffer;
 use arrow::compute::take;
@@ -71,25 +71,60 @@ fn lengths(runs: &PersonRuns) -> impl Iterator<Item = (&PersonId, usize)> {
 }
 
 /// A field of the persons table, in its order.
-pub(crate) fn person_column(persons: &PersonsTable, field: &PersonField, context: &ScanContext) -> Result<ArrayRef, QueryError> {
+pub(crate) fn person_column(field: &PersonField, context: &ScanContext) -> Result<ArrayRef, QueryError> {
+    let persons = context.persons()?;
     Ok(match field {
         PersonField::Id => uuids(&persons.ids)?,
         PersonField::CreatedAt => Arc::clone(&persons.created_at),
         PersonField::IsIdentified => Arc::clone(&persons.is_identified),
-        PersonField::PropertiesJson => as_dictionary(&persons.properties),
-        PersonField::Property(key, kind) => property_array(persons.property(key).as_ref(), *kind, persons.ids.len(), context.zone()),
+        PersonField::PropertiesJson => objects_at(&(0..).take(persons.ids.len()).collect(), &*context.person_properties()?)?,
+        PersonField::Property(key, kind) => {
+            property_array(context.person_properties()?.property(key).as_ref(), *kind, persons.ids.len(), context.zone())
+        }
     })
 }
 
+/// A field of persons by their places in the table.
+pub(super) fn persons_at(field: &PersonField, places: &Int32Array, context: &ScanContext) -> Result<ArrayRef, QueryError> {
+    if matches!(field, PersonField::PropertiesJson) {
+        return objects_at(places, &*context.person_properties()?);
+    }
+    gather(&person_column(field, context)?, places)
+}
+
+/// Objects at some places as a dictionary, those that come one after the other once. All of persons may be more than an array can hold.
+pub(super) fn objects_at(places: &Int32Array, objects: &PropertyObjects) -> Result<ArrayRef, QueryError> {
+    let (mut keys, mut texts, mut last) = (Int32Builder::new(), StringBuilder::new(), None);
+    for place in places {
+        let Some(place) = place.and_then(|place| usize::try_from(place).ok()) else {
+            keys.append_null();
+            continue;
+        };
+        if last != Some(place) {
+            let text = objects.value(place);
+            if i32::try_from(texts.values_slice().len() + text.len()).is_err() {
+                let detail = "properties as a whole are over 2 GiB here; name those that you want, as in properties.email";
+                return Err(QueryError::Memory(detail.to_owned()));
+            }
+            texts.append_value(text);
+            last = Some(place);
+        }
+        keys.append_value(i32::try_from(texts.len() - 1).unwrap_or(i32::MAX));
+    }
+    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys.finish(), Arc::new(texts.finish()))?))
+}
+
 /// A field of the groups table, in its order.
-pub(crate) fn group_column(groups: &GroupsTable, field: &GroupField, context: &ScanContext) -> ArrayRef {
-    match field {
+pub(crate) fn group_column(groups: &GroupsTable, field: &GroupField, context: &ScanContext) -> Result<ArrayRef, QueryError> {
+    Ok(match field {
         GroupField::Key => as_dictionary(&groups.key),
         GroupField::CreatedAt => Arc::clone(&groups.created_at),
         GroupField::UpdatedAt => Arc::clone(&groups.updated_at),
-        GroupField::PropertiesJson => as_dictionary(&groups.properties),
-        GroupField::Property(key, kind) => property_array(groups.property(key).as_ref(), *kind, groups.key.len(), context.zone()),
-    }
+        GroupField::PropertiesJson => objects_at(&(0..).take(groups.key.len()).collect(), &groups.properties)?,
+        GroupField::Property(key, kind) => {
+            property_array(groups.properties.property(key).as_ref(), *kind, groups.key.len(), context.zone())
+        }
+    })
 }
 
 /// For each row the group's place in `groups`, by the keys that rows carry (`$group_<index>`). Looked up once per distinct key.

@@ -2,11 +2,12 @@
 
 use super::column::{text_type, texts_type, time_type, uuid_type};
 use super::compact::compact;
-use super::persons::{as_dictionary, group_column, person_column, uuids};
+use super::persons::{as_dictionary, group_column, objects_at, person_column, persons_at, uuids};
 use super::{GroupField, LogField, PersonField, ScanContext, SessionField};
 use crate::error::QueryError;
-use arrow::array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
-use arrow::compute::{cast, take};
+use aqueduct_store::PropertyObjects;
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
@@ -18,6 +19,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A column of a table that is not `events`.
@@ -116,28 +118,50 @@ impl TableColumn {
         Field::new(self.to_string(), self.data_type(), self.nullable())
     }
 
-    fn build(&self, rows: usize, context: &Arc<ScanContext>) -> Result<ArrayRef, QueryError> {
-        Ok(match self {
+    fn build(&self, rows: usize, context: &Arc<ScanContext>) -> Result<Made, QueryError> {
+        Ok(Made::Array(match self {
+            TableColumn::Person(PersonField::PropertiesJson) => {
+                return Ok(Made::Objects { objects: context.person_properties()?, places: (0..).take(rows).collect() });
+            }
+            TableColumn::PersonOfDistinctId(PersonField::PropertiesJson) => {
+                return Ok(Made::Objects { objects: context.person_properties()?, places: places_of_distinct_ids(context)? });
+            }
             TableColumn::TeamId => Arc::new(Int64Array::from_value(i64::from(context.view().project().0), rows)),
-            TableColumn::Person(field) => person_column(context.persons()?.as_ref(), field, context)?,
+            TableColumn::Person(field) => person_column(field, context)?,
             TableColumn::PersonVersion => Arc::clone(&context.persons()?.version),
             TableColumn::DistinctId => as_dictionary(&context.view().distinct_ids()?.distinct_id),
             TableColumn::DistinctIdPerson => uuids(&context.view().distinct_ids()?.person)?,
             TableColumn::DistinctIdVersion => Arc::clone(&context.view().distinct_ids()?.version),
-            TableColumn::PersonOfDistinctId(field) => {
-                let persons = context.persons()?;
-                let ids = context.view().distinct_ids()?;
-                let place = |id| persons.ids.binary_search(id).ok().and_then(|place| i32::try_from(place).ok());
-                let places: Int32Array = ids.person.iter().map(place).collect();
-                take(person_column(&persons, field, context)?.as_ref(), &places, None)?
-            }
+            TableColumn::PersonOfDistinctId(field) => persons_at(field, &places_of_distinct_ids(context)?, context)?,
             TableColumn::IsDeleted => Arc::new(Int64Array::from_value(0, rows)),
             TableColumn::GroupIndex => cast(&context.groups()?.type_index, &DataType::Int64)?,
-            TableColumn::Group(field) => group_column(context.groups()?.as_ref(), field, context),
+            TableColumn::Group(field) => group_column(context.groups()?.as_ref(), field, context)?,
             TableColumn::Session(field) => context.sessions()?.column(field, context)?,
             TableColumn::Query(field) => field.build(context),
             TableColumn::Empty(..) => new_empty_array(&self.data_type()),
-        })
+        }))
+    }
+}
+
+/// For each distinct id the place of its person.
+fn places_of_distinct_ids(context: &ScanContext) -> Result<Int32Array, QueryError> {
+    let (persons, ids) = (context.persons()?, context.view().distinct_ids()?);
+    let place = |id| persons.ids.binary_search(id).ok().and_then(|place| i32::try_from(place).ok());
+    Ok(ids.person.iter().map(place).collect())
+}
+
+/// A column, whole; or what it is made of batch by batch, since objects are large and few of them are often enough.
+enum Made {
+    Array(ArrayRef),
+    Objects { objects: Arc<PropertyObjects>, places: Int32Array },
+}
+
+impl Made {
+    fn rows(&self, rows: &Range<usize>) -> Result<ArrayRef, QueryError> {
+        match self {
+            Made::Array(array) => Ok(compact(array.slice(rows.start, rows.len()))?),
+            Made::Objects { objects, places } => objects_at(&places.slice(rows.start, rows.len()), objects),
+        }
     }
 }
 
@@ -216,7 +240,8 @@ struct Whole {
 }
 
 impl Whole {
-    fn batch(&self) -> Result<RecordBatch, QueryError> {
+    /// The number of rows, and the columns.
+    fn made(&self) -> Result<(usize, Vec<Made>), QueryError> {
         self.context.check()?;
         let rows = match self.kind {
             DerivedKind::Persons => self.context.persons()?.ids.len(),
@@ -230,10 +255,13 @@ impl Whole {
         usage.will_read(rows);
         let build = |column: &TableColumn| self.context.check().and_then(|()| column.build(rows, &self.context));
         let arrays = usage.at_work(|| self.columns.iter().map(build).collect::<Result<Vec<_>, _>>())?;
-        arrays.iter().for_each(|array| usage.decoded(array.get_array_memory_size()));
+        for made in &arrays {
+            if let Made::Array(array) = made {
+                usage.decoded(array.get_array_memory_size());
+            }
+        }
         usage.read(rows);
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
+        Ok((rows, arrays))
     }
 }
 
@@ -246,21 +274,19 @@ impl PartitionStream for Whole {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let slices = match self.batch() {
-            Ok(batch) => (0..batch.num_rows())
-                .step_by(BATCH_ROWS)
-                .map(|start| compacted(&batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start))))
-                .collect(),
-            Err(error) => vec![Err(error.into_datafusion())],
+        let schema = Arc::clone(&self.schema);
+        let (rows, columns, failure) = match self.made() {
+            Ok((rows, columns)) => (rows, columns, None),
+            Err(error) => (0, Vec::new(), Some(Err(error.into_datafusion()))),
         };
-        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::iter(slices)))
+        let batches = (0..rows).step_by(BATCH_ROWS).map(move |start| {
+            let of_batch = start..rows.min(start + BATCH_ROWS);
+            let arrays = columns.iter().map(|column| column.rows(&of_batch)).collect::<Result<Vec<_>, _>>();
+            let options = RecordBatchOptions::new().with_row_count(Some(of_batch.len()));
+            Ok(RecordBatch::try_new_with_options(Arc::clone(&schema), arrays.map_err(QueryError::into_datafusion)?, &options)?)
+        });
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::iter(failure.into_iter().chain(batches))))
     }
-}
-
-fn compacted(batch: &RecordBatch) -> DfResult<RecordBatch> {
-    let columns = batch.columns().iter().map(|column| compact(Arc::clone(column))).collect::<Result<Vec<_>, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 
 /// `numbers(start, count)`: one column `number`.

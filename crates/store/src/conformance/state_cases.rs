@@ -132,11 +132,12 @@ fn tables_show_the_living(world: &mut dyn World) {
         let persons = view.persons().expect(WORKS);
         assert_eq!(persons.ids, [Uuid::from_u128(4), Uuid::from_u128(5)]);
         assert_eq!((persons.created_at.len(), persons.version.len(), persons.is_identified.len()), (2, 2, 2));
-        let plan = persons.property("plan").expect("INVARIANT: two persons have it");
+        let properties = view.person_properties().expect(WORKS);
+        let plan = properties.property("plan").expect("INVARIANT: two persons have it");
         assert_eq!((plan.value(0), plan.value(1)), (Some(PropertyValue::Json("null")), Some(PropertyValue::Str("pro"))));
-        let number = persons.property("n").expect("INVARIANT: two persons have it");
+        let number = properties.property("n").expect("INVARIANT: two persons have it");
         assert_eq!((number.value(0), number.value(1)), (Some(PropertyValue::Float(1.5)), Some(PropertyValue::Int(1))));
-        assert!(persons.property("nobody").is_none());
+        assert!(properties.property("nobody").is_none());
         let ids = view.distinct_ids().expect(WORKS);
         assert_eq!(
             ids.distinct_id.as_string::<i32>().iter().flatten().collect::<Vec<_>>(),
@@ -146,7 +147,7 @@ fn tables_show_the_living(world: &mut dyn World) {
         assert_eq!(ids.person, [Uuid::from_u128(5), Uuid::from_u128(4)]);
         let groups = view.groups().expect(WORKS);
         assert_eq!(groups.key.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["z", "a", "b"]);
-        let size = groups.property("size").expect("INVARIANT: a group has it");
+        let size = groups.properties.property("size").expect("INVARIANT: a group has it");
         assert_eq!((size.value(1), size.value(2)), (None, Some(PropertyValue::Int(3))));
     });
 }
@@ -190,10 +191,12 @@ fn check_tables(store: &dyn Backend, living: &BTreeMap<Uuid, String>, owners: &B
     let view = store.snapshot().project(PROJECT).expect(WORKS);
     let persons = view.persons().expect(WORKS);
     assert!(persons.ids.iter().eq(living.keys()), "the table has the living, in order");
-    let plans = persons.property("plan");
+    let properties = view.person_properties().expect(WORKS);
+    assert_eq!(properties.len(), living.len());
+    let plans = properties.property("plan");
     for (row, (id, plan)) in living.iter().enumerate() {
         let expected = person(id.as_u128(), &format!("{{\"plan\":{plan}}}"), false);
-        assert_eq!(persons.properties.as_string::<i32>().value(row), &*expected.properties);
+        assert_eq!(properties.value(row), &*expected.properties);
         assert_eq!(persons.created_at.as_primitive::<TimestampMicrosecondType>().value(row), expected.created_at.0);
         assert_eq!(persons.is_identified.as_boolean().value(row), expected.is_identified);
         let found = plans.as_ref().and_then(|plans| plans.value(row));

@@ -29,8 +29,8 @@ use uuid::Uuid;
 const SMALL_ROWS: u64 = 32 * 1024;
 /// At rest segments are merged until each has more than so many times the rows of all smaller ones together.
 const REST_FANOUT: u64 = 4;
-/// Decoded text of one column that a compaction takes on: keeps dictionaries far below 2 GiB, which they have to be.
-const TEXT_BYTES_MAX: u64 = 1 << 30;
+/// Decoded text of one column that a compaction takes on: keeps dictionaries below 2 GiB, which they have to be.
+const TEXT_BYTES_MAX: u64 = 3 << 29;
 /// Merged persons in one segment that make it worth rewriting alone.
 const OVERRIDDEN_MAX: usize = 10_000;
 

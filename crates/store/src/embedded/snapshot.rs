@@ -7,6 +7,7 @@ use crate::ReadError;
 use crate::cache::{ColumnCache, Kept, What};
 use crate::layout::living::{KeptRows, Living};
 use crate::layout::part::TablePart;
+use crate::layout::property_objects::PropertyObjects;
 use crate::layout::table::{ProjectRange, shard_of};
 use crate::read::{DistinctIdsTable, GroupsTable, Part, PersonsTable, ProjectView, Snapshot};
 use crate::segment::Segment;
@@ -64,6 +65,7 @@ impl Snapshot for EmbeddedSnapshot {
             overrides,
             group_types,
             persons: OnceLock::new(),
+            person_properties: OnceLock::new(),
             groups: OnceLock::new(),
             distinct_ids: OnceLock::new(),
         }))
@@ -126,6 +128,7 @@ struct EmbeddedView {
     overrides: Arc<HashMap<PersonId, PersonId>>,
     group_types: Arc<Vec<String>>,
     persons: OnceLock<Arc<PersonsTable>>,
+    person_properties: OnceLock<Arc<PropertyObjects>>,
     groups: OnceLock<Arc<GroupsTable>>,
     distinct_ids: OnceLock<Arc<DistinctIdsTable>>,
 }
@@ -157,6 +160,10 @@ impl ProjectView for EmbeddedView {
 
     fn persons(&self) -> Result<Arc<PersonsTable>, ReadError> {
         once(&self.persons, || self.tables.persons(&self.state, self.project))
+    }
+
+    fn person_properties(&self) -> Result<Arc<PropertyObjects>, ReadError> {
+        once(&self.person_properties, || self.tables.person_properties(&self.state, self.project))
     }
 
     fn groups(&self) -> Result<Arc<GroupsTable>, ReadError> {

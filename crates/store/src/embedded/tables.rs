@@ -8,7 +8,8 @@ use super::state::State;
 use crate::ReadError;
 use crate::commit::{DistinctIdRecord, GroupRecord, PersonRecord};
 use crate::layout::gather::{Plan, Slice};
-use crate::layout::objects::PropertyCache;
+use crate::layout::property_objects::{ObjectsBuilder, PropertyObjects};
+use crate::manifest::records::PersonRow;
 use crate::read::{DistinctIdsTable, GroupsTable, PersonsTable};
 use aqueduct_event::{PersonId, ProjectId};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, StringBuilder, TimestampMicrosecondArray, UInt8Array};
@@ -21,8 +22,16 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Tables {
     persons: Newest<PersonsTable>,
+    person_properties: Newest<PropertiesOfPersons>,
     distinct_ids: Newest<DistinctIdsTable>,
     groups: Newest<GroupsTable>,
+}
+
+/// Properties, and the table whose rows they belong to.
+#[derive(Debug)]
+struct PropertiesOfPersons {
+    persons: Arc<PersonsTable>,
+    objects: Arc<PropertyObjects>,
 }
 
 #[derive(Debug)]
@@ -83,7 +92,12 @@ impl<T> Newest<T> {
 impl Tables {
     /// Tables that take about `bytes_max` in all.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { persons: Newest::new(bytes_max / 2), distinct_ids: Newest::new(bytes_max / 4), groups: Newest::new(bytes_max / 4) }
+        Self {
+            persons: Newest::new(bytes_max / 8),
+            person_properties: Newest::new(bytes_max / 2),
+            distinct_ids: Newest::new(bytes_max / 4),
+            groups: Newest::new(bytes_max / 8),
+        }
     }
 
     /// Whether anybody asked for tables; if not, nothing is kept for their sake.
@@ -92,17 +106,45 @@ impl Tables {
     }
 
     pub(crate) fn persons(&self, state: &State, project: ProjectId) -> Result<Arc<PersonsTable>, ReadError> {
-        let bytes = |table: &PersonsTable| table.ids.len() * 40 + table.properties.get_array_memory_size();
-        self.persons.get(state, project, bytes, |older| match older {
-            Some((older, since)) => {
-                let changed = changed(state, since, |delta: &Delta, into: &mut BTreeMap<PersonId, Arc<PersonRecord>>| {
-                    let of_project = delta.persons.iter().filter(|((of, _), _)| *of == project);
-                    into.extend(of_project.map(|((_, id), person)| (*id, Arc::clone(person))));
-                });
-                Ok(persons_from(older, &changed))
-            }
-            None => persons(state, project),
-        })
+        self.persons.get(
+            state,
+            project,
+            |table| table.ids.len() * 50,
+            |older| match older {
+                Some((older, since)) => Ok(persons_from(older, &changed_persons(state, project, since))),
+                None => {
+                    let mut rows = PersonRows::default();
+                    each_person(state, project, |person| rows.push(&person))?;
+                    Ok(rows.finish())
+                }
+            },
+        )
+    }
+
+    /// The properties of [`Tables::persons`] of the same state, row by row.
+    pub(crate) fn person_properties(&self, state: &State, project: ProjectId) -> Result<Arc<PropertyObjects>, ReadError> {
+        let made = self.person_properties.get(
+            state,
+            project,
+            |made| made.objects.bytes(),
+            |older| {
+                let persons = self.persons(state, project)?;
+                let objects = match older {
+                    Some((older, since)) => {
+                        let changed = changed_persons(state, project, since);
+                        let plan = overlay_of(&older.persons, &changed);
+                        older.objects.changed(plan, living(&changed).map(|person| &*person.properties))
+                    }
+                    None => {
+                        let mut objects = ObjectsBuilder::default();
+                        each_person(state, project, |person| objects.push(person.properties))?;
+                        objects.finish()
+                    }
+                };
+                Ok(PropertiesOfPersons { persons, objects: Arc::new(objects) })
+            },
+        )?;
+        Ok(Arc::clone(&made.objects))
     }
 
     pub(crate) fn distinct_ids(&self, state: &State, project: ProjectId) -> Result<Arc<DistinctIdsTable>, ReadError> {
@@ -120,7 +162,7 @@ impl Tables {
     }
 
     pub(crate) fn groups(&self, state: &State, project: ProjectId) -> Result<Arc<GroupsTable>, ReadError> {
-        let bytes = |table: &GroupsTable| table.properties.get_array_memory_size() + table.key.get_array_memory_size();
+        let bytes = |table: &GroupsTable| table.properties.bytes() + table.key.get_array_memory_size();
         self.groups.get(state, project, bytes, |_| groups(state, project))
     }
 }
@@ -138,32 +180,87 @@ fn times(times: impl Iterator<Item = i64>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC"))
 }
 
-fn persons(state: &State, project: ProjectId) -> Result<PersonsTable, ReadError> {
-    let base = state.base.view.persons(project)?;
-    let mut rows: BTreeMap<PersonId, Arc<PersonRecord>> = base.into_iter().map(|person| (person.id, Arc::new(person))).collect();
-    for layer in state.layers_since(state.base.seq) {
-        rows.extend(layer.persons.iter().filter(|((of, _), _)| *of == project).map(|((_, id), person)| (*id, Arc::clone(person))));
-    }
-    rows.retain(|_, person| !person.is_deleted);
-    Ok(persons_of(rows.values()))
+/// Times that not everybody has.
+fn times_seen(times: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC"))
 }
 
-fn persons_of<'a>(rows: impl Iterator<Item = &'a Arc<PersonRecord>> + Clone) -> PersonsTable {
-    PersonsTable {
-        ids: rows.clone().map(|person| person.id).collect(),
-        created_at: times(rows.clone().map(|person| person.created_at.0)),
-        is_identified: Arc::new(BooleanArray::from_iter(rows.clone().map(|person| Some(person.is_identified)))),
-        properties: Arc::new(StringArray::from_iter_values(rows.clone().map(|person| &*person.properties))),
-        version: Arc::new(Int64Array::from_iter_values(rows.map(|person| person.version.cast_signed()))),
-        taken_apart: PropertyCache::default(),
+/// Gives the living persons of a project in order of id.
+fn each_person(state: &State, project: ProjectId, mut take: impl FnMut(PersonRow<'_>)) -> Result<(), ReadError> {
+    let changed = changed_persons(state, project, state.base.seq);
+    let mut changed = changed.values().peekable();
+    state.base.view.each_person(project, |person| {
+        while let Some(earlier) = changed.next_if(|changed| changed.id < person.id) {
+            living_row(earlier).into_iter().for_each(&mut take);
+        }
+        match changed.next_if(|changed| changed.id == person.id) {
+            Some(instead) => living_row(instead).into_iter().for_each(&mut take),
+            None => take(person),
+        }
+    })?;
+    changed.filter_map(|person| living_row(person)).for_each(take);
+    Ok(())
+}
+
+fn living_row(person: &PersonRecord) -> Option<PersonRow<'_>> {
+    (!person.is_deleted).then(|| person.into())
+}
+
+type ChangedPersons = BTreeMap<PersonId, Arc<PersonRecord>>;
+
+fn changed_persons(state: &State, project: ProjectId, since: u64) -> ChangedPersons {
+    changed(state, since, |delta: &Delta, into: &mut ChangedPersons| {
+        let of_project = delta.persons.iter().filter(|((of, _), _)| *of == project);
+        into.extend(of_project.map(|((_, id), person)| (*id, Arc::clone(person))));
+    })
+}
+
+fn living(changed: &ChangedPersons) -> impl Iterator<Item = &PersonRecord> {
+    changed.values().map(|person| &**person).filter(|person| !person.is_deleted)
+}
+
+/// Columns of persons that are being made.
+#[derive(Debug, Default)]
+struct PersonRows {
+    ids: Vec<PersonId>,
+    created_at: Vec<i64>,
+    last_seen_at: Vec<Option<i64>>,
+    is_identified: Vec<bool>,
+    version: Vec<i64>,
+}
+
+impl PersonRows {
+    fn push(&mut self, person: &PersonRow<'_>) {
+        self.ids.push(person.id);
+        self.created_at.push(person.created_at.0);
+        self.last_seen_at.push(person.last_seen_at.map(|at| at.0));
+        self.is_identified.push(person.is_identified);
+        self.version.push(person.version.cast_signed());
     }
+
+    fn finish(self) -> PersonsTable {
+        PersonsTable {
+            ids: self.ids,
+            created_at: times(self.created_at.into_iter()),
+            last_seen_at: times_seen(self.last_seen_at.into_iter()),
+            is_identified: Arc::new(BooleanArray::from(self.is_identified)),
+            version: Arc::new(Int64Array::from(self.version)),
+        }
+    }
+}
+
+/// How a table becomes the one after a change.
+fn overlay_of(older: &PersonsTable, changed: &ChangedPersons) -> Plan {
+    let fresh: Vec<(&PersonId, bool)> = changed.iter().map(|(id, person)| (id, !person.is_deleted)).collect();
+    overlay(older.ids.len(), |row| &older.ids[row], &fresh)
 }
 
 /// `older` with changed persons put in, replaced and taken out.
-fn persons_from(older: &PersonsTable, changed: &BTreeMap<PersonId, Arc<PersonRecord>>) -> PersonsTable {
-    let fresh: Vec<(&PersonId, bool)> = changed.iter().map(|(id, person)| (id, !person.is_deleted)).collect();
-    let plan = overlay(older.ids.len(), |row| &older.ids[row], &fresh);
-    let newer = persons_of(changed.values().filter(|person| !person.is_deleted));
+fn persons_from(older: &PersonsTable, changed: &ChangedPersons) -> PersonsTable {
+    let plan = overlay_of(older, changed);
+    let mut newer = PersonRows::default();
+    living(changed).for_each(|person| newer.push(&person.into()));
+    let newer = newer.finish();
     let is_identified = |table: &PersonsTable| table.is_identified.as_boolean().values().iter().map(u8::from).collect::<Vec<u8>>();
     let is_identified = plan.values(&[&is_identified(older), &is_identified(&newer)]);
     let mut ids = Vec::with_capacity(plan.rows);
@@ -173,10 +270,9 @@ fn persons_from(older: &PersonsTable, changed: &BTreeMap<PersonId, Arc<PersonRec
     PersonsTable {
         ids,
         created_at: gather_times(&plan, &older.created_at, &newer.created_at),
+        last_seen_at: gather_times_seen(&plan, &older.last_seen_at, &newer.last_seen_at),
         is_identified: Arc::new(BooleanArray::from_iter(is_identified.iter().map(|value| Some(*value != 0)))),
-        properties: gather_texts(&plan, &older.properties, &newer.properties),
         version: gather_numbers(&plan, &older.version, &newer.version),
-        taken_apart: older.taken_apart.carried(plan, &newer.properties),
     }
 }
 
@@ -194,8 +290,7 @@ fn groups(state: &State, project: ProjectId) -> Result<GroupsTable, ReadError> {
         key: Arc::new(StringArray::from_iter_values(rows.values().map(|group| &*group.key))),
         created_at: times(rows.values().map(|group| group.created_at.0)),
         updated_at: times(rows.values().map(|group| group.updated_at.0)),
-        properties: Arc::new(StringArray::from_iter_values(rows.values().map(|group| &*group.properties))),
-        taken_apart: PropertyCache::default(),
+        properties: rows.values().map(|group| &*group.properties).collect(),
     })
 }
 
@@ -262,6 +357,15 @@ fn gather_times(plan: &Plan, older: &ArrayRef, newer: &ArrayRef) -> ArrayRef {
     let values = |array: &ArrayRef| array.as_primitive::<TimestampMicrosecondType>().values().clone();
     let values = plan.values(&[&values(older)[..], &values(newer)[..]]);
     Arc::new(TimestampMicrosecondArray::new(values, None).with_timezone("UTC"))
+}
+
+fn gather_times_seen(plan: &Plan, older: &ArrayRef, newer: &ArrayRef) -> ArrayRef {
+    /// No person was ever seen then.
+    const NEVER: i64 = i64::MIN;
+    let values =
+        |array: &ArrayRef| array.as_primitive::<TimestampMicrosecondType>().iter().map(|at| at.unwrap_or(NEVER)).collect::<Vec<i64>>();
+    let values = plan.values(&[&values(older)[..], &values(newer)[..]]);
+    times_seen(values.iter().map(|at| (*at != NEVER).then_some(*at)))
 }
 
 fn gather_numbers(plan: &Plan, older: &ArrayRef, newer: &ArrayRef) -> ArrayRef {

@@ -15,6 +15,7 @@ pub(crate) mod living;
 pub(crate) mod merge;
 pub(crate) mod objects;
 pub(crate) mod part;
+pub(crate) mod property_objects;
 pub(crate) mod sort;
 pub(crate) mod sparse;
 pub(crate) mod table;

@@ -1,16 +1,14 @@
-//! Objects to columns and back: `properties_json` of a part, and properties taken out of JSON objects of persons and groups.
+//! Objects to columns and back: `properties_json` of a part, and what shares a column of objects.
 
 use super::builder::KeyBuilder;
 use super::dict::DictBuilder;
-use super::gather::Plan;
 use super::json::{object_entries, write_text, write_value};
 use super::sparse::{KeyColumn, dictionary_array};
 use crate::read::PropertyColumn;
 use aqueduct_event::PropertyValue;
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::Int32Type;
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -97,73 +95,6 @@ fn object<'a>(entries: impl Iterator<Item = (&'a str, PropertyValue<'a>)>) -> St
     }
     out.push(b'}');
     String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Columns taken out of JSON objects on demand, each key once.
-#[derive(Debug, Default)]
-pub(crate) struct PropertyCache {
-    taken: Mutex<Taken>,
-    /// Columns of the table that this one was made from, and how.
-    carried: Option<Carried>,
-}
-
-type Taken = HashMap<String, Option<Arc<KeyColumn>>>;
-
-#[derive(Debug)]
-struct Carried {
-    older: Taken,
-    plan: Plan,
-    /// Objects of the rows that are new.
-    newer: ArrayRef,
-}
-
-impl PropertyCache {
-    pub(crate) fn get(&self, key: &str, objects: &ArrayRef) -> Option<PropertyColumn> {
-        let rows = objects.len();
-        let known = self.taken.lock().get(key).cloned();
-        let column = known.unwrap_or_else(|| {
-            let made = self.take(key, objects).map(Arc::new);
-            self.taken.lock().insert(key.to_owned(), made.clone());
-            made
-        });
-        column?.column(&(0..rows), rows)
-    }
-
-    fn take(&self, key: &str, objects: &ArrayRef) -> Option<KeyColumn> {
-        let carried = self.carried.as_ref().and_then(|carried| Some((carried, carried.older.get(key)?)));
-        match carried {
-            Some((carried, older)) => {
-                let newer = take_out(key, carried.newer.as_string::<i32>());
-                carried.plan.key(&key.into(), &[older.as_deref(), newer.as_ref()])
-            }
-            None => take_out(key, objects.as_string::<i32>()),
-        }
-    }
-
-    /// The cache of a table that `plan` makes from this table and the rows `newer`: only their objects are parsed for keys known here.
-    pub(crate) fn carried(&self, plan: Plan, newer: &ArrayRef) -> Self {
-        let older = self.taken.lock().clone();
-        Self { taken: Mutex::default(), carried: Some(Carried { older, plan, newer: Arc::clone(newer) }) }
-    }
-}
-
-/// The values of `key` in each of `objects`; of a key that an object repeats, the last.
-fn take_out(key: &str, objects: &StringArray) -> Option<KeyColumn> {
-    // An object that holds neither the key nor any escape is passed over without parsing.
-    let finder = memchr::memmem::Finder::new(key);
-    let mut builder = KeyBuilder::new(key, 0);
-    for row in 0..objects.len() {
-        let object = objects.value(row);
-        if finder.find(object.as_bytes()).is_none() && !object.contains('\\') {
-            continue;
-        }
-        for (found, value) in object_entries(object) {
-            if found == key {
-                builder.push(row as u32, value.value());
-            }
-        }
-    }
-    builder.finish(objects.len())
 }
 
 fn dictionary_texts(objects: &ArrayRef) -> impl Iterator<Item = &str> {

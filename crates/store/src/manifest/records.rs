@@ -52,24 +52,46 @@ pub(crate) fn encode_person(person: &PersonRecord) -> Vec<u8> {
     out
 }
 
-pub(crate) fn decode_person(key: &[u8], value: &[u8]) -> Option<PersonRecord> {
-    let (project, id) = split_project(key)?;
+/// A living person, its properties where they lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PersonRow<'a> {
+    pub(crate) id: PersonId,
+    pub(crate) created_at: UnixMicros,
+    pub(crate) properties: &'a str,
+    pub(crate) is_identified: bool,
+    pub(crate) version: u64,
+    pub(crate) last_seen_at: Option<UnixMicros>,
+}
+
+impl<'a> From<&'a PersonRecord> for PersonRow<'a> {
+    fn from(person: &'a PersonRecord) -> Self {
+        let PersonRecord { id, created_at, ref properties, is_identified, version, last_seen_at, .. } = *person;
+        Self { id, created_at, properties, is_identified, version, last_seen_at }
+    }
+}
+
+pub(crate) fn decode_person_row<'a>(key: &[u8], value: &'a [u8]) -> Option<PersonRow<'a>> {
+    let (_, id) = split_project(key)?;
     let ([VERSION, flags], rest) = value.split_first_chunk::<2>()? else {
         return None;
     };
     let (created_at, rest) = number(rest)?;
     let (version, rest) = number(rest)?;
     let (seen, properties) = number(rest)?;
-    Some(PersonRecord {
-        project,
+    Some(PersonRow {
         id: Uuid::from_slice(id).ok()?,
         created_at: UnixMicros(created_at.cast_signed()),
-        properties: text(properties)?,
+        properties: std::str::from_utf8(properties).ok()?,
         is_identified: flags & IDENTIFIED != 0,
         version,
-        is_deleted: false,
         last_seen_at: (flags & SEEN != 0).then_some(UnixMicros(seen.cast_signed())),
     })
+}
+
+pub(crate) fn decode_person(key: &[u8], value: &[u8]) -> Option<PersonRecord> {
+    let (project, _) = split_project(key)?;
+    let PersonRow { id, created_at, properties, is_identified, version, last_seen_at } = decode_person_row(key, value)?;
+    Some(PersonRecord { project, id, created_at, properties: properties.into(), is_identified, version, is_deleted: false, last_seen_at })
 }
 
 pub(crate) fn encode_distinct_id(id: &DistinctIdRecord) -> Vec<u8> {

@@ -101,8 +101,9 @@ impl View {
         self.one(&self.groups, &records::key(project, &[&[type_index], key.as_bytes()]), records::decode_group)
     }
 
-    pub(crate) fn persons(&self, project: ProjectId) -> Result<Vec<PersonRecord>, ReadError> {
-        self.scan(&self.persons, &records::project_key(project), records::decode_person)
+    /// Gives the persons of a project in order of id.
+    pub(crate) fn each_person(&self, project: ProjectId, mut take: impl FnMut(records::PersonRow<'_>)) -> Result<(), ReadError> {
+        self.each(&self.persons, &records::project_key(project), |key, value| records::decode_person_row(key, value).map(&mut take))
     }
 
     pub(crate) fn distinct_ids(&self, project: ProjectId) -> Result<Vec<DistinctIdRecord>, ReadError> {
@@ -199,13 +200,24 @@ impl View {
         decode: impl Fn(&[u8], V::SelfType<'_>) -> Option<T>,
     ) -> Result<Vec<T>, ReadError> {
         let mut found = Vec::new();
+        self.each(table, prefix, |key, value| decode(key, value).map(|one| found.push(one)))?;
+        Ok(found)
+    }
+
+    /// Gives each record under a prefix; `take` answers `None` to one that it cannot decode.
+    fn each<V: Value + 'static>(
+        &self,
+        table: &ReadOnlyTable<&'static [u8], V>,
+        prefix: &[u8],
+        mut take: impl FnMut(&[u8], V::SelfType<'_>) -> Option<()>,
+    ) -> Result<(), ReadError> {
         for entry in table.range(prefix..).map_err(|error| self.error(&error))? {
             let (key, value) = entry.map_err(|error| self.error(&error))?;
             if !key.value().starts_with(prefix) {
                 break;
             }
-            found.push(decode(key.value(), value.value()).ok_or_else(undecodable)?);
+            take(key.value(), value.value()).ok_or_else(undecodable)?;
         }
-        Ok(found)
+        Ok(())
     }
 }

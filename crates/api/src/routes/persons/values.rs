@@ -5,8 +5,7 @@ use crate::error::ApiError;
 use crate::routes::values::{Counts, ValueBody, ValueParams};
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_store::PersonsTable;
-use arrow::array::AsArray;
+use aqueduct_store::PropertyObjects;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -31,14 +30,14 @@ pub(crate) async fn properties(
     InProject { project, caller }: InProject,
 ) -> Result<Json<Vec<PropertyCount>>, ApiError> {
     caller.may("person")?;
-    let persons = state.snapshots.project(project.id)?.persons()?;
-    let work = tokio::task::spawn_blocking(move || Json(counts_of(&persons)));
-    work.await.map_err(|_| ApiError::Panic)
+    let view = state.snapshots.project(project.id)?;
+    let work = tokio::task::spawn_blocking(move || Ok(Json(counts_of(&*view.person_properties()?))));
+    work.await.map_err(|_| ApiError::Panic)?
 }
 
-fn counts_of(persons: &PersonsTable) -> Vec<PropertyCount> {
+fn counts_of(persons: &PropertyObjects) -> Vec<PropertyCount> {
     let mut counts: HashMap<String, u64> = HashMap::new();
-    for properties in persons.properties.as_string_opt::<i32>().into_iter().flatten().flatten() {
+    for properties in persons.iter() {
         let names: HashMap<String, IgnoredAny> = serde_json::from_str(properties).unwrap_or_default();
         for name in names.into_keys() {
             *counts.entry(name).or_default() += 1;
@@ -58,13 +57,13 @@ pub(crate) async fn list(
     Params(params): Params<ValueParams>,
 ) -> Result<Json<Vec<ValueBody>>, ApiError> {
     caller.may("person")?;
-    let persons = state.snapshots.project(project.id)?.persons()?;
+    let view = state.snapshots.project(project.id)?;
     let work = tokio::task::spawn_blocking(move || {
         let mut counts = Counts::default();
-        if let Some(column) = persons.property(&params.key) {
+        if let Some(column) = view.person_properties()?.property(&params.key) {
             counts.add(&column, None);
         }
-        Json(counts.into_values(&params, true))
+        Ok(Json(counts.into_values(&params, true)))
     });
-    work.await.map_err(|_| ApiError::Panic)
+    work.await.map_err(|_| ApiError::Panic)?
 }
