@@ -163,10 +163,6 @@ fn draw_actions(rng: &mut ChaCha8Rng) -> Vec<(Action, u32)> {
     maybe(Action::Keep, 0.9, 1..4);
     maybe(Action::Save, 0.9, 1..4);
     maybe(Action::Ask, ASKED_DURING_RUN, 4..12);
-    // An index of arrivals that is found damaged is made again from the rows, and erased events have none: they could come again.
-    if actions.iter().any(|(action, _)| matches!(action, Action::Misread)) {
-        actions.retain(|(action, _)| !matches!(action, Action::Delete));
-    }
     actions
 }
 

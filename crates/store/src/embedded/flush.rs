@@ -118,6 +118,8 @@ impl EmbeddedStore {
             group_types: changed_group_types(&persisted.group_types, &frozen.group_types),
             overrides: changed_overrides(&persisted.overrides, &frozen.overrides),
             withdrawn: withdrawn::changed(&persisted.withdrawn, &frozen.withdrawn),
+            erased: &generation.erased,
+            erased_before: None,
             seqs: Some(&generation.seqs()),
             seq: Some(frozen.seq),
             next_segment: self.next_segment.load(Ordering::SeqCst),

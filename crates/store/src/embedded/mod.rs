@@ -259,7 +259,7 @@ impl Store for EmbeddedStore {
 }
 
 /// The state after a commit.
-fn apply(state: &mut State, commit: Commit, withdrawing: Withdrawing, shards: u16, letter_bytes_max: u64) {
+fn apply(state: &mut State, commit: Commit, mut withdrawing: Withdrawing, shards: u16, letter_bytes_max: u64) {
     let Commit { partition, upto, events, persons, distinct_ids, groups, group_types, overrides, .. } = commit;
     let Commit { mut verdicts, mut fates, dead_letters, .. } = commit;
     verdicts.absorb(&withdrawing.verdicts);
@@ -271,6 +271,7 @@ fn apply(state: &mut State, commit: Commit, withdrawing: Withdrawing, shards: u1
     let mut touched: Vec<ProjectId> = Vec::new();
     if !withdrawing.is_empty() {
         withdrawing.mark(state, shards, &mut touched);
+        state.active.erased.extend(withdrawing.take_erased());
         if !withdrawing.given.is_empty() {
             state.active.push_chunk(withdrawing.given.into_table(shards, seq), shards);
         }

@@ -1,16 +1,18 @@
-//! Background work on the index of arrivals: runs are merged, old ones given up, damaged ones made again from the rows.
+//! Background work on the index of arrivals: runs are merged, old ones given up, damaged ones made again from the rows, and from what the manifest keeps of
+//! rows that were erased.
 
 use super::EmbeddedStore;
 use super::pending::{Added, Pending, Removed};
+use super::state::State;
 use crate::cache::ColumnCache;
 use crate::manifest::Change;
 use crate::read::{EventColumn, Part};
 use crate::seen::write::{self, Job};
-use crate::seen::{FrozenSeen, Run, Seen, merge};
+use crate::seen::{FrozenSeen, Run, Seen, SeenRule, merge};
 use crate::segment::Segment;
 use crate::segment::part::SegmentPart;
 use crate::{CommitError, ReadError, metrics};
-use aqueduct_event::UnixMicros;
+use aqueduct_event::{ProjectId, UnixMicros};
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use std::sync::Arc;
@@ -62,7 +64,7 @@ impl EmbeddedStore {
         Ok(true)
     }
 
-    /// Makes the runs again from the rows: every arrival that may still be asked for lies in a segment.
+    /// Makes the runs again: every arrival that may still be asked for is of a row of a segment, or of one that was erased.
     pub(super) fn rebuild_seen(&self, pending: &mut Option<Pending>) -> Result<(), CommitError> {
         let (old, horizon, state) = {
             // At one moment: the rows of all these runs lie in these segments.
@@ -76,21 +78,25 @@ impl EmbeddedStore {
             "an index of arrivals is damaged; making it again from the rows"
         );
         let mut new = Vec::new();
-        for segment in &state.base.segments {
-            let written = self.arrivals_of(segment, horizon).map_err(CommitError::from).and_then(|mut seen| {
-                seen.sort_unstable();
-                self.write_run(seen, state.base.seq)
-            });
-            match written {
-                Ok(run) => new.extend(run),
-                Err(error) => {
-                    self.remove_files(&Added { segments: Vec::new(), runs: new });
-                    return Err(error);
-                }
-            }
+        if let Err(error) = self.write_runs_again(&state, horizon, &mut new) {
+            self.remove_files(&Added { segments: Vec::new(), runs: new });
+            return Err(error);
         }
         self.change_runs(old, new, pending)?;
         self.seen.is_mended();
+        Ok(())
+    }
+
+    fn write_runs_again(&self, state: &State, horizon: i64, new: &mut Vec<Run>) -> Result<(), CommitError> {
+        for segment in &state.base.segments {
+            let mut seen = self.arrivals_of(segment, horizon)?;
+            seen.sort_unstable();
+            new.extend(self.write_run(seen, state.base.seq)?);
+        }
+        // Read last: what a flush adds meanwhile is there twice at the worst.
+        let mut erased = state.base.view.erased_since(horizon)?;
+        erased.sort_unstable();
+        new.extend(self.write_run(erased, state.base.seq)?);
         Ok(())
     }
 
@@ -99,7 +105,8 @@ impl EmbeddedStore {
         self.sync_dir().inspect_err(|_| self.remove_files(&added))?;
         let next_segment = self.next_segment.load(Ordering::SeqCst);
         let runs = added.runs.iter().map(Run::descriptor).collect();
-        let change = Change { add_runs: runs, remove_runs: removed.clone(), next_segment, ..Change::default() };
+        let erased_before = Some(self.seen.oldest_kept());
+        let change = Change { add_runs: runs, remove_runs: removed.clone(), next_segment, erased_before, ..Change::default() };
         self.change_manifest(&change, &added, pending)?;
         self.replace_runs(Pending::made(added, Removed { segments: Vec::new(), runs: removed }));
         Ok(())
@@ -111,26 +118,47 @@ impl EmbeddedStore {
     }
 
     fn arrivals_of(&self, segment: &Arc<Segment>, horizon: i64) -> Result<Vec<Seen>, ReadError> {
-        let rule = self.seen.rule();
         // What is read here once must not push out what queries read again.
         let cache = Arc::new(ColumnCache::new(0));
         let mut arrivals = Vec::new();
         for (place, range) in segment.descriptor.ranges.iter().enumerate() {
             let part = SegmentPart::new(segment, &cache, place);
-            let [uuids, events, ids, times] =
-                [EventColumn::Uuid, EventColumn::Event, EventColumn::DistinctId, EventColumn::CreatedAt].map(|column| part.column(column));
-            let (uuids, events, ids, times) = (uuids?, events?, ids?, times?);
-            let times = times.as_primitive::<TimestampMicrosecondType>();
-            for row in (0..part.rows()).filter(|row| times.value(*row) >= horizon) {
-                let uuid = Uuid::from_slice(uuids.as_fixed_size_binary().value(row)).unwrap_or_default();
-                let (event, id, received_at) = (text(&events, row), text(&ids, row), UnixMicros(times.value(row)));
-                // Whether it was made here or sent so does not stand in the row.
-                for id in [Some(id), id.starts_with(COOKIELESS_PREFIX).then_some(COOKIELESS_AS_SENT)].into_iter().flatten() {
-                    arrivals.push(Seen { key: rule.key(range.project, uuid, event, id), received_at });
-                }
-            }
+            let since = Since { rule: self.seen.rule(), project: range.project, horizon };
+            since.arrivals(&part, 0..part.rows(), &mut arrivals)?;
         }
         Ok(arrivals)
+    }
+}
+
+/// Which arrivals of a project are looked for: those that may still be asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Since {
+    pub(super) rule: SeenRule,
+    pub(super) project: ProjectId,
+    /// Nothing before this is kept.
+    pub(super) horizon: i64,
+}
+
+impl Since {
+    /// Adds the arrivals of these rows of a part.
+    pub(super) fn arrivals(self, part: &dyn Part, rows: impl Iterator<Item = usize>, into: &mut Vec<Seen>) -> Result<(), ReadError> {
+        let times = part.column(EventColumn::CreatedAt)?;
+        let times = times.as_primitive::<TimestampMicrosecondType>();
+        let mut rows = rows.filter(|row| times.value(*row) >= self.horizon).peekable();
+        if rows.peek().is_none() {
+            return Ok(());
+        }
+        let [uuids, events, ids] = [EventColumn::Uuid, EventColumn::Event, EventColumn::DistinctId].map(|column| part.column(column));
+        let (uuids, events, ids) = (uuids?, events?, ids?);
+        for row in rows {
+            let uuid = Uuid::from_slice(uuids.as_fixed_size_binary().value(row)).unwrap_or_default();
+            let (event, id, received_at) = (text(&events, row), text(&ids, row), UnixMicros(times.value(row)));
+            // Whether it was made here or sent so does not stand in the row.
+            for id in [Some(id), id.starts_with(COOKIELESS_PREFIX).then_some(COOKIELESS_AS_SENT)].into_iter().flatten() {
+                into.push(Seen { key: self.rule.key(self.project, uuid, event, id), received_at });
+            }
+        }
+        Ok(())
     }
 }
 

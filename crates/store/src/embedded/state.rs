@@ -14,7 +14,7 @@ use super::withdrawn::{Withdrawn, WithdrawnByProject};
 use crate::layout::table::shard_of;
 use crate::layout::{Table, merge_tables, merge_tables_without};
 use crate::manifest::View;
-use crate::seen::FrozenSeen;
+use crate::seen::{FrozenSeen, Seen};
 use crate::segment::Segment;
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, UnixMicros};
 use rustc_hash::FxHashMap;
@@ -32,6 +32,8 @@ pub(crate) struct Generation {
     pub(crate) positions: BTreeMap<PartitionId, JournalPosition>,
     /// Verdicts, fates and dead letters.
     pub(crate) account: Arc<Account>,
+    /// Arrivals whose rows were erased, a list for each commit that erased any.
+    pub(crate) erased: Vec<Arc<Vec<Seen>>>,
     /// When its first commit came.
     pub(crate) since: Option<UnixMicros>,
 }
@@ -55,7 +57,8 @@ impl Generation {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.bytes).sum::<usize>() + self.layers.bytes() + self.account.bytes()
+        let erased: usize = self.erased.iter().map(|seen| seen.len() * size_of::<Seen>()).sum();
+        self.chunks.iter().map(|chunk| chunk.bytes).sum::<usize>() + self.layers.bytes() + self.account.bytes() + erased
     }
 
     /// Adds a chunk and merges those of its size class when there are enough: few parts for a query, each row merged a logarithmic number of times.

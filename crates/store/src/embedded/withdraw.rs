@@ -10,6 +10,7 @@
 
 use super::EmbeddedStore;
 use super::compact::Compaction;
+use super::seen::Since;
 use super::state::State;
 use super::withdrawn::{Mark, Withdrawn};
 use crate::account::Fate;
@@ -17,6 +18,7 @@ use crate::commit::{EventRow, EventRows, PersonMode, Withdrawal, WithdrawnTo};
 use crate::layout::living::rows_of;
 use crate::layout::table::shard_of;
 use crate::read::{EventColumn, Part, PropertyColumn};
+use crate::seen::Seen;
 use crate::segment::Segment;
 use crate::segment::part::SegmentPart;
 use crate::{CommitError, ReadError};
@@ -45,6 +47,8 @@ pub(super) struct Withdrawing {
     pub(super) verdicts: Tally,
     /// Why events that the journal may still hold have no row any more. They say nothing of who it was.
     pub(super) fates: Vec<Fate>,
+    /// Arrivals of erased rows that may still be asked for: once the rows have left the files, nothing else tells of them if the index is damaged.
+    erased: Vec<Seen>,
     /// Copies of rows that go to other persons.
     pub(super) given: EventRows,
 }
@@ -62,10 +66,11 @@ impl EmbeddedStore {
             let merged = view.overrides().iter().filter(|(_, to)| **to == withdrawal.person).map(|(from, _)| *from);
             let mut ids: Vec<PersonId> = merged.chain([withdrawal.person]).collect();
             ids.sort_unstable();
+            let since = Since { rule: self.seen.rule(), project: withdrawal.project, horizon: self.seen.oldest_kept() };
             for part in view.shards().iter().flatten() {
                 // What is not counted now is never counted: a read that went wrong once is no damage yet.
-                let taken = match found.take(withdrawal, &**part, &ids) {
-                    Err(ReadError::Damaged { .. }) => found.take(withdrawal, &**part, &ids),
+                let taken = match found.take(withdrawal, &**part, &ids, since) {
+                    Err(ReadError::Damaged { .. }) => found.take(withdrawal, &**part, &ids, since),
                     taken => taken,
                 };
                 match taken {
@@ -83,7 +88,7 @@ impl EmbeddedStore {
 
 impl Withdrawing {
     /// Takes note of the rows of a part that carry one of `ids`: of all of them, or of none.
-    fn take(&mut self, withdrawal: &Withdrawal, part: &dyn Part, ids: &[PersonId]) -> Result<(), ReadError> {
+    fn take(&mut self, withdrawal: &Withdrawal, part: &dyn Part, ids: &[PersonId], since: Since) -> Result<(), ReadError> {
         let runs = part.person_runs()?;
         let rows: Vec<Range<usize>> = ids.iter().filter_map(|id| rows_of(&runs, id)).collect();
         if rows.is_empty() {
@@ -94,6 +99,8 @@ impl Withdrawing {
                 let times = part.column(EventColumn::CreatedAt)?;
                 let times = times.as_primitive::<TimestampMicrosecondType>().values();
                 let uuids = part.column(EventColumn::Uuid)?;
+                // The last that can fail: of a part all is taken or nothing.
+                since.arrivals(part, rows.iter().cloned().flatten(), &mut self.erased)?;
                 let erased = Verdict::Dropped(DropReason::Erased);
                 for row in rows.into_iter().flatten() {
                     let key = |verdict| TallyKey { minute: Minute::of(UnixMicros(times[row])), project: withdrawal.project, verdict };
@@ -127,6 +134,11 @@ impl Withdrawing {
 
     pub(super) fn is_empty(&self) -> bool {
         self.ids.is_empty()
+    }
+
+    /// The arrivals of erased rows, for the manifest.
+    pub(super) fn take_erased(&mut self) -> Option<Arc<Vec<Seen>>> {
+        (!self.erased.is_empty()).then(|| Arc::new(std::mem::take(&mut self.erased)))
     }
 
     /// Marks the rows in `state`, whose number is that of the commit.

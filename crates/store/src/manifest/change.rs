@@ -2,13 +2,13 @@
 
 use super::account::{self, AccountLimits};
 use super::{
-    DISTINCT_IDS, GROUP_TYPES, GROUPS, META, OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, POSITIONS, PROJECTS, SEEN, SEGMENTS, WITHDRAWN,
+    DISTINCT_IDS, ERASED, GROUP_TYPES, GROUPS, META, OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, POSITIONS, PROJECTS, SEEN, SEGMENTS, WITHDRAWN,
     records,
 };
 use crate::embedded::account::Account;
 use crate::embedded::delta::Delta;
 use crate::embedded::withdrawn::Mark;
-use crate::seen::RunDescriptor;
+use crate::seen::{RunDescriptor, Seen};
 use crate::segment::Descriptor;
 use aqueduct_event::{JournalPosition, PartitionId, PersonId, ProjectId};
 use redb::{Database, WriteTransaction};
@@ -36,6 +36,10 @@ pub(crate) struct Change<'a> {
     pub(crate) overrides: Vec<(ProjectId, PersonId, Option<PersonId>)>,
     /// Rows that were withdrawn, or `None` where no file holds them any more.
     pub(crate) withdrawn: Vec<(ProjectId, PersonId, Option<Mark>)>,
+    /// Arrivals whose rows were erased.
+    pub(crate) erased: &'a [Arc<Vec<Seen>>],
+    /// Of these, those before this time are not asked for any more.
+    pub(crate) erased_before: Option<i64>,
     pub(crate) seqs: Option<&'a FxHashMap<ProjectId, u64>>,
     /// Number of the newest commit that is in it.
     pub(crate) seq: Option<u64>,
@@ -48,6 +52,7 @@ impl Change<'_> {
         self.segments(&transaction)?;
         self.numbers(&transaction, number)?;
         self.small_tables(&transaction)?;
+        self.erased(&transaction)?;
         if let Some((account, limits)) = self.account {
             account::write(&transaction, account, limits)?;
         }
@@ -74,6 +79,22 @@ impl Change<'_> {
         }
         for id in &self.remove_runs {
             runs.remove(id)?;
+        }
+        Ok(())
+    }
+
+    fn erased(&self, transaction: &WriteTransaction) -> Result<(), redb::Error> {
+        if self.erased.is_empty() && self.erased_before.is_none() {
+            return Ok(());
+        }
+        let mut erased = transaction.open_table(ERASED)?;
+        let mut keys: Vec<[u8; 24]> = self.erased.iter().flat_map(|seen| seen.iter().map(records::erased_key)).collect();
+        keys.sort_unstable();
+        for key in keys {
+            erased.insert(&key[..], ())?;
+        }
+        if let Some(before) = self.erased_before {
+            erased.retain_in::<&[u8], _>(..&records::erased_bound(before)[..], |_, ()| false)?;
         }
         Ok(())
     }

@@ -19,13 +19,14 @@
 //! | `overrides` | u32 project, 16 bytes person that rows carry | 16 bytes present person |
 //! | `withdrawn` | u32 project, 16 bytes person that rows carry | which of its rows are gone |
 //! | `seen` | u64 id | [`RunDescriptor`] |
+//! | `erased` | i64 received µs with its sign bit turned, u128 key of the event | nothing: an arrival whose row was erased within the window |
 //! | `verdicts` | u32 minute, u32 project, u16 verdict | i64 events; minutes before `hours_before` stand for their hour |
 //! | `verdict_totals` | u32 project, u16 verdict | i64 events of all time |
 //! | `dead_letters` | u32 project, u32 partition, u64 position, u32 place in the record | dead letter |
 //! | `fates_<epoch>` | u32 project, 16 bytes uuid, u64 position, u32 place in the record | fate |
 //! | `fates_by_<epoch>` | u32 project, distinct id, u8 0, u64 position, u32 place in the record, 16 bytes uuid | nothing |
 //!
-//! Format 1 lacks the tables from `seen` on, format 2 `withdrawn`; they are made when it is opened.
+//! Format 1 lacks the tables from `seen` on, format 2 `withdrawn`, and what the first programs of format 3 made `erased`; they are made when it is opened.
 //!
 //! # Invariants
 //! - An older program refuses a newer format ([`OpenError::Version`]).
@@ -81,6 +82,7 @@ const VERDICTS: TableDefinition<'_, Bytes, i64> = TableDefinition::new("verdicts
 const TOTALS: TableDefinition<'_, Bytes, i64> = TableDefinition::new("verdict_totals");
 const LETTERS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("dead_letters");
 const SEEN: TableDefinition<'_, u64, Bytes> = TableDefinition::new("seen");
+const ERASED: TableDefinition<'_, Bytes, ()> = TableDefinition::new("erased");
 
 /// A manifest up to this size is written again whenever a store is opened, since the process before may have died after a failed sync; a larger one
 /// only when this process met a failure: it would put off the start.
@@ -376,7 +378,7 @@ fn check_format(db: &Database, path: &Path) -> Result<(), OpenError> {
 /// Makes the tables of a new manifest, and what one of an older format does not have.
 fn prepare(db: &Database, shards: u16) -> Result<(), redb::Error> {
     let read = db.begin_read()?;
-    if read.open_table(LETTERS).is_ok() && read.open_table(WITHDRAWN).is_ok() {
+    if read.open_table(LETTERS).is_ok() && read.open_table(WITHDRAWN).is_ok() && read.open_table(ERASED).is_ok() {
         return Ok(());
     }
     drop(read);
@@ -403,6 +405,7 @@ fn prepare(db: &Database, shards: u16) -> Result<(), redb::Error> {
         change.open_table(OVERRIDES)?;
         change.open_table(WITHDRAWN)?;
         change.open_table(SEEN)?;
+        change.open_table(ERASED)?;
         change.open_table(VERDICTS)?;
         change.open_table(TOTALS)?;
         change.open_table(LETTERS)?;

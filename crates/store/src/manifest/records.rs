@@ -15,6 +15,7 @@
 
 use crate::commit::{DistinctIdRecord, GroupRecord, PersonRecord};
 use crate::embedded::withdrawn::Mark;
+use crate::seen::Seen;
 use aqueduct_event::{PersonId, ProjectId, UnixMicros};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -161,6 +162,24 @@ pub(crate) fn decode_mark(key: &[u8], value: &[u8]) -> Option<(ProjectId, Person
     Some((project, Uuid::from_slice(person).ok()?, Mark { before, at: UnixMicros(at.cast_signed()) }))
 }
 
+/// Keys of arrivals received at a time begin with this: in order of time, also before the epoch.
+pub(crate) fn erased_bound(received_at: i64) -> [u8; 8] {
+    (received_at.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+pub(crate) fn erased_key(seen: &Seen) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&erased_bound(seen.received_at.0));
+    key[8..].copy_from_slice(&seen.key.to_be_bytes());
+    key
+}
+
+pub(crate) fn decode_erased(key: &[u8]) -> Option<Seen> {
+    let (at, key) = key.split_first_chunk::<8>()?;
+    let received_at = UnixMicros((u64::from_be_bytes(*at) ^ (1 << 63)).cast_signed());
+    Some(Seen { key: u128::from_be_bytes(key.try_into().ok()?), received_at })
+}
+
 /// The text behind the project and person of a key of `person_distinct_ids`.
 pub(crate) fn decode_id_of_person(key: &[u8]) -> Option<Arc<str>> {
     text(key.get(20..)?)
@@ -208,5 +227,15 @@ mod tests {
         };
         assert_eq!(decode_group(&key(project, &[&[4], b"acme"]), &encode_group(&group)), Some(group));
         assert_eq!(decode_person(&key(project, &[&[0; 16]]), &[2, 0]), None);
+    }
+
+    #[test]
+    fn erased_arrivals_lie_in_order_of_time() {
+        let seen = |at| Seen { key: u128::MAX - 7, received_at: UnixMicros(at) };
+        let keys = [i64::MIN, -5, 0, 5, i64::MAX].map(|at| erased_key(&seen(at)));
+        assert!(keys.is_sorted());
+        assert_eq!(decode_erased(&keys[1]), Some(seen(-5)));
+        assert!(keys[1][..] < erased_bound(-4)[..] && keys[1][..] > erased_bound(-5)[..]);
+        assert_eq!(decode_erased(&keys[1][..23]), None);
     }
 }

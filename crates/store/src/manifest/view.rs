@@ -1,10 +1,11 @@
 //! The manifest at one moment: look-ups and scans by project.
 
 use super::account::{FATES_EPOCH, HOURS_BEFORE, fate_tables};
-use super::{DISTINCT_IDS, GROUPS, LETTERS, META, PERSON_DISTINCT_IDS, PERSONS, TOTALS, VERDICTS, account_records, records};
+use super::{DISTINCT_IDS, ERASED, GROUPS, LETTERS, META, PERSON_DISTINCT_IDS, PERSONS, TOTALS, VERDICTS, account_records, records};
 use crate::ReadError;
 use crate::account::{DeadLetter, Fate};
 use crate::commit::{DistinctIdRecord, GroupRecord, PersonRecord};
+use crate::seen::Seen;
 use aqueduct_event::{LetterId, Minute, PersonId, ProjectId, TallyKey, Verdict};
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub(crate) struct View {
     verdicts: Counts,
     totals: Counts,
     letters: Records,
+    erased: ReadOnlyTable<&'static [u8], ()>,
     /// The oldest first.
     fates: Vec<FateEpoch>,
     hours_before: Minute,
@@ -74,6 +76,7 @@ impl View {
             verdicts: read.open_table(VERDICTS)?,
             totals: read.open_table(TOTALS)?,
             letters: read.open_table(LETTERS)?,
+            erased: read.open_table(ERASED)?,
             fates: fate_epochs(&read, number(FATES_EPOCH)?)?,
             hours_before: Minute(number(HOURS_BEFORE)?.try_into().unwrap_or(u32::MAX)),
             persons: read.open_table(PERSONS)?,
@@ -151,6 +154,16 @@ impl View {
     /// A project's dead letters, the oldest first.
     pub(crate) fn dead_letters(&self, project: ProjectId) -> Result<Vec<DeadLetter>, ReadError> {
         self.scan(&self.letters, &records::project_key(project), account_records::decode_letter)
+    }
+
+    /// Arrivals from `horizon` on whose rows were erased, in order of time.
+    pub(crate) fn erased_since(&self, horizon: i64) -> Result<Vec<Seen>, ReadError> {
+        let mut erased = Vec::new();
+        for entry in self.erased.range(&records::erased_bound(horizon)[..]..).map_err(|error| self.error(&error))? {
+            let (key, ()) = entry.map(|(key, value)| (key, value.value())).map_err(|error| self.error(&error))?;
+            erased.push(records::decode_erased(key.value()).ok_or_else(undecodable)?);
+        }
+        Ok(erased)
     }
 
     pub(crate) fn fates_of(&self, project: ProjectId, uuid: uuid::Uuid) -> Result<Vec<Fate>, ReadError> {

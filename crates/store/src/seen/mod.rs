@@ -12,7 +12,8 @@
 //! - A run becomes part of the manifest in the transaction that makes the rows of its arrivals durable. After a crash the index stands where the rows stand.
 //! - An answer is exact: the filter only says where to look, keys and arrivals are compared in full.
 //! - Memory of runs stays below the ceiling, but for 0.05 bytes per key: the filters of the oldest runs are halved, then given up, and the file is read.
-//! - A damaged byte of a run is an error, never an answer; the store then makes the runs again from its segments.
+//! - A damaged byte of a run is an error, never an answer; the store then makes the runs again from its segments, and from the arrivals of erased rows that
+//!   the manifest keeps for that.
 
 mod block;
 mod filter;
@@ -200,6 +201,11 @@ impl SeenIndex {
         }
         let sizes: Vec<u64> = inner.runs.iter().map(|run| run.descriptor().arrivals).collect();
         merge::due(&sizes).map(|range| (inner.runs[range].to_vec(), horizon))
+    }
+
+    /// The arrival before which nothing is kept.
+    pub(crate) fn oldest_kept(&self) -> i64 {
+        self.inner.lock().durable.oldest_kept(self.rule.window())
     }
 
     /// Ids of all runs, those that cannot be read included, and the arrival before which nothing is kept.

@@ -3,7 +3,7 @@
 use crate::world::{TestWorld, small};
 use aqueduct_event::{ProjectId, SystemClock, UnixMicros};
 use aqueduct_store::conformance::{Event, commit_of, logical_rows};
-use aqueduct_store::{Commit, EmbeddedStore, Store, StoreConfig, Withdrawal, WithdrawnTo};
+use aqueduct_store::{Commit, EmbeddedStore, Seen, Store, StoreConfig, Withdrawal, WithdrawnTo};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::path::Path;
 use std::sync::Arc;
@@ -94,4 +94,54 @@ fn a_segment_of_the_person_alone_goes_as_a_whole() {
     let (config, _dir) = world.into_parts();
     let store = EmbeddedStore::open(config, Arc::new(SystemClock)).expect("opens");
     assert_eq!(rows(&store), 0);
+}
+
+/// Arrivals of the first eighty events, `later` than their rows say.
+fn arrivals(store: &EmbeddedStore, later: i64) -> Vec<Seen> {
+    let of = |event: Event| Seen {
+        key: store.seen_rule().key(event.project, event.uuid, &event.event, &event.distinct_id),
+        received_at: UnixMicros(event.timestamp.0 + 1 + later),
+    };
+    (1..=80).map(|number| of(event(number))).collect()
+}
+
+/// Damages every run of arrivals and opens the store again, which has to make them from what else there is.
+fn without_runs(config: &StoreConfig) -> EmbeddedStore {
+    for file in std::fs::read_dir(&config.dir).expect("a directory").map(|entry| entry.expect("an entry").path()) {
+        if file.extension().is_some_and(|ext| ext == "seen") {
+            std::fs::write(file, b"damaged").expect("writable");
+        }
+    }
+    EmbeddedStore::open(config.clone(), Arc::new(SystemClock)).expect("opens")
+}
+
+#[test]
+fn what_was_erased_is_known_as_long_as_its_window_lasts() {
+    const HOUR: i64 = 3_600_000_000;
+    let world = TestWorld::new(StoreConfig { erase_after_ms: 0, dedup_window_ms: 2 * 3_600_000, ..small() });
+    let store = world.embedded();
+    let seen = arrivals(store, 0);
+    store.commit(Commit { seen, ..commit_of(&(1..=80).map(event).collect::<Vec<_>>(), 1) }).expect("commits");
+    store.flush().expect("flushes");
+    store.commit(erase(2)).expect("commits");
+    store.flush().expect("flushes");
+    settle(store);
+    assert_eq!(rows_in_files(&world.config.dir), 72);
+    let (config, _dir) = world.into_parts();
+    let store = without_runs(&config);
+    let found = store.seen(&arrivals(&store, HOUR)).expect("an answer");
+    assert!(found.iter().all(Option::is_some), "nothing tells of the erased ones: {found:?}");
+    // Time goes on, and what it leaves behind is forgotten in the manifest, too: when the clock turns out to have been wrong and is set back, only rows tell.
+    for (place, hour) in [1, 2, 3, 4, 5, 6, 7, 8, 0].into_iter().enumerate() {
+        let late = Event { uuid: Uuid::from_u128(1000 + place as u128), ..event(1) };
+        let seen = Seen { key: place as u128, received_at: UnixMicros(late.timestamp.0 + hour * HOUR) };
+        let commit = Commit { seen: vec![seen], ..commit_of(&[late], 3 + place as u64) };
+        store.commit(commit).expect("commits");
+        store.flush().expect("flushes");
+        settle(&store);
+    }
+    drop(store);
+    let store = without_runs(&config);
+    let found = store.seen(&arrivals(&store, 0)).expect("an answer");
+    assert_eq!(found.iter().flatten().count(), 72, "{:?}", store.seen_stats());
 }
