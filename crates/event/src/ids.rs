@@ -53,9 +53,24 @@ pub fn person_id_of(project: ProjectId, distinct_id: &str) -> PersonId {
     Uuid::new_v5(&PERSON_NAMESPACE, format!("{project}:{distinct_id}").as_bytes())
 }
 
+/// The same when the first `spent` ids of it cannot be had again: rows of other persons may carry them.
+#[must_use]
+pub fn next_person_id_of(project: ProjectId, distinct_id: &str, spent: u32) -> PersonId {
+    let first = person_id_of(project, distinct_id);
+    if spent == 0 { first } else { Uuid::new_v5(&first, &spent.to_be_bytes()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spent_person_ids_are_followed_by_others() {
+        let ids = [0, 1, 2].map(|spent| next_person_id_of(ProjectId(1), "ann", spent));
+        assert_eq!(ids[0], person_id_of(ProjectId(1), "ann"));
+        assert!(ids[0] != ids[1] && ids[1] != ids[2]);
+        assert_eq!(ids[1].to_string(), "08985fa7-0d02-5fbd-9a7d-ae34d1e2a10b", "ids lie in files: they must stay what they are");
+    }
 
     #[test]
     fn person_id_is_stable() {

@@ -24,7 +24,7 @@ pub mod verdict;
 
 pub use check::{Fault, FileCheck};
 pub use command::{Command, CommandedChange};
-pub use ids::{JournalPosition, PartitionId, PersonId, ProjectId, person_id_of};
+pub use ids::{JournalPosition, PartitionId, PersonId, ProjectId, next_person_id_of, person_id_of};
 pub use property::PropertyValue;
 pub use raw::{RawBatch, RawBatchError, RawEvent, RawHead};
 pub use record::{LetterId, Record};

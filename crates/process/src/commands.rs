@@ -10,11 +10,10 @@ use crate::identity::DELETED_VERSION_STEP;
 use crate::keys::Keys;
 use crate::properties::{Change, Properties};
 use crate::state::{Person, State};
-use aqueduct_event::{Command, CommandedChange, PersonId, ProjectId, UnixMicros, person_id_of};
+use aqueduct_event::{Command, CommandedChange, PersonId, ProjectId, UnixMicros};
 use aqueduct_store::{ReadError, Withdrawal, WithdrawnTo};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// Applies a command.
 pub(crate) fn apply(command: &Command<'_>, keys: &Keys, state: &mut State, withdrawals: &mut Vec<Withdrawal>) -> Result<(), ReadError> {
@@ -68,8 +67,7 @@ fn split(state: &mut State, project: ProjectId, at: UnixMicros, id: PersonId, ke
         return Ok(Vec::new());
     }
     let ids = state.ids_of(project, id)?;
-    let made_of = || ids.iter().find(|distinct_id| person_id_of(project, distinct_id) == id).or(ids.first());
-    let kept = if keeps.is_empty() { made_of() } else { ids.iter().find(|distinct_id| ***distinct_id == *keeps) };
+    let kept = if keeps.is_empty() { made_of(state, project, id, &ids)? } else { ids.iter().find(|distinct_id| ***distinct_id == *keeps) };
     let Some(kept) = kept.filter(|_| ids.len() > 1).map(Arc::clone) else { return Ok(Vec::new()) };
     let mut given = Vec::with_capacity(ids.len() - 1);
     for distinct_id in ids.into_iter().filter(|distinct_id| *distinct_id != kept) {
@@ -101,9 +99,23 @@ fn split(state: &mut State, project: ProjectId, at: UnixMicros, id: PersonId, ke
     Ok(given)
 }
 
-/// The id of the person that a distinct id gets when it is split off `from`: the one that it would have had, unless somebody has that.
+/// Which of its distinct ids a person was made of; the first, if none of those that it has now.
+fn made_of<'i>(state: &mut State, project: ProjectId, id: PersonId, ids: &'i [Arc<str>]) -> Result<Option<&'i Arc<str>>, ReadError> {
+    for distinct_id in ids {
+        if state.own_id(project, distinct_id)? == id {
+            return Ok(Some(distinct_id));
+        }
+    }
+    Ok(ids.first())
+}
+
+/// The id of the person that a distinct id gets when it is split off `from`: its own, unless somebody has that.
 fn own_id(state: &mut State, project: ProjectId, from: PersonId, distinct_id: &str) -> Result<PersonId, ReadError> {
-    let own = person_id_of(project, distinct_id);
-    let is_taken = own == from || state.person_place(project, own)?.is_some();
-    Ok(if is_taken { Uuid::new_v5(&from, distinct_id.as_bytes()) } else { own })
+    loop {
+        let own = state.own_id(project, distinct_id)?;
+        if own != from && state.person_place(project, own)?.is_none() {
+            return Ok(own);
+        }
+        state.spend_own_id(project, distinct_id)?;
+    }
 }

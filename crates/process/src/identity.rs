@@ -3,7 +3,7 @@
 //! In: an event with its wishes. Out: the person its row carries, with its changes noted in the [`State`].
 //!
 //! # Invariants
-//! - A person's id is made from one of its distinct ids ([`person_id_of`]) and never changes. Rows written personless carry the same id.
+//! - A person's id is made from one of its distinct ids ([`State::own_id`]) and never changes. Rows written personless carry the same id.
 //! - Rows are never rewritten: whoever loses its id to another person leaves an override behind.
 //! - A person that was identified is never merged away, but by `$merge_dangerously`.
 
@@ -15,7 +15,7 @@ use crate::properties::Properties;
 use crate::state::{Owner, Person, State};
 use crate::warning::{Subject, Warning, WarningKind};
 use aqueduct_event::distinct_id::is_illegal;
-use aqueduct_event::{PersonId, ProjectId, UnixMicros, limits::DISTINCT_ID_CHARS_MAX, person_id_of};
+use aqueduct_event::{PersonId, ProjectId, UnixMicros, limits::DISTINCT_ID_CHARS_MAX};
 use aqueduct_store::{PersonMode, ReadError};
 use serde_json::json;
 use std::borrow::Cow;
@@ -112,8 +112,7 @@ impl Identity<'_> {
         let Subject { distinct_id, timestamp, .. } = self.subject;
         let properties = Arc::clone(Properties::none());
         let Some(place) = self.state.person_of(self.project, distinct_id)? else {
-            self.state.use_personless(self.project, distinct_id)?;
-            let id = person_id_of(self.project, distinct_id);
+            let id = self.state.use_personless(self.project, distinct_id)?;
             return Ok(Seen { id, created_at: NO_PERSON_CREATED_AT, properties, mode: PersonMode::Propertyless });
         };
         let person = self.state.person(place);
@@ -124,7 +123,7 @@ impl Identity<'_> {
 
     /// Makes the person of a distinct id that has none.
     fn create(&mut self, distinct_id: &str, is_identified: bool) -> Result<Place, ReadError> {
-        let id = person_id_of(self.project, distinct_id);
+        let id = self.state.own_id(self.project, distinct_id)?;
         let creator = format!("\"{}\"", self.subject.uuid);
         let mut properties = first_properties(self.keys, self.wishes, &creator);
         if properties.text().len() > PERSON_PROPERTIES_BYTES_MAX {
@@ -232,9 +231,10 @@ impl Identity<'_> {
         let target_was_used = self.state.owner(project, target)? == Owner::Personless;
         let other_was_used = self.state.owner(project, other)? == Owner::Personless;
         let (first, second) = if other_was_used && !target_was_used { (other, target) } else { (target, other) };
-        let person = person_id_of(project, first);
+        let person = self.state.own_id(project, first)?;
         if other_was_used && target_was_used {
-            self.state.override_person(project, person_id_of(project, second), person);
+            let own = self.state.own_id(project, second)?;
+            self.state.override_person(project, own, person);
         }
         self.state.give(project, second, person)?;
         self.create(first, true)
@@ -244,7 +244,8 @@ impl Identity<'_> {
     fn attach(&mut self, distinct_id: &str, place: Place) -> Result<Merged, ReadError> {
         let person = self.state.person(place).id;
         if self.state.give(self.project, distinct_id, person)? == Owner::Personless {
-            self.state.override_person(self.project, person_id_of(self.project, distinct_id), person);
+            let own = self.state.own_id(self.project, distinct_id)?;
+            self.state.override_person(self.project, own, person);
         }
         Ok(Merged::Found(place))
     }

@@ -157,21 +157,40 @@ impl State {
         Ok(before)
     }
 
-    /// Remembers that a distinct id without a person was used personless.
-    pub(crate) fn use_personless(&mut self, project: ProjectId, distinct_id: &str) -> Result<(), ReadError> {
+    /// Remembers that a distinct id without a person was used personless. Answers its own id, which the row gets.
+    pub(crate) fn use_personless(&mut self, project: ProjectId, distinct_id: &str) -> Result<PersonId, ReadError> {
         let place = self.known_id(project, distinct_id)?;
         let known = self.ids.at(place);
         if known.owner == Owner::Nobody {
             known.owner = Owner::Personless;
             self.id_changed(place);
         }
+        Ok(self.ids.at(place).own())
+    }
+
+    /// The id of rows that have no person but this distinct id, and of the person that it is made into.
+    pub(crate) fn own_id(&mut self, project: ProjectId, distinct_id: &str) -> Result<PersonId, ReadError> {
+        let place = self.known_id(project, distinct_id)?;
+        Ok(self.ids.at(place).own())
+    }
+
+    /// The id that a distinct id has of its own is of no use to it any more: the next person made of it gets another.
+    pub(crate) fn spend_own_id(&mut self, project: ProjectId, distinct_id: &str) -> Result<(), ReadError> {
+        let place = self.known_id(project, distinct_id)?;
+        self.ids.at(place).spent += 1;
+        self.id_changed(place);
         Ok(())
     }
 
-    /// Takes a distinct id from its person. Whoever uses it next is made anew; rows with the id of that person are its rows.
+    /// Takes a distinct id from its person, which is deleted. Whoever uses it next is made anew. If the person was made of this distinct id, it comes again under
+    /// the same id, and rows with it are its rows. If not, the rows that it brought along stay with the deleted person, whether they carry that one's id by now
+    /// or still the distinct id's own; which nobody may have again then.
     pub(crate) fn release(&mut self, project: ProjectId, distinct_id: &str) -> Result<(), ReadError> {
         let place = self.known_id(project, distinct_id)?;
         let known = self.ids.at(place);
+        if known.owner != Owner::Person(known.own()) {
+            known.spent += 1;
+        }
         known.owner = Owner::Personless;
         known.version += 1;
         self.id_changed(place);

@@ -122,12 +122,14 @@ pub struct DistinctIdRecord {
     pub project: ProjectId,
     /// The distinct id.
     pub distinct_id: Arc<str>,
-    /// Its person; for a personless id the id that the person would have.
+    /// Its person; for an id without one the id that the person would have.
     pub person: PersonId,
     /// Rises by one each time the id is given to another person; 1 from the start if it was used personless before.
     pub version: u64,
-    /// Used in personless events only: there is no person row yet.
+    /// Used in personless events only, or its person was deleted: there is no person row.
     pub is_personless: bool,
+    /// How many of the ids that persons made of it would have are spent ([`aqueduct_event::next_person_id_of`]).
+    pub spent: u32,
 }
 
 /// A group as it stands after a commit.

@@ -23,7 +23,8 @@ fn with_ann(world: &World) {
         last_seen_at: None,
         is_deleted: false,
     };
-    let distinct_id = DistinctIdRecord { project: ProjectId(1), distinct_id: "ann".into(), person: ANN, version: 0, is_personless: false };
+    let distinct_id =
+        DistinctIdRecord { project: ProjectId(1), distinct_id: "ann".into(), person: ANN, version: 0, is_personless: false, spent: 0 };
     let row = EventRow {
         project: ProjectId(1),
         uuid: Uuid::from_u128(77),

@@ -22,8 +22,14 @@ async fn world() -> World {
         is_deleted: false,
         last_seen_at: None,
     };
-    let distinct_id =
-        |text: &str| DistinctIdRecord { project: ProjectId(1), distinct_id: text.into(), person: ANN, version: 0, is_personless: false };
+    let distinct_id = |text: &str| DistinctIdRecord {
+        project: ProjectId(1),
+        distinct_id: text.into(),
+        person: ANN,
+        version: 0,
+        is_personless: false,
+        spent: 0,
+    };
     let bob = PersonRecord { id: Uuid::from_u128(2), properties: "{}".into(), ..person.clone() };
     let (persons, distinct_ids) = (vec![person, bob], vec![distinct_id("ann"), distinct_id("b")]);
     world.store.commit(Commit { persons, distinct_ids, ..Commit::new(PartitionId(0), JournalPosition(1)) }).expect("commits");

@@ -31,7 +31,14 @@ fn fill(world: &World) {
         });
         for distinct_id in distinct_ids {
             let distinct_id = distinct_id.into();
-            commit.distinct_ids.push(DistinctIdRecord { project: ProjectId(1), distinct_id, person: id, version: 0, is_personless: false });
+            commit.distinct_ids.push(DistinctIdRecord {
+                project: ProjectId(1),
+                distinct_id,
+                person: id,
+                version: 0,
+                is_personless: false,
+                spent: 0,
+            });
         }
     }
     world.store.commit(commit).expect("commits");

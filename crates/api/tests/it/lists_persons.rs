@@ -22,7 +22,14 @@ fn person(number: u128, properties: &str, is_identified: bool) -> PersonRecord {
 }
 
 fn distinct_id(text: &str, number: u128) -> DistinctIdRecord {
-    DistinctIdRecord { project: ProjectId(1), distinct_id: text.into(), person: Uuid::from_u128(number), version: 0, is_personless: false }
+    DistinctIdRecord {
+        project: ProjectId(1),
+        distinct_id: text.into(),
+        person: Uuid::from_u128(number),
+        version: 0,
+        is_personless: false,
+        spent: 0,
+    }
 }
 
 fn fill(world: &World) {

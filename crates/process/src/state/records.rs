@@ -3,7 +3,7 @@
 use crate::cache::Weighed;
 use crate::keys::Keys;
 use crate::properties::Properties;
-use aqueduct_event::{PersonId, ProjectId, UnixMicros, person_id_of};
+use aqueduct_event::{PersonId, ProjectId, UnixMicros, next_person_id_of};
 use aqueduct_store::{DistinctIdRecord, GroupRecord, PersonRecord};
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl Weighed for Person {
 pub(crate) enum Owner {
     /// Never seen.
     Nobody,
-    /// Used in personless events only.
+    /// Used in personless events only, or of a person that was deleted.
     Personless,
     /// This person's.
     Person(PersonId),
@@ -84,18 +84,26 @@ pub(crate) struct KnownId {
     pub(crate) distinct_id: Arc<str>,
     pub(crate) owner: Owner,
     pub(crate) version: u64,
+    /// How many of the ids that a person made of it would have are spent.
+    pub(crate) spent: u32,
     pub(crate) is_dirty: bool,
 }
 
 impl KnownId {
+    /// The id of rows without a person, and of the person that it is made into.
+    pub(super) fn own(&self) -> PersonId {
+        next_person_id_of(self.project, &self.distinct_id, self.spent)
+    }
+
     pub(super) fn from_store(project: ProjectId, distinct_id: &str, record: Option<DistinctIdRecord>) -> Self {
         match record {
-            None => Self { project, distinct_id: Arc::from(distinct_id), owner: Owner::Nobody, version: 0, is_dirty: false },
+            None => Self { project, distinct_id: Arc::from(distinct_id), owner: Owner::Nobody, version: 0, spent: 0, is_dirty: false },
             Some(record) => Self {
                 project,
                 distinct_id: record.distinct_id,
                 owner: if record.is_personless { Owner::Personless } else { Owner::Person(record.person) },
                 version: record.version,
+                spent: record.spent,
                 is_dirty: false,
             },
         }
@@ -106,9 +114,10 @@ impl KnownId {
         self.is_dirty = false;
         let (person, is_personless) = match self.owner {
             Owner::Person(person) => (person, false),
-            Owner::Nobody | Owner::Personless => (person_id_of(self.project, &self.distinct_id), true),
+            Owner::Nobody | Owner::Personless => (self.own(), true),
         };
-        DistinctIdRecord { project: self.project, distinct_id: Arc::clone(&self.distinct_id), person, version: self.version, is_personless }
+        let Self { project, version, spent, .. } = *self;
+        DistinctIdRecord { project, distinct_id: Arc::clone(&self.distinct_id), person, version, is_personless, spent }
     }
 }
 

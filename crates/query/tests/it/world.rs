@@ -242,7 +242,7 @@ impl World {
             });
             for distinct_id in ids {
                 let distinct_id = distinct_id.as_str().into();
-                commit.distinct_ids.push(DistinctIdRecord { project, distinct_id, person: id, version: 0, is_personless: false });
+                commit.distinct_ids.push(DistinctIdRecord { project, distinct_id, person: id, version: 0, is_personless: false, spent: 0 });
             }
         }
         let mut names: Vec<&str> = Vec::new();

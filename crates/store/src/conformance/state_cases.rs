@@ -35,7 +35,14 @@ pub(super) fn person(id: u128, properties: &str, is_deleted: bool) -> PersonReco
 
 fn distinct_id(text: &str, person: u128) -> DistinctIdRecord {
     let person = Uuid::from_u128(person);
-    DistinctIdRecord { project: PROJECT, distinct_id: text.into(), person, version: 0, is_personless: text.starts_with("anonymous") }
+    DistinctIdRecord {
+        project: PROJECT,
+        distinct_id: text.into(),
+        person,
+        version: 0,
+        is_personless: text.starts_with("anonymous"),
+        spent: 0,
+    }
 }
 
 fn group(type_index: u8, key: &str, properties: &str) -> GroupRecord {

@@ -2,8 +2,8 @@
 
 use super::account::{self, AccountLimits};
 use super::{
-    DISTINCT_IDS, ERASED, GROUP_TYPES, GROUPS, META, OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, POSITIONS, PROJECTS, SEEN, SEGMENTS, WITHDRAWN,
-    records,
+    DISTINCT_IDS, ERASED, GROUP_TYPES, GROUPS, META, OVERRIDES, PERSON_DISTINCT_IDS, PERSONS, POSITIONS, PROJECTS, SEEN, SEGMENTS,
+    WITHDRAWN, records,
 };
 use crate::embedded::account::Account;
 use crate::embedded::delta::Delta;

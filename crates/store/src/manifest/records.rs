@@ -3,7 +3,7 @@
 //! | record | value |
 //! |---|---|
 //! | person | u8 version = 1, u8 flags (1 identified, 2 last seen known), i64 created µs, u64 version, i64 last seen µs, JSON text |
-//! | distinct id | u8 version = 1, u8 flags (1 personless), 16 bytes person, u64 version |
+//! | distinct id | u8 version = 1, u8 flags (1 personless, 2 some person ids spent), 16 bytes person, u64 version, u32 person ids spent if there are any |
 //! | group | u8 version = 1, i64 created µs, i64 updated µs, JSON text |
 //! | withdrawn rows | u8 version = 1, u64 commit before which they came, i64 asked for µs |
 //! | fate | u8 version = 1, i64 received µs, u16 verdict, texts: event, distinct id, detail |
@@ -24,6 +24,7 @@ const VERSION: u8 = 1;
 const IDENTIFIED: u8 = 1;
 const SEEN: u8 = 2;
 const PERSONLESS: u8 = 1;
+const SPENT: u8 = 2;
 
 pub(crate) fn project_key(project: ProjectId) -> [u8; 4] {
     project.0.to_be_bytes()
@@ -96,9 +97,13 @@ pub(crate) fn decode_person(key: &[u8], value: &[u8]) -> Option<PersonRecord> {
 }
 
 pub(crate) fn encode_distinct_id(id: &DistinctIdRecord) -> Vec<u8> {
-    let mut out = vec![VERSION, u8::from(id.is_personless) * PERSONLESS];
+    let is_spent = id.spent > 0;
+    let mut out = vec![VERSION, (u8::from(id.is_personless) * PERSONLESS) | (u8::from(is_spent) * SPENT)];
     out.extend_from_slice(id.person.as_bytes());
     out.extend_from_slice(&id.version.to_le_bytes());
+    if is_spent {
+        out.extend_from_slice(&id.spent.to_le_bytes());
+    }
     out
 }
 
@@ -108,9 +113,10 @@ pub(crate) fn decode_distinct_id(key: &[u8], value: &[u8]) -> Option<DistinctIdR
         return None;
     };
     let (person, rest) = rest.split_first_chunk::<16>()?;
-    let (version, _) = number(rest)?;
-    let person = Uuid::from_bytes(*person);
-    Some(DistinctIdRecord { project, distinct_id: text(distinct_id)?, person, version, is_personless: flags & PERSONLESS != 0 })
+    let (version, rest) = number(rest)?;
+    let spent = if flags & SPENT == 0 { 0 } else { u32::from_le_bytes(*rest.first_chunk::<4>()?) };
+    let (person, is_personless) = (Uuid::from_bytes(*person), flags & PERSONLESS != 0);
+    Some(DistinctIdRecord { project, distinct_id: text(distinct_id)?, person, version, is_personless, spent })
 }
 
 pub(crate) fn encode_group(group: &GroupRecord) -> Vec<u8> {
@@ -215,8 +221,10 @@ mod tests {
         assert_eq!(decode_person(&key(project, &[person.id.as_bytes()]), &stored), Some(person.clone()));
         let seen = PersonRecord { last_seen_at: Some(UnixMicros(5)), is_identified: false, ..person };
         assert_eq!(decode_person(&key(project, &[seen.id.as_bytes()]), &encode_person(&seen)), Some(seen.clone()));
-        let id = DistinctIdRecord { project, distinct_id: "ann".into(), person: seen.id, version: 3, is_personless: true };
-        assert_eq!(decode_distinct_id(&key(project, &[b"ann"]), &encode_distinct_id(&id)), Some(id));
+        for spent in [0, 7] {
+            let id = DistinctIdRecord { project, distinct_id: "ann".into(), person: seen.id, version: 3, is_personless: spent == 0, spent };
+            assert_eq!(decode_distinct_id(&key(project, &[b"ann"]), &encode_distinct_id(&id)), Some(id));
+        }
         let group = GroupRecord {
             project,
             type_index: 4,

@@ -21,7 +21,7 @@ fn open(dir: &Path) -> Result<EmbeddedStore, String> {
 
 fn id_of(number: u32) -> DistinctIdRecord {
     let (distinct_id, person) = (format!("distinct id number {number}").into(), Uuid::from_u128(u128::from(number % 40) << 64));
-    DistinctIdRecord { project: PROJECT, distinct_id, person, version: u64::from(number), is_personless: false }
+    DistinctIdRecord { project: PROJECT, distinct_id, person, version: u64::from(number), is_personless: false, spent: 0 }
 }
 
 /// Two segments, and enough distinct ids for a tree of pages.

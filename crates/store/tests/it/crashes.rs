@@ -33,7 +33,8 @@ fn commit(store: &EmbeddedStore, batch: u32) {
     let mut commit = commit_of(&events(batch), u64::from(batch));
     let person = Uuid::from_u128(u128::from(batch));
     commit.seen = seen(store, batch);
-    let distinct_id = DistinctIdRecord { project: ProjectId(1), distinct_id: "ann".into(), person, version: 0, is_personless: false };
+    let distinct_id =
+        DistinctIdRecord { project: ProjectId(1), distinct_id: "ann".into(), person, version: 0, is_personless: false, spent: 0 };
     commit.distinct_ids.push(distinct_id);
     commit.overrides.push(PersonOverride { project: ProjectId(1), from: Uuid::from_u128(77), to: person });
     store.commit(commit).expect("a commit touches no disk");
