@@ -210,9 +210,12 @@ fn expected(model: &Model, records: &[(u64, Bytes)], position: JournalPosition, 
     let mut sums: Vec<(Line, i64)> =
         ended.into_iter().map(|((day, project, _), count)| ((day.clone(), *project, "received".to_owned()), *count)).collect();
     for (at, payload) in records {
-        let Receipt::Batch(head) = Receipt::read(payload) else { continue };
-        let (day, project) = (day_of(Minute::of(head.received_at)), project_of(head.token, projects).unwrap_or_default());
-        let mut add = |what: &str| sums.push(((day.clone(), project, what.to_owned()), i64::from(head.events)));
+        let (day, project, events) = match Receipt::read(payload) {
+            Receipt::Batch(head) => (Minute::of(head.received_at), project_of(head.token, projects).unwrap_or_default(), head.events),
+            Receipt::Unreadable => (Minute(0), 0, 1),
+            Receipt::Replay | Receipt::Command => continue,
+        };
+        let mut add = |what: &str| sums.push(((day_of(day), project, what.to_owned()), i64::from(events)));
         add("received");
         add("accepted");
         if *at >= position.0 {
@@ -304,12 +307,18 @@ pub(crate) struct Conservation {
 }
 
 impl Conservation {
+    /// With those that came another way.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { sent: self.sent + other.sent, unreadable: self.unreadable + other.unreadable, uncertain: self.uncertain + other.uncertain }
+    }
+
     /// # Errors
     /// When events came out of nothing, or went into it.
     pub(crate) fn check(&self, records: &[(u64, Bytes)], notes: &Notes) -> Result<(), String> {
         let of_record = |payload: &Bytes| match Receipt::read(payload) {
             Receipt::Batch(head) => u64::from(head.events),
-            _ => 0,
+            Receipt::Unreadable => 1,
+            Receipt::Replay | Receipt::Command => 0,
         };
         let accepted: u64 = records.iter().map(|(_, payload)| of_record(payload)).sum();
         let found = accepted + notes.events() + self.unreadable;

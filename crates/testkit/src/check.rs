@@ -5,11 +5,13 @@
 //! - Order per distinct id: [`order`], against what each client waited for.
 
 use crate::messages::{Sent, Told};
-use crate::model::{EventKey, Model, ModelProject, ModelRow, Owner, WINDOW_MICROS, key_of, project_of};
+use crate::model::{EventKey, GARBAGE, Model, ModelLetter, ModelProject, ModelRow, Owner, WINDOW_MICROS, key_of, project_of};
+use crate::sim::Discard;
 use aqueduct_event::record::Record;
+use aqueduct_event::verdict::DeadReason;
 use aqueduct_event::{JournalPosition, Minute, ProjectId, Verdict};
 use aqueduct_store::conformance::{Row, read_rows};
-use aqueduct_store::{Accounts, EmbeddedStore, ReadError, Store};
+use aqueduct_store::{Accounts, DeadLetter, EmbeddedStore, ReadError, Store};
 use arrow::array::AsArray;
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -34,16 +36,24 @@ pub(crate) fn broken<T>(what: String) -> Result<T, Finding> {
     Err(Finding::Broken(what))
 }
 
-/// The state after some records.
-pub(crate) fn model_of(records: &[(u64, Bytes)], projects: u32) -> Result<Model, Finding> {
+/// The state after some records, and after what was done to letters beside them.
+pub(crate) fn model_of(records: &[(u64, Bytes)], discards: &[Discard], projects: u32) -> Result<Model, Finding> {
     let mut model = Model::default();
+    let mut discards = discards.iter().peekable();
     for (position, payload) in records {
+        while let Some(discard) = discards.next_if(|discard| discard.at.0 <= *position) {
+            model.discard(discard.project, discard.letter);
+        }
         match Record::decode(payload) {
-            Ok(Record::Batch(batch)) => model.apply(&batch, projects),
+            Ok(Record::Batch(batch)) => model.apply(*position, &batch, projects),
             Ok(Record::Command(command)) => model.obey(&command),
+            Ok(Record::Replay(replay)) => model.replay(&replay, projects),
+            Err(_) if payload.first() == Some(&GARBAGE) => model.bury_record(*position),
             other => return broken(format!("record {position} is nothing that was sent: {other:?}")),
         }
     }
+    // What is durable beside the records stays done when later ones come again.
+    discards.for_each(|discard| model.discard(discard.project, discard.letter));
     Ok(model)
 }
 
@@ -114,6 +124,7 @@ pub(crate) fn stored(store: &EmbeddedStore, model: &Model, position: JournalPosi
         let here = |what: String| format!("project {number} at {position}: {what}");
         rows(read_rows(&*view)?, model, expected, number).map_err(|what| Finding::Broken(here(what)))?;
         persons(store, expected, number)?;
+        letters(store, model, number)?;
         let table = view.persons()?;
         let alive: Vec<_> = expected.persons.keys().copied().collect();
         if table.ids != alive {
@@ -137,6 +148,29 @@ pub(crate) fn stored(store: &EmbeddedStore, model: &Model, position: JournalPosi
         }
     }
     Ok(())
+}
+
+/// The dead letters of a project, each with what it holds.
+fn letters(store: &EmbeddedStore, model: &Model, number: u32) -> Result<(), Finding> {
+    let (count, found) = store.dead_letters(ProjectId(number), 0, usize::MAX)?;
+    let told = |letter: &DeadLetter| {
+        let names = (letter.uuid, letter.event.to_string(), letter.distinct_id.to_string());
+        (letter.id, ModelLetter { reason: letter.reason, received_at: letter.received_at, names, replays: letter.replays })
+    };
+    let letters: Vec<_> = found.iter().map(told).collect();
+    let of_project = model.letters.iter().filter(|((project, _), _)| *project == number);
+    let expected: Vec<_> = of_project.map(|((_, id), letter)| (*id, letter.clone())).collect();
+    if letters != expected || count != expected.len() {
+        return broken(format!("project {number} has {count} dead letters {letters:?}, expected {expected:?}"));
+    }
+    let is_whole = |letter: &&DeadLetter| match letter.reason {
+        DeadReason::UnreadableRecord => letter.payload.contains("\"record\""),
+        _ => letter.payload.contains(&letter.uuid.to_string()),
+    };
+    match found.iter().find(|letter| !is_whole(letter)) {
+        Some(letter) => broken(format!("the payload of dead letter {} is {}", letter.id, letter.payload)),
+        None => Ok(()),
+    }
 }
 
 /// The sums of the verdicts: each event of the records has one.
@@ -235,7 +269,7 @@ fn persons(store: &EmbeddedStore, expected: &ModelProject, number: u32) -> Resul
     for (id, (owner, version)) in &expected.ids {
         let Some(found) = store.distinct_id(project, id)? else { return broken(format!("distinct id {id} of project {number} is gone")) };
         let is_as_expected = match owner {
-            Owner::Personless => found.is_personless,
+            Owner::Personless => found.is_personless && found.person == expected.own_id(number, id),
             Owner::Person(person) => !found.is_personless && found.person == *person && found.version == *version,
         };
         if !is_as_expected {

@@ -3,7 +3,7 @@
 //! In: chance and the time. Out: a [`Message`] with its body, and the events in it as the client remembers them.
 
 use crate::model::EventKey;
-use aqueduct_event::UnixMicros;
+use aqueduct_event::{RawBatch, RawEvent, UnixMicros};
 use bytes::Bytes;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -144,6 +144,39 @@ impl Messages {
         if !self.keys.contains(&imitated) {
             *key = imitated;
         }
+    }
+
+    /// A record with an event whose properties break off, as no edge lets it through. Mended it is one like any other.
+    pub(crate) fn torn(&mut self, rng: &mut ChaCha8Rng, project: u32, now: UnixMicros, step: u64) -> Vec<u8> {
+        let number = self.sent.len();
+        let (name, distinct_id) = (one_of(rng, &NAMES), one_of(rng, &IDS));
+        let uuid = uuid::Builder::from_random_bytes(rng.random()).into_uuid();
+        let event = RawEvent {
+            uuid,
+            timestamp: UnixMicros(now.0 - rng.random_range(0..5_000_000)),
+            event: name,
+            distinct_id,
+            cookieless: false,
+            properties: &format!("{{\"n\":{number}"),
+            set: "",
+            set_once: "",
+            unset: "",
+        };
+        let batch = RawBatch {
+            token: &format!("phc_{project}"),
+            received_at: now,
+            sent_at: None,
+            historical: false,
+            client_ip: "203.0.113.7",
+            user_agent: "",
+            path: "/batch/",
+            events: vec![event],
+        };
+        let key = (project, uuid, name.to_owned(), distinct_id.to_owned());
+        self.keys.insert(key.clone());
+        let properties = Map::from_iter([("n".to_owned(), Value::from(number))]);
+        self.sent.push(Sent { key, properties, has_row: true, told: Told::Nothing, sent_at: step });
+        batch.encode()
     }
 
     fn finish(&self, rng: &mut ChaCha8Rng, token: &str, mut batch: Vec<Value>, events: Vec<usize>, now: UnixMicros) -> Message {

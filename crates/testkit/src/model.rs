@@ -1,10 +1,16 @@
 //! What the records of the journal come to, worked out a second time and as plainly as can be: maps and loops, no caches, no files, no commits.
 //!
-//! In: the records in their order. Out: the rows, persons, distinct ids and groups that a store must have which stands after them.
+//! In: the records in their order. Out: the rows, persons, distinct ids, groups and dead letters that a store must have which stands after them.
 //! Written from the semantics (docs/src/concepts), not from the code of `process`; it knows only what the simulated clients send.
 
-use aqueduct_event::verdict::DropReason;
-use aqueduct_event::{Command, CommandedChange, Minute, PersonId, ProjectId, RawBatch, RawEvent, UnixMicros, Verdict, person_id_of};
+mod commands;
+mod letters;
+
+pub(crate) use letters::{GARBAGE, Letters, ModelLetter};
+
+use aqueduct_event::verdict::{DeadReason, DropReason};
+use aqueduct_event::{Minute, PersonId, ProjectId, RawBatch, RawEvent, UnixMicros, Verdict, next_person_id_of};
+use letters::letter_id;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -52,6 +58,8 @@ pub(crate) struct ModelPerson {
 pub(crate) struct ModelProject {
     /// Owner and version.
     pub(crate) ids: BTreeMap<String, (Owner, u64)>,
+    /// How many of the ids that persons made of a distinct id would have are spent.
+    spent: BTreeMap<String, u32>,
     pub(crate) persons: BTreeMap<PersonId, ModelPerson>,
     /// Whom a merged person's rows belong to; one step.
     merged: BTreeMap<PersonId, PersonId>,
@@ -70,6 +78,7 @@ pub(crate) struct Model {
     erased: BTreeSet<EventKey>,
     /// When the rows of each event were received.
     seen: BTreeMap<EventKey, Vec<i64>>,
+    pub(crate) letters: Letters,
 }
 
 /// What an event asks of its person.
@@ -94,6 +103,10 @@ fn object(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
+fn is_object(text: &str) -> bool {
+    text.is_empty() || serde_json::from_str::<Map<String, Value>>(text).is_ok()
+}
+
 fn member(properties: &Map<String, Value>, key: &str) -> Map<String, Value> {
     properties.get(key).and_then(Value::as_object).cloned().unwrap_or_default()
 }
@@ -103,36 +116,21 @@ fn text<'a>(properties: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
 }
 
 impl Model {
-    /// Applies a change that somebody asked for. Those of the simulator delete persons.
-    pub(crate) fn obey(&mut self, command: &Command<'_>) {
-        let CommandedChange::Delete { persons, erases_events, keeps_persons } = &command.change else { return };
-        let number = command.project.0;
-        let project = self.projects.entry(number).or_default();
-        for person in persons {
-            if !keeps_persons && project.persons.remove(person).is_some() {
-                let released = project.ids.values_mut().filter(|(owner, _)| *owner == Owner::Person(*person));
-                released.for_each(|(owner, version)| (*owner, *version) = (Owner::Personless, *version + 1));
-            }
-            if *erases_events {
-                let is_its = |row: &mut ModelRow| row.key.0 == number && project.present(row.person) == *person;
-                for row in self.rows.extract_if(.., is_its) {
-                    let minute = Minute::of(UnixMicros(row.created_at));
-                    *self.tally.entry((minute, number, Verdict::Visible)).or_default() -= 1;
-                    *self.tally.entry((minute, number, Verdict::Dropped(DropReason::Erased))).or_default() += 1;
-                    self.erased.insert(row.key);
-                }
+    /// Applies the record at `position`. `projects`: how many there are.
+    pub(crate) fn apply(&mut self, position: u64, batch: &RawBatch<'_>, projects: u32) {
+        let known = project_of(batch.token, projects);
+        for (index, event) in batch.events.iter().enumerate() {
+            let unknown = Verdict::Dropped(DropReason::UnknownToken);
+            let verdict = known.map_or(unknown, |number| self.event(number, batch.received_at, event));
+            self.count(Minute::of(batch.received_at), known.unwrap_or_default(), verdict, 1);
+            if let Verdict::DeadLettered(reason) = verdict {
+                self.bury(known.unwrap_or_default(), letter_id(position, index), ModelLetter::of(reason, batch.received_at, event));
             }
         }
     }
 
-    /// Applies a record. `projects`: how many there are.
-    pub(crate) fn apply(&mut self, batch: &RawBatch<'_>, projects: u32) {
-        let known = project_of(batch.token, projects);
-        for event in &batch.events {
-            let unknown = Verdict::Dropped(DropReason::UnknownToken);
-            let verdict = known.map_or(unknown, |number| self.event(number, batch.received_at, event));
-            *self.tally.entry((Minute::of(batch.received_at), known.unwrap_or_default(), verdict)).or_default() += 1;
-        }
+    fn count(&mut self, minute: Minute, project: u32, verdict: Verdict, events: i64) {
+        *self.tally.entry((minute, project, verdict)).or_default() += events;
     }
 
     /// Whether an event had a row that was erased.
@@ -154,6 +152,9 @@ impl Model {
         let arrivals = self.seen.entry(key.clone()).or_default();
         if arrivals.iter().any(|arrival| arrival.abs_diff(received_at.0) <= WINDOW_MICROS) {
             return Verdict::Duplicate;
+        }
+        if !is_object(event.properties) {
+            return Verdict::DeadLettered(DeadReason::MalformedProperties);
         }
         arrivals.push(received_at.0);
         let project = self.projects.entry(number).or_default();
@@ -213,6 +214,11 @@ impl ModelProject {
         }
     }
 
+    /// The id of a person made of `distinct_id`, and of rows that have none.
+    pub(crate) fn own_id(&self, number: u32, distinct_id: &str) -> PersonId {
+        next_person_id_of(ProjectId(number), distinct_id, self.spent.get(distinct_id).copied().unwrap_or_default())
+    }
+
     fn group_type(&mut self, name: &str) -> Option<u8> {
         let found = self.group_types.iter().position(|known| known == name);
         let index = found.or_else(|| {
@@ -265,7 +271,7 @@ type Seen = (PersonId, i64, Map<String, Value>, u8);
 
 impl Place<'_> {
     fn id_of(&self, distinct_id: &str) -> PersonId {
-        person_id_of(ProjectId(self.number), distinct_id)
+        self.project.own_id(self.number, distinct_id)
     }
 
     fn personless(self) -> Seen {

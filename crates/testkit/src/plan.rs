@@ -39,8 +39,12 @@ pub(crate) enum Action {
     Save,
     /// Somebody asks the query engine.
     Ask,
-    /// Somebody asks for a person to be deleted.
-    Delete,
+    /// Somebody asks for a person to be deleted or split, or for a property of a group to be removed.
+    Command,
+    /// A record comes that cannot be processed.
+    Poison,
+    /// Somebody looks after dead letters: mends, replays or discards one.
+    Letter,
     /// Time passes.
     Tick,
     /// Nothing comes for a while: the journal's writer rests.
@@ -140,6 +144,9 @@ const ASKED_DURING_RUN: f64 = 0.06;
 /// Share of the seeds in which the engine is asked everything at the end; in the others one thing.
 const ASKED_EVERYTHING: f64 = 0.05;
 
+/// Share of the seeds in which records come that cannot be processed.
+const POISONED: f64 = 0.3;
+
 fn draw_actions(rng: &mut ChaCha8Rng) -> Vec<(Action, u32)> {
     let always = [Action::Client, Action::Edge, Action::Journal, Action::Process];
     let mut actions: Vec<(Action, u32)> = always.map(|action| (action, rng.random_range(5..30))).into();
@@ -159,10 +166,13 @@ fn draw_actions(rng: &mut ChaCha8Rng) -> Vec<(Action, u32)> {
     maybe(Action::Capacity, 0.25, 1..6);
     maybe(Action::Misread, 0.3, 1..5);
     maybe(Action::Look, 0.5, 1..3);
-    maybe(Action::Delete, 0.4, 1..3);
+    maybe(Action::Command, 0.4, 1..3);
     maybe(Action::Keep, 0.9, 1..4);
     maybe(Action::Save, 0.9, 1..4);
     maybe(Action::Ask, ASKED_DURING_RUN, 4..12);
+    if rng.random_bool(POISONED) {
+        actions.extend([(Action::Poison, rng.random_range(1..3)), (Action::Letter, rng.random_range(1..5))]);
+    }
     actions
 }
 

@@ -4,6 +4,7 @@ mod books;
 mod commands;
 mod faults;
 mod finale;
+mod letters;
 mod looks;
 
 use crate::account::{Conservation, Notes};
@@ -23,6 +24,8 @@ use aqueduct_store::Store;
 use axum::body::Body;
 use commands::Commands;
 use http::{Request, StatusCode};
+pub(crate) use letters::Discard;
+use letters::Letters;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt;
@@ -123,6 +126,7 @@ struct Sim<'a> {
     conservation: Conservation,
     reader: Reader,
     commands: Commands,
+    letters: Letters,
     /// What was asked last.
     asked: Option<(u32, Question)>,
     /// Copies that the network keeps back: when they arrive, and of what.
@@ -157,6 +161,7 @@ impl<'a> Sim<'a> {
             conservation: Conservation::default(),
             reader: Reader::default(),
             commands: Commands::default(),
+            letters: Letters::default(),
             asked: None,
             strays: Vec::new(),
             now_ms: 0,
@@ -222,7 +227,9 @@ impl<'a> Sim<'a> {
                 self.pass(millis)
             }
             Action::Look => self.look(),
-            Action::Delete => self.delete_somebody(),
+            Action::Command => self.command(),
+            Action::Poison => self.poison(),
+            Action::Letter => self.look_after_letters(),
             Action::Keep => self.keep_books(),
             Action::Save => self.save_books(),
             Action::Ask => self.ask_something(),

@@ -82,6 +82,7 @@ impl Sim<'_> {
             self.power_cut = self.rng.random_bool(0.2);
             return self.crash();
         }
+        self.settle_discard();
         Ok(())
     }
 
@@ -181,6 +182,7 @@ impl Sim<'_> {
         check::told(&records, &self.clients.messages.sent, self.plan.projects)?;
         self.commands.check(&records)?;
         self.reader.restarted();
+        self.settle_discard();
         self.check_stored(durable)
     }
 

@@ -89,9 +89,9 @@ impl Sim<'_> {
         }
         let records = self.world.records.all();
         let (sent, projects) = (&self.clients.messages.sent, self.plan.projects);
-        self.conservation.check(&records, &self.world.notes).map_err(Finding::Broken)?;
+        self.conservation.and(self.commands.conservation()).check(&records, &self.world.notes).map_err(Finding::Broken)?;
         check::told(&records, sent, projects)?;
         check::order(&records, sent, projects)?;
-        check::accepted(&check::model_of(&records, projects)?, sent)
+        check::accepted(&self.model_of(&records)?, sent)
     }
 }

@@ -25,7 +25,10 @@ impl Sim<'_> {
         if let Some(what) = self.world.records.broken() {
             return Err(Finding::Broken(what));
         }
-        let model = check::model_of(&self.world.records.before(position), self.plan.projects)?;
+        if self.letters.are_unsure() {
+            return Ok(());
+        }
+        let model = self.model_at(position)?;
         let misreads = self.world.disk.misreads();
         let check = || check::stored(&server.store, &model, position, self.plan.projects);
         let mut checked = check();
@@ -75,7 +78,7 @@ impl Sim<'_> {
     fn ask(&mut self, number: u32, question: Question) -> Result<(), Finding> {
         let Some(server) = &self.server else { return Ok(()) };
         let position = server.position();
-        let model = check::model_of(&self.world.records.before(position), self.plan.projects)?;
+        let model = self.model_at(position)?;
         let seen = Seen { model: &model, number, position, sent: &self.clients.messages.sent };
         let misreads = self.world.disk.misreads();
         let mut asked = self.reader.ask(server, question, &seen);
