@@ -10,5 +10,6 @@ mod disk;
 mod erases;
 mod exact;
 mod exactly_once;
+mod generations;
 mod rests;
 mod world;
