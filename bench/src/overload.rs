@@ -216,8 +216,10 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn make(&mut self, seconds: u64) -> anyhow::Result<Vec<Bytes>> {
-        let events = self.args.made_per_second * seconds;
+    /// Events for a phase that offers so many per second: all of them, or as many as the server is thought to take.
+    fn make(&mut self, seconds: u64, per_second: f64) -> anyhow::Result<Vec<Bytes>> {
+        let under_way = self.args.connections as u64 * EVENTS_PER_BATCH;
+        let events = (per_second.min(self.args.made_per_second as f64) * seconds as f64) as u64 + under_way + EVENTS_PER_BATCH;
         let now = jiff::Timestamp::now().as_millisecond();
         let plan = Plan {
             seed: self.args.seed,
@@ -235,7 +237,7 @@ impl Run<'_> {
     /// Events per second that are accepted and can be queried, when each connection waits for its answer.
     fn maximum(&mut self, runtime: &Runtime) -> anyhow::Result<f64> {
         let seconds = self.args.max_seconds.unwrap_or(self.args.seconds);
-        let batches = Arc::new(self.make(seconds)?);
+        let batches = Arc::new(self.make(seconds, f64::INFINITY)?);
         let made = batches.len() as u64 * EVENTS_PER_BATCH;
         let started = Instant::now();
         let before = Cpu::now(self.pid, started)?;
@@ -252,7 +254,7 @@ impl Run<'_> {
     fn overload(&mut self, runtime: &Runtime, per_second: f64) -> anyhow::Result<Overload> {
         let offer = Arc::new(Offer {
             address: self.target.address.clone(),
-            batches: Mutex::new(self.make(self.args.seconds)?),
+            batches: Mutex::new(self.make(self.args.seconds, per_second)?),
             gap: Duration::from_secs_f64(EVENTS_PER_BATCH as f64 / per_second),
             started: Instant::now(),
             time: Duration::from_secs(self.args.seconds),
