@@ -71,7 +71,14 @@ impl Interval {
 
     /// The beginning of the bucket after the one that begins at `start`.
     pub(crate) fn next(self, start: &Zoned) -> Option<Zoned> {
-        start.checked_add(self.span()).ok().filter(|next| next > start)
+        let next = if self.is_within_day() {
+            start.checked_add(self.span())
+        } else {
+            // By the date: where the clocks go forward at midnight a day begins at one, but the next does not.
+            let date = start.date().checked_add(self.span());
+            date.and_then(|date| date.to_datetime(Time::midnight()).to_zoned(start.time_zone().clone()))
+        };
+        next.ok().filter(|next| next > start)
     }
 }
 
@@ -106,5 +113,14 @@ mod tests {
         let start: Zoned = "2024-03-31T00:00:00+01:00[Europe/Berlin]".parse().unwrap();
         let next = Interval::Day.next(&start).unwrap();
         assert_eq!(next.timestamp().as_second() - start.timestamp().as_second(), 23 * 3600);
+    }
+
+    #[test]
+    fn the_day_after_one_without_midnight_begins_at_midnight() {
+        let start: Zoned = "2018-11-03T00:00:00-03:00[America/Sao_Paulo]".parse().unwrap();
+        let without = Interval::Day.next(&start).unwrap();
+        assert_eq!(without.to_string(), "2018-11-04T01:00:00-02:00[America/Sao_Paulo]");
+        assert_eq!(Interval::Day.next(&without).unwrap().to_string(), "2018-11-05T00:00:00-02:00[America/Sao_Paulo]");
+        assert_eq!(Interval::Week.next(&without).unwrap().to_string(), "2018-11-11T00:00:00-02:00[America/Sao_Paulo]");
     }
 }

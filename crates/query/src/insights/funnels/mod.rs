@@ -38,9 +38,10 @@ use serde_json::{Value, json};
 use steps::StepCounts;
 use trend::Trend;
 
-pub(super) use actors::{FunnelActorId, FunnelActorsRequest, FunnelGoal, actors, found as found_actors, run as run_actors};
+pub(super) use actors::{FunnelActor, FunnelActorId, FunnelActorsRequest, FunnelGoal, actors, found as found_actors, run as run_actors};
 pub(super) use correlation::{found as found_correlated, run as run_correlation};
 pub(super) use options::options;
+pub(super) use plan::actor as actor_of;
 
 /// A funnel, understood.
 struct Funnel<'q> {

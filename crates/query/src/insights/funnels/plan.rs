@@ -138,7 +138,7 @@ impl Plan {
 ///
 /// # Errors
 /// [`QueryError::Syntax`] when the expression for it cannot be read.
-pub(super) fn actor(query: &FunnelsQuery, filter: &FunnelsFilter) -> Result<Actor, QueryError> {
+pub(in crate::insights) fn actor(query: &FunnelsQuery, filter: &FunnelsFilter) -> Result<Actor, QueryError> {
     let by = filter.aggregate_by.as_deref().map(str::trim).filter(|text| !text.is_empty() && *text != "person_id");
     match (query.aggregation_group_type_index, by) {
         (None, Some(text)) => Ok(Actor::Key { expr: row_expr(text)?, skips_empty: true }),
@@ -191,7 +191,6 @@ fn condition(series: &Series, mask: Mask, context: &InsightContext<'_>) -> Resul
         other => return Err(bad(format!("Series and exclusions must be composed of action and event nodes, found '{other}'"))),
     };
     let first = match series.math.as_deref() {
-        None | Some("total") => First::No,
         // Which events are the action's is its steps' to say, not the names'.
         Some("first_time_for_user") if is_action(series) && is_filtered => {
             return Err(QueryError::unsupported("first_time_for_user of an action with property filters is not supported in funnels"));
@@ -199,10 +198,8 @@ fn condition(series: &Series, mask: Mask, context: &InsightContext<'_>) -> Resul
         Some("first_time_for_user") if is_action(series) => First::Matching,
         Some("first_time_for_user") => First::OfName,
         Some("first_time_for_user_with_filters") => First::Matching,
-        Some(other) => {
-            let known = "total, first_time_for_user and first_time_for_user_with_filters";
-            return Err(bad(format!("funnel steps take the math {known}, found '{other}'")));
-        }
+        // Other math says how much a step counts. A funnel asks whether it was taken.
+        _ => First::No,
     };
     Ok(Condition { names, filter, first, mask })
 }

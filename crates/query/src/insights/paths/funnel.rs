@@ -1,11 +1,19 @@
-//! Paths around a funnel: only what its persons did before a step, after it, or between it and the one before.
+//! Paths around a funnel: only what its actors did before a step, after it, or between it and the one before.
+//!
+//! Paths are always those of persons. When a funnel's actors are groups, sessions or what else an expression says, the rows of these actors
+//! count, whoever's they are.
 
+use super::nodes::NO_NODE;
 use super::session::Step;
 use crate::error::QueryError;
+use crate::hogql::ast::Expr;
 use crate::insights::InsightContext;
-use crate::insights::actors::ActorId;
-use crate::insights::funnels::{self, FunnelActorId, FunnelActorsRequest, FunnelGoal, FunnelsQuery};
+use crate::insights::actors::{Actor, ActorId};
+use crate::insights::funnels::{self, FunnelActor, FunnelActorId, FunnelActorsRequest, FunnelGoal, FunnelsQuery};
 use aqueduct_event::PersonId;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
@@ -30,13 +38,25 @@ enum Side {
     After,
 }
 
-/// When the steps of each person of a funnel count.
+/// Earliest and latest time that counts, µs.
+type Span = (i64, i64);
+
+/// When the steps of each actor of a funnel count.
 #[derive(Debug)]
 pub(super) struct Around {
-    /// Earliest and latest time, µs.
-    spans: FxHashMap<PersonId, (i64, i64)>,
+    spans: Spans,
     /// The funnel's conversion window, µs.
     pub(super) window: i64,
+}
+
+#[derive(Debug)]
+enum Spans {
+    Persons(FxHashMap<PersonId, Span>),
+    /// By the text of what tells actors apart.
+    Keys {
+        key: Expr,
+        spans: FxHashMap<String, Span>,
+    },
 }
 
 impl Around {
@@ -46,7 +66,8 @@ impl Around {
         let bad = |detail: &str| QueryError::Request { detail: detail.to_owned(), attr: Some("funnelPathsFilter") };
         let source = &filter.funnel_source;
         let step = filter.funnel_step.ok_or_else(|| bad("paths around a funnel need a funnelStep"))?;
-        let window = source.funnels_filter.clone().unwrap_or_default().window_micros();
+        let of_source = source.funnels_filter.clone().unwrap_or_default();
+        let window = of_source.window_micros();
         let request = FunnelActorsRequest { goal: FunnelGoal::Step(step), breakdown: None, is_previous: false, with_events: false };
         let actors = funnels::actors(source, &request, context)?;
         // The place of the step among those that were done.
@@ -54,33 +75,66 @@ impl Around {
         if filter.funnel_path_type == Side::Between && place == 0 {
             return Err(bad("there is no step before the first, so there are no paths between them"));
         }
-        let mut spans = FxHashMap::default();
-        for actor in actors {
-            let FunnelActorId::Person(person) = actor.id else {
-                return Err(QueryError::unsupported("paths around a funnel of groups or expressions are not supported here"));
-            };
-            let Some(at) = actor.times.get(place).copied() else { continue };
-            let span = match filter.funnel_path_type {
+        let span = |actor: &FunnelActor| {
+            let at = actor.times.get(place).copied()?;
+            Some(match filter.funnel_path_type {
                 Side::Before => (i64::MIN, at),
                 Side::Between => (actor.times[place - 1], at),
                 // Who dropped off is followed from when it was too late.
                 Side::After if step < 0 => (at.saturating_add(window), i64::MAX),
                 Side::After => (at, i64::MAX),
+            })
+        };
+        let (mut of_persons, mut of_keys) = (FxHashMap::default(), FxHashMap::default());
+        for actor in actors {
+            let Some(span) = span(&actor) else { continue };
+            match actor.id {
+                FunnelActorId::Person(person) => of_persons.insert(person, span),
+                FunnelActorId::Key(key) => of_keys.insert(key, span),
             };
-            spans.insert(person, span);
         }
+        let spans = match funnels::actor_of(source, &of_source)? {
+            Actor::Person => Spans::Persons(of_persons),
+            Actor::Key { expr, .. } => Spans::Keys { key: expr, spans: of_keys },
+        };
         Ok(Self { spans, window })
+    }
+
+    /// What tells the funnel's actors apart, when they are not persons.
+    pub(super) fn key(&self) -> Option<&Expr> {
+        match &self.spans {
+            Spans::Persons(_) => None,
+            Spans::Keys { key, .. } => Some(key),
+        }
     }
 
     /// Leaves out the steps of a person that do not count; all, when it is none of the funnel's.
     pub(super) fn keep(&self, actor: ActorId<'_>, steps: &mut Vec<Step>) {
-        let span = match actor {
-            ActorId::Person(person) => self.spans.get(&person),
-            ActorId::Key(_) => None,
-        };
-        match span {
-            Some((from, to)) => steps.retain(|step| step.time >= *from && step.time <= *to),
+        let (Spans::Persons(spans), ActorId::Person(person)) = (&self.spans, actor) else { return };
+        match spans.get(&person) {
+            Some(span) => steps.retain(|step| is_within(*span, step.time)),
             None => steps.clear(),
         }
     }
+
+    /// Makes the rows no steps whose actors do not count at their time. `keys`: for each row what [`Around::key`] says.
+    ///
+    /// # Errors
+    /// What reading keys as text answers.
+    pub(super) fn mask(&self, keys: &ArrayRef, times: &[i64], nodes: &mut [u32]) -> Result<(), QueryError> {
+        let Spans::Keys { spans, .. } = &self.spans else { return Ok(()) };
+        let keys = cast(keys, &DataType::Utf8)?;
+        let keys = keys.as_string::<i32>();
+        for (row, (node, time)) in nodes.iter_mut().zip(times).enumerate() {
+            let span = if keys.is_valid(row) { spans.get(keys.value(row)) } else { None };
+            if !span.is_some_and(|span| is_within(*span, *time)) {
+                *node = NO_NODE;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_within((from, to): Span, time: i64) -> bool {
+    from <= time && time <= to
 }

@@ -17,11 +17,13 @@ use std::sync::Arc;
 pub(super) const PAGE: usize = 3;
 pub(super) const SCREEN: usize = 4;
 pub(super) const OTHER: usize = 5;
+/// Behind them what tells the actors of a funnel apart, when they are not persons.
+const FUNNEL_KEY: usize = 6;
 
 /// A query, ready to run.
 #[derive(Debug)]
 pub(super) struct Operator {
-    /// Whether a row counts; whether it is a page, whether it is a screen; the items of pages, of screens, of others.
+    /// Whether a row counts; whether it is a page, whether it is a screen; the items of pages, of screens, of others; perhaps the funnel's key.
     pub(super) program: RowProgram,
     /// The item that names all rows, when they are all of one kind.
     pub(super) only: Option<usize>,
@@ -31,7 +33,7 @@ pub(super) struct Operator {
     /// The sign that ends the address of a page does not count.
     pub(super) trims_pages: bool,
     pub(super) cut: Cut,
-    /// Only what persons did around a funnel counts.
+    /// Only what is around a funnel counts.
     pub(super) around: Option<Around>,
 }
 
@@ -114,11 +116,15 @@ impl Operator {
     fn read(&self, part: &Arc<dyn Part>) -> Result<Kept<Rows>, QueryError> {
         let mut program = self.program.on(part);
         let rows = program.select(0, self.span)?;
-        let nodes = match self.only {
+        let mut nodes = match self.only {
             Some(item) => self.nodes_of(item, &rows, &mut program)?,
             None => self.mixed(&rows, &mut program)?,
         };
-        let of = Rows { part: Arc::clone(part), origin: rows.clone(), times: program.times(&rows)?, nodes };
+        let times = program.times(&rows)?;
+        if let Some(around) = self.around.as_ref().filter(|around| around.key().is_some()) {
+            around.mask(&program.evaluate(FUNNEL_KEY, &rows)?, &times, &mut nodes)?;
+        }
+        let of = Rows { part: Arc::clone(part), origin: rows.clone(), times, nodes };
         let bytes = rows.len() * (size_of::<i64>() + 3 * size_of::<u32>());
         Ok(Kept { rows: Some(rows), of, bytes })
     }

@@ -40,7 +40,7 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
         Some(expr) => text(row_expr(expr)?),
         None => event(),
     };
-    let exprs = [
+    let mut exprs = vec![
         and(conditions),
         if filter.includes(PAGEVIEW) { eq(event(), Expr::lit(PAGEVIEW)) } else { Expr::lit(false) },
         if filter.includes(SCREEN_VIEW) { eq(event(), Expr::lit(SCREEN_VIEW)) } else { Expr::lit(false) },
@@ -48,6 +48,7 @@ pub(super) fn operator(query: &PathsQuery, context: &InsightContext<'_>) -> Resu
         cleaned(call("ifNull", vec![text(Expr::field(["properties", "$screen_name"])), Expr::lit("")])),
         cleaned(call("ifNull", vec![other, Expr::lit("")])),
     ];
+    exprs.extend(around.as_ref().and_then(Around::key).map(|key| text(key.clone())));
     let groupings = filter.path_groupings.as_deref().unwrap_or_default();
     let nodes = Nodes::new(groupings, filter.exclude_events.as_deref().unwrap_or_default())?;
     let ends = ends(&filter, &nodes);

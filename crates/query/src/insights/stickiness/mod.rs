@@ -115,9 +115,6 @@ pub(super) fn actors(query: &StickinessQuery, asked: &InsightActors, context: &I
 
 fn check(query: &StickinessQuery) -> Result<(), QueryError> {
     let bad = |detail: String, attr| Err(QueryError::Request { detail, attr: Some(attr) });
-    if query.series.is_empty() {
-        return bad("stickiness needs at least one series".to_owned(), "series");
-    }
     if let Some(count) = query.interval_count.filter(|count| !(1..=i64::from(INTERVAL_COUNT_MAX)).contains(count)) {
         return bad(format!("intervalCount is between 1 and {INTERVAL_COUNT_MAX}, found {count}"), "intervalCount");
     }

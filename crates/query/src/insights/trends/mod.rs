@@ -76,9 +76,6 @@ impl Display {
 /// # Errors
 /// [`QueryError`] as named there.
 pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<InsightResult, QueryError> {
-    if query.series.is_empty() {
-        return Err(QueryError::Request { detail: "a trend needs at least one series".to_owned(), attr: Some("series") });
-    }
     let filter = query.trends_filter.clone().unwrap_or_default();
     let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
     let display = Display::of(display_name);
