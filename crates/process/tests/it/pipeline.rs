@@ -72,6 +72,23 @@ fn steps_never_wait() {
     assert_eq!((rig.rows(), pipeline.progress().position(), pipeline.progress().lag_records()), (3, JournalPosition(2), 0));
 }
 
+/// Whoever sends little is visible without what others sent after it, and nothing is passed over for that.
+#[test]
+fn a_commit_ends_behind_the_last_small_record_and_the_next_begins_there() {
+    let mut rig = Rig::new();
+    let mut pipeline = rig.pipeline();
+    let large = format!(r#"{{"event":"e","distinct_id":"bob","properties":{{"text":"{}"}}}}"#, "x".repeat(40_000));
+    for record in [EVENT, &large, EVENT, &large, &large] {
+        rig.append(&[record]);
+    }
+    rig.store.commits_to_fail.store(1, Ordering::SeqCst);
+    assert!(matches!(pipeline.step(), Err(StepError::Commit(_))));
+    assert_eq!((pipeline.step().expect("works"), rig.rows()), (Step::Committed { records: 3 }, 3));
+    assert_eq!((pipeline.step().expect("works"), rig.rows()), (Step::Committed { records: 2 }, 5));
+    assert_eq!(pipeline.step().expect("idle"), Step::Idle);
+    assert_eq!(pipeline.progress().position(), JournalPosition(5));
+}
+
 #[test]
 fn a_failed_step_is_made_again_from_the_same_records() {
     let mut rig = Rig::new();
