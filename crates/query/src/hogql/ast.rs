@@ -439,6 +439,8 @@ pub struct Cte {
     pub name: String,
     /// `name(a, b) AS …`: new names for the columns; empty for none.
     pub columns: Vec<String>,
+    /// `WITH RECURSIVE`: the query may read its own rows.
+    pub is_recursive: bool,
     /// What it stands for.
     pub body: CteBody,
     /// Where it stood.

@@ -57,7 +57,8 @@ fn set_operand(f: &mut Formatter<'_>, query: &Query, parens: bool) -> fmt::Resul
 impl Display for SelectQuery {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if !self.ctes.is_empty() {
-            clause(f, "WITH ", &self.ctes)?;
+            let recursive = if self.ctes.iter().any(|cte| cte.is_recursive) { "RECURSIVE " } else { "" };
+            write!(f, "WITH {recursive}{}", List(&self.ctes))?;
             f.write_char(' ')?;
         }
         f.write_str("SELECT ")?;

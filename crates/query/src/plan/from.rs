@@ -1,12 +1,14 @@
 //! FROM: tables, subqueries, joins.
 
 use super::asof::nearest;
+use super::ctes::{plan_cte, rename};
+use super::sample;
 use super::values::plan_values;
 use super::{Nesting, plan_query};
 use crate::cohorts;
 use crate::error::QueryError;
 use crate::hogql::ast::{self, CompareOp, ExprKind, FromExpr, JoinKind, JoinStrictness, TableRef, TableSource};
-use crate::resolve::{KnownTable, NUMBERS, Output, Relation, Scope, Source, TABLE_FUNCTIONS, constant, known_table};
+use crate::resolve::{KnownTable, NUMBERS, Relation, Scope, Source, TABLE_FUNCTIONS, constant, known_table};
 use crate::scan::Top;
 use datafusion::common::{Column, JoinType, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
@@ -37,7 +39,14 @@ impl JoinTree {
     /// The plan, once all columns of the relations are known.
     pub(super) fn plan(&self, scope: &Scope<'_>, top: Option<Top>) -> Result<LogicalPlan, QueryError> {
         match self {
-            JoinTree::Leaf(relation) => scope.relations[*relation].plan(scope.context, top),
+            JoinTree::Leaf(relation) => {
+                let relation = &scope.relations[*relation];
+                let plan = relation.plan(scope.context, top)?;
+                match &relation.sample {
+                    Some(sample) => Ok(LogicalPlanBuilder::new(plan).filter(sample.clone())?.build()?),
+                    None => Ok(plan),
+                }
+            }
             JoinTree::Join { left, right, kind, strictness, on } => {
                 let left = left.plan(scope, None)?;
                 let mut right_plan = right.plan(scope, None)?;
@@ -110,7 +119,7 @@ fn add_relations<'a>(
     match from {
         FromExpr::Table(table) => {
             let known = match &table.source {
-                TableSource::Name(parts) if scope.ctes.query(&parts.join(".")).is_none() => known_table(&parts.join(".")),
+                TableSource::Name(parts) if scope.ctes.table(&parts.join(".")).is_none() => known_table(&parts.join(".")),
                 _ => None,
             };
             let relation = relation(scope, table)?;
@@ -121,6 +130,9 @@ fn add_relations<'a>(
             }
             scope.relations.push(relation);
             let place = scope.relations.len() - 1;
+            if let Some(sample) = &table.sample {
+                scope.relations[place].sample = sample::condition(scope, place, sample)?;
+            }
             let brought = known.map(|known| scope.add_lazies(place, known)).transpose()?.unwrap_or_default();
             Ok(brought.into_iter().fold(JoinTree::Leaf(place), |tree, (brought, on)| {
                 // it has its condition already
@@ -205,19 +217,15 @@ fn relation(scope: &mut Scope<'_>, table: &TableRef) -> Result<Relation, QueryEr
         TableSource::Placeholder(_) => return Err(QueryError::resolve("Unresolved placeholder in FROM")),
     };
     if !table.column_aliases.is_empty() {
-        rename(&mut relation, &table.column_aliases)?;
+        rename_relation(&mut relation, &table.column_aliases)?;
     }
     Ok(relation)
 }
 
 fn named(scope: &Scope<'_>, parts: &[String], alias: Option<String>) -> Result<Relation, QueryError> {
     let name = parts.join(".");
-    if let Some((query, env)) = scope.ctes.query(&name) {
-        let (plan, outputs) = plan_query(query, scope.context, env, Nesting::Inner)?;
+    if let Some((plan, outputs)) = plan_cte(&name, scope.context, &scope.ctes)? {
         return Ok(Relation::query(alias.or(Some(name)), plan, outputs, scope.context));
-    }
-    if let Some((plan, outputs)) = scope.ctes.rows(&name) {
-        return Ok(Relation::query(alias.or(Some(name)), plan.clone(), outputs.to_vec(), scope.context));
     }
     if TABLE_FUNCTIONS.contains(&name.as_str()) {
         return Err(QueryError::resolve(format!("Table function '{name}' requires arguments")));
@@ -260,15 +268,9 @@ fn table_function(scope: &mut Scope<'_>, name: &str, args: &[ast::Expr]) -> Resu
     }
 }
 
-fn rename(relation: &mut Relation, names: &[String]) -> Result<(), QueryError> {
-    let Source::Query { outputs, .. } = &mut relation.source else {
-        return Err(QueryError::unsupported("Column aliases are only supported for subqueries"));
-    };
-    if names.len() != outputs.len() {
-        return Err(QueryError::resolve(format!("Expected {} column aliases, found {}", outputs.len(), names.len())));
+fn rename_relation(relation: &mut Relation, names: &[String]) -> Result<(), QueryError> {
+    match &mut relation.source {
+        Source::Query { outputs, .. } => rename(outputs, names),
+        _ => Err(QueryError::unsupported("Column aliases are only supported for subqueries")),
     }
-    for (Output { name: old, .. }, name) in outputs.iter_mut().zip(names) {
-        old.clone_from(name);
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@
 
 mod asof;
 mod counts;
+mod ctes;
 mod expand;
 mod fill;
 mod from;
@@ -15,9 +16,12 @@ mod grouping;
 mod membership;
 mod order;
 mod rebase;
+mod sample;
 mod select;
 mod set;
 mod values;
+
+pub(crate) use ctes::plan_cte;
 
 use crate::error::QueryError;
 use crate::hogql::ast::Query;

@@ -116,7 +116,11 @@ fn resolve(scope: &mut Scope<'_>, select: &SelectQuery, nesting: Nesting) -> Res
     }
     scope.see_all_aliases();
     let items: Vec<Expr> = values.iter().map(|value| value.expr.clone()).collect();
-    let mut filter = None;
+    // without a join, a sample is one more condition
+    let mut filter = match &tree {
+        Some(JoinTree::Leaf(relation)) => scope.relations[*relation].sample.take(),
+        _ => None,
+    };
     for clause in [&select.prewhere, &select.filter].into_iter().flatten() {
         let condition = scope.condition(clause)?;
         if has_aggregate(&condition) {

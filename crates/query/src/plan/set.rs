@@ -6,46 +6,75 @@ use crate::error::QueryError;
 use crate::hogql::ast::{Asterisk, ExprKind, Query, SelectQuery, SelectSet, SetOp};
 use crate::hogql::build::from_query;
 use crate::resolve::{CteEnv, Output, QueryContext};
-use datafusion::common::Column;
+use datafusion::common::{Column, DFSchema};
 use datafusion::functions_window::row_number::row_number_udwf;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
+use datafusion::optimizer::analyzer::type_coercion::coerce_union_schema;
+use std::sync::Arc;
 
-pub(super) fn plan_set(
-    set: &SelectSet,
-    context: &QueryContext,
-    ctes: &CteEnv,
-    nesting: Nesting,
-) -> Result<(LogicalPlan, Vec<Output>), QueryError> {
-    // CTEs of the first SELECT are seen by all of them, as in PostHog
-    let shared = match &set.first {
-        Query::Select(select) => select.ctes.iter().fold(ctes.clone(), |env, cte| env.with(cte)),
-        _ => ctes.clone(),
-    };
+/// A query's plan with the columns that it gives.
+pub(crate) type Planned = (LogicalPlan, Vec<Output>);
+
+pub(super) fn plan_set(set: &SelectSet, context: &QueryContext, ctes: &CteEnv, nesting: Nesting) -> Result<Planned, QueryError> {
+    let shared = shared_ctes(set, ctes);
     if !set.order_by.is_empty() || set.limit.is_some() || set.offset.is_some() {
         return plan_query(&ordered(set), context, ctes, nesting);
     }
     let nesting = if nesting == Nesting::Outer { Nesting::Branch } else { nesting };
-    let (mut plan, mut outputs) = plan_query(&set.first, context, ctes, nesting)?;
+    let mut all = plan_query(&set.first, context, ctes, nesting)?;
     for (op, query) in &set.rest {
-        let (right, right_outputs) = plan_query(query, context, &shared, nesting)?;
-        if outputs.len() != right_outputs.len() {
-            return Err(QueryError::resolve(format!(
-                "{} need the same number of columns, found {} and {}",
-                name(*op),
-                outputs.len(),
-                right_outputs.len()
-            )));
+        all = combined(*op, all, plan_query(query, context, &shared, nesting)?)?;
+    }
+    Ok(all)
+}
+
+/// What the queries behind the first one see: CTEs of the first SELECT are seen by all of them, as in PostHog.
+pub(super) fn shared_ctes(set: &SelectSet, ctes: &CteEnv) -> CteEnv {
+    match &set.first {
+        Query::Select(select) => select.ctes.iter().fold(ctes.clone(), |env, cte| env.with(cte)),
+        _ => ctes.clone(),
+    }
+}
+
+/// The rows of two queries, under the names of the first.
+///
+/// # Errors
+/// [`QueryError`] when they have not as many columns, or columns whose types have nothing in common.
+pub(super) fn combined(op: SetOp, (left, mut outputs): Planned, (right, right_outputs): Planned) -> Result<Planned, QueryError> {
+    if outputs.len() != right_outputs.len() {
+        return Err(QueryError::resolve(format!(
+            "{} need the same number of columns, found {} and {}",
+            name(op),
+            outputs.len(),
+            right_outputs.len()
+        )));
+    }
+    let both = [Arc::new(left), Arc::new(right)];
+    let common = coerce_union_schema(&both)?;
+    let [left, right] = both.map(Arc::unwrap_or_clone);
+    let plan = combine(op, with_types_of(left, &common)?, with_types_of(right, &common)?)?;
+    for (at, (output, right)) in outputs.iter_mut().zip(&right_outputs).enumerate() {
+        output.ty.nullable |= right.ty.nullable;
+        if output.ty.note != right.ty.note {
+            output.ty.note = crate::resolve::Note::Plain;
         }
-        plan = combine(*op, plan, right)?;
-        for (at, (output, right)) in outputs.iter_mut().zip(&right_outputs).enumerate() {
-            output.ty.nullable |= right.ty.nullable;
-            if output.ty.note != right.ty.note {
-                output.ty.note = crate::resolve::Note::Plain;
-            }
-            output.ty.data = plan.schema().field(at).data_type().clone();
-        }
+        output.ty.data = plan.schema().field(at).data_type().clone();
     }
     Ok((plan, outputs))
+}
+
+/// The same columns, of the types that they have in `common`.
+pub(super) fn with_types_of(plan: LogicalPlan, common: &DFSchema) -> Result<LogicalPlan, QueryError> {
+    let types = || common.fields().iter().map(|field| field.data_type());
+    if plan.schema().fields().iter().map(|field| field.data_type()).eq(types()) {
+        return Ok(plan);
+    }
+    let typed = plan.schema().columns().into_iter().zip(types()).map(|(column, data)| {
+        let name = column.name.clone();
+        cast(Expr::Column(column), data.clone()).alias(name)
+    });
+    let typed: Vec<Expr> = typed.collect();
+    Ok(LogicalPlanBuilder::new(plan).project(typed)?.build()?)
 }
 
 /// `SELECT * FROM (set) ORDER BY …`.

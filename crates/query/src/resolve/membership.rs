@@ -19,14 +19,11 @@ impl Scope<'_> {
             ExprKind::Field(chain) => {
                 // a CTE by its name: `x IN cte`
                 let cte = match chain.as_slice() {
-                    [ast::Segment::Name(name)] => self.ctes.query(name).map(|(query, env)| (query.clone(), env.clone())),
+                    [ast::Segment::Name(name)] => crate::plan::plan_cte(name, self.context, &self.ctes)?,
                     _ => None,
                 };
                 match cte {
-                    Some((query, env)) => {
-                        let (plan, outputs) = crate::plan::plan_query(&query, self.context, &env, crate::plan::Nesting::Inner)?;
-                        self.in_plan(left, plan, outputs.len(), negated)
-                    }
+                    Some((plan, outputs)) => self.in_plan(left, plan, outputs.len(), negated),
                     None => self.in_value(left, right, negated),
                 }
             }

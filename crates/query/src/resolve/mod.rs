@@ -36,6 +36,6 @@ pub(crate) use context::{PersonMode, QueryContext};
 pub(crate) use placeholders::{FilterPair, Values, children_mut, replace_in_expr, replace_in_query};
 pub(crate) use relation::{Output, Relation, Source, column_name, empty_value};
 pub(crate) use rows::{compile_rows, constant, row_program};
-pub(crate) use scope::{CteEnv, Scope};
+pub(crate) use scope::{CteEnv, CteTable, Scope};
 pub(crate) use tables::{KnownTable, NUMBERS, TABLE_FUNCTIONS, known_table};
 pub(crate) use types::{Note, Type, Value};

@@ -2,7 +2,7 @@
 
 use crate::error::QueryError;
 use crate::functions::edit_distance;
-use crate::hogql::ast::{self, Expr, ExprKind, FromExpr, GroupBy, JoinConstraint, Query, SelectQuery, TableSource};
+use crate::hogql::ast::{self, Expr, ExprKind, FromExpr, GroupBy, JoinConstraint, Query, Sample, SelectQuery, TableSource};
 use crate::hogql::build;
 use serde_json::Value as Json;
 
@@ -33,7 +33,9 @@ pub(crate) fn replace_in_query(query: &mut Query, values: &Values) -> Result<(),
         Query::Select(select) => replace_in_select(select, values),
         Query::Set(set) => {
             replace_in_query(&mut set.first, values)?;
-            set.rest.iter_mut().try_for_each(|(_, query)| replace_in_query(query, values))
+            set.rest.iter_mut().try_for_each(|(_, query)| replace_in_query(query, values))?;
+            let clauses = set.order_by.iter_mut().map(|order| &mut order.expr).chain(&mut set.limit).chain(&mut set.offset);
+            clauses.into_iter().try_for_each(|expr| Replacer { values, sessions: false }.expr(expr))
         }
         Query::Placeholder(expr) => Err(unresolved(expr)),
     }
@@ -101,13 +103,21 @@ struct Replacer<'v> {
 impl Replacer<'_> {
     fn from(&self, from: &mut FromExpr) -> Result<(), QueryError> {
         match from {
-            FromExpr::Table(table) => match &mut table.source {
-                TableSource::Query(query) => replace_in_query(query, self.values),
-                TableSource::Function { args, .. } => args.iter_mut().try_for_each(|arg| self.expr(arg)),
-                TableSource::Values(rows) => rows.iter_mut().flatten().try_for_each(|value| self.expr(value)),
-                TableSource::Name(_) => Ok(()),
-                TableSource::Placeholder(expr) => Err(unresolved(expr)),
-            },
+            FromExpr::Table(table) => {
+                if let Some(Sample { ratio, offset }) = &mut table.sample {
+                    for ratio in std::iter::once(ratio).chain(offset) {
+                        self.expr(&mut ratio.numerator)?;
+                        ratio.denominator.iter_mut().try_for_each(|denominator| self.expr(denominator))?;
+                    }
+                }
+                match &mut table.source {
+                    TableSource::Query(query) => replace_in_query(query, self.values),
+                    TableSource::Function { args, .. } => args.iter_mut().try_for_each(|arg| self.expr(arg)),
+                    TableSource::Values(rows) => rows.iter_mut().flatten().try_for_each(|value| self.expr(value)),
+                    TableSource::Name(_) => Ok(()),
+                    TableSource::Placeholder(expr) => Err(unresolved(expr)),
+                }
+            }
             FromExpr::Join(join) => {
                 self.from(&mut join.left)?;
                 self.from(&mut join.right)?;

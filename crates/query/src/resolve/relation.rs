@@ -46,6 +46,8 @@ pub(crate) struct Relation {
     pub(crate) filled: bool,
     /// Brought along by the relation of that place, under that name: nobody names it otherwise.
     pub(crate) lazy_of: Option<(usize, &'static LazyJoin)>,
+    /// Which of its rows are in the sample that is asked for.
+    pub(crate) sample: Option<Expr>,
     /// The order of a subquery's rows: what collects rows one after the other keeps to it.
     pub(crate) ordering: Vec<Sort>,
     /// Columns of a subquery that only its order names.
@@ -84,6 +86,7 @@ impl Relation {
             optional: false,
             filled: false,
             lazy_of: None,
+            sample: None,
             ordering: Vec::new(),
             hidden: Vec::new(),
         }

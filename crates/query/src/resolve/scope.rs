@@ -25,16 +25,24 @@ struct CteNode {
 
 #[derive(Debug)]
 enum CteNodeBody {
-    Written(ast::CteBody),
-    /// Rows that no text of a query gave: the actors behind an insight's number.
+    Written(ast::Cte),
+    /// Rows that no text of a query gave: the actors behind an insight's number, what a recursive query has found in the step before.
     Rows(LogicalPlan, Vec<Output>),
+}
+
+/// A common table expression that is a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CteTable<'e> {
+    /// As it is written, with its query and what that sees.
+    Written(&'e ast::Cte, &'e ast::Query, &'e CteEnv),
+    /// Given rows.
+    Rows(&'e LogicalPlan, &'e [Output]),
 }
 
 impl CteEnv {
     /// With one more definition.
     pub(crate) fn with(&self, cte: &ast::Cte) -> Self {
-        let body = CteNodeBody::Written(cte.body.clone());
-        Self(Some(Rc::new(CteNode { name: cte.name.clone(), body, before: self.clone() })))
+        Self(Some(Rc::new(CteNode { name: cte.name.clone(), body: CteNodeBody::Written(cte.clone()), before: self.clone() })))
     }
 
     /// With one more table, whose rows are given by a plan.
@@ -42,26 +50,21 @@ impl CteEnv {
         Self(Some(Rc::new(CteNode { name: name.to_owned(), body: CteNodeBody::Rows(plan, outputs), before: self.clone() })))
     }
 
-    /// The given rows of that name.
-    pub(crate) fn rows(&self, name: &str) -> Option<(&LogicalPlan, &[Output])> {
-        self.nodes().find_map(|node| match &node.body {
-            CteNodeBody::Rows(plan, outputs) if node.name == name => Some((plan, outputs.as_slice())),
-            _ => None,
-        })
-    }
-
-    /// The query of that name, and what is visible to it.
-    pub(crate) fn query(&self, name: &str) -> Option<(&ast::Query, &CteEnv)> {
-        self.nodes().find_map(|node| match &node.body {
-            CteNodeBody::Written(ast::CteBody::Query(query)) if node.name == name => Some((&**query, &node.before)),
-            _ => None,
+    /// The table of that name.
+    pub(crate) fn table(&self, name: &str) -> Option<CteTable<'_>> {
+        self.nodes().filter(|node| node.name == name).find_map(|node| match &node.body {
+            CteNodeBody::Written(cte) => match &cte.body {
+                ast::CteBody::Query(query) => Some(CteTable::Written(cte, query, &node.before)),
+                ast::CteBody::Expr(_) => None,
+            },
+            CteNodeBody::Rows(plan, outputs) => Some(CteTable::Rows(plan, outputs)),
         })
     }
 
     /// The value of that name.
     pub(crate) fn value(&self, name: &str) -> Option<&ast::Expr> {
-        self.nodes().find_map(|node| match &node.body {
-            CteNodeBody::Written(ast::CteBody::Expr(expr)) if node.name == name => Some(&**expr),
+        self.nodes().filter(|node| node.name == name).find_map(|node| match &node.body {
+            CteNodeBody::Written(ast::Cte { body: ast::CteBody::Expr(expr), .. }) => Some(&**expr),
             _ => None,
         })
     }

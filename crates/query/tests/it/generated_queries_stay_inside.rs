@@ -239,7 +239,7 @@ impl Gen {
         let (mut query, texts, numbers) = self.select(2);
         if self.below(5) == 0 {
             let body = CteBody::Query(Box::new(query.into()));
-            let cte = Cte { name: "c".to_owned(), columns: Vec::new(), body, span: Span::default() };
+            let cte = Cte { name: "c".to_owned(), columns: Vec::new(), is_recursive: false, body, span: Span::default() };
             let scope = [Known { alias: "c".to_owned(), texts, numbers }];
             query = SelectQuery {
                 ctes: vec![cte],

@@ -15,6 +15,8 @@ mod keeps_answers;
 mod logs_queries;
 mod reaches_only_its_tables;
 mod reads_many_batches;
+mod recursive_queries_read_themselves;
+mod samples_by_distinct_id;
 mod stops_what_takes_too_long;
 mod takes_hostile_texts;
 mod takes_turns;

@@ -97,12 +97,11 @@ impl Parser {
     }
 
     fn ctes(&mut self) -> Result<Vec<Cte>, SyntaxError> {
-        if self.is_kw("recursive") && matches!(self.peek_at(1), Token::Word(_) | Token::Quoted(_)) && !self.is_kw_at(1, "as") {
-            return self.fail("WITH RECURSIVE is not supported", self.span());
-        }
+        let names_follow = matches!(self.peek_at(1), Token::Word(_) | Token::Quoted(_)) && !self.is_kw_at(1, "as");
+        let is_recursive = names_follow && self.accept_kw("recursive");
         let mut ctes = Vec::new();
         loop {
-            ctes.push(self.cte()?);
+            ctes.push(Cte { is_recursive, ..self.cte()? });
             if !self.accept_sym(",") || self.is_kw("select") {
                 return Ok(ctes);
             }
@@ -125,13 +124,13 @@ impl Parser {
                 self.expect_sym("(")?;
                 let query = self.nested(Parser::query)?;
                 self.expect_sym(")")?;
-                return Ok(Cte { name, columns, body: CteBody::Query(Box::new(query)), span: self.span_since(start) });
+                return Ok(Cte { name, columns, is_recursive: false, body: CteBody::Query(Box::new(query)), span: self.span_since(start) });
             }
         }
         let expr = self.expr()?;
         match expr.kind {
             ExprKind::Alias { expr, alias } => {
-                Ok(Cte { name: alias, columns: Vec::new(), body: CteBody::Expr(expr), span: self.span_since(start) })
+                Ok(Cte { name: alias, columns: Vec::new(), is_recursive: false, body: CteBody::Expr(expr), span: self.span_since(start) })
             }
             _ => self.fail("WITH needs `name AS (SELECT …)` or `expression AS name`", expr.span),
         }

@@ -539,7 +539,7 @@ fn combined_queries() {
             WITH 1 AS x, y AS (SELECT 2) SELECT x, z FROM y
             WITH a AS (SELECT 1), b AS (WITH c AS (SELECT 2) SELECT * FROM c) SELECT * FROM a CROSS JOIN b
             WITH y(p, q) AS (SELECT 1, 2) SELECT * FROM y
-            error 5..14: WITH RECURSIVE is not supported
+            WITH RECURSIVE y AS (SELECT 1) SELECT 1
             error 5..6: WITH needs `name AS (SELECT …)` or `expression AS name`
             SELECT a IN (SELECT b FROM c), d IN (SELECT 1)
             SELECT 1
