@@ -18,6 +18,7 @@
 
 mod actions;
 mod actors;
+mod bots;
 mod cache;
 mod channel;
 mod cleaning;
@@ -40,6 +41,7 @@ mod resolve;
 mod scan;
 mod sessions_query;
 mod sessions_timeline;
+mod system;
 mod time;
 
 pub use cohorts::cohort_references;

@@ -1,7 +1,7 @@
 //! Which definitions a query asked for, so that an answer is given again only while they are the same.
 
 use crate::resolve::Definitions;
-use aqueduct_catalog::{Action, Cohort, CohortMember, PropertyParent, PropertyType};
+use aqueduct_catalog::{Action, Cohort, CohortMember, Project, PropertyParent, PropertyType, Work, WorkKind};
 use aqueduct_event::ProjectId;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -16,6 +16,9 @@ pub(crate) struct Asked {
     project: Option<ProjectId>,
     revision: u64,
     types: HashMap<Property, Option<PropertyType>>,
+    /// Changed work is another work in memory.
+    works: Vec<(WorkKind, Vec<Arc<Work>>)>,
+    settings: Option<Option<Arc<Project>>>,
 }
 
 impl Asked {
@@ -25,7 +28,15 @@ impl Asked {
         let same = |((parent, group, name), known): (&Property, &Option<PropertyType>)| {
             definitions.property_type(project, *parent, *group, name) == *known
         };
-        definitions.revision(project) == self.revision && self.types.iter().all(same)
+        let same_works = |(kind, known): &(WorkKind, Vec<Arc<Work>>)| {
+            let works = definitions.works(project, *kind);
+            works.len() == known.len() && works.iter().zip(known).all(|(work, known)| Arc::ptr_eq(work, known))
+        };
+        let same_settings = |known: &Option<Arc<Project>>| definitions.project(project) == *known;
+        definitions.revision(project) == self.revision
+            && self.types.iter().all(same)
+            && self.works.iter().all(same_works)
+            && self.settings.iter().all(same_settings)
     }
 }
 
@@ -39,7 +50,7 @@ pub(crate) struct Recorded {
 impl Recorded {
     /// For one query of a project, which begins now.
     pub(crate) fn new(inner: Arc<dyn Definitions>, project: ProjectId) -> Self {
-        let asked = Asked { project: Some(project), revision: inner.revision(project), types: HashMap::new() };
+        let asked = Asked { project: Some(project), revision: inner.revision(project), ..Asked::default() };
         Self { inner, asked: Mutex::new(asked) }
     }
 
@@ -67,6 +78,18 @@ impl Definitions for Recorded {
 
     fn cohort_members(&self, cohort: i64) -> Arc<[CohortMember]> {
         self.inner.cohort_members(cohort)
+    }
+
+    fn works(&self, project: ProjectId, kind: WorkKind) -> Vec<Arc<Work>> {
+        let works = self.inner.works(project, kind);
+        self.asked.lock().works.push((kind, works.clone()));
+        works
+    }
+
+    fn project(&self, project: ProjectId) -> Option<Arc<Project>> {
+        let known = self.inner.project(project);
+        self.asked.lock().settings = Some(known.clone());
+        known
     }
 
     fn revision(&self, project: ProjectId) -> u64 {

@@ -107,7 +107,7 @@ fn add_limit(query: &mut Query, default: usize) {
 }
 
 /// What placeholders of the request stand for.
-fn values(request: &Json, context: &QueryContext) -> Result<Values, QueryError> {
+pub(super) fn values(request: &Json, context: &QueryContext) -> Result<Values, QueryError> {
     let mut values = Values::default();
     if let Some(Json::Object(given)) = request.get("values") {
         values.values.clone_from(given);

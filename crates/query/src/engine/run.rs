@@ -221,7 +221,7 @@ async fn answer(run: &Run, query: &Json) -> Result<QueryResponse, QueryError> {
             "SessionsQuery" => return crate::sessions_query::answer(run, query).await,
             "SessionsTimelineQuery" => return crate::sessions_timeline::answer(run, query).await,
             "HogQLMetadata" => return Ok(metadata::check(run, query)),
-            "DatabaseSchemaQuery" => return Ok(metadata::schema()),
+            "DatabaseSchemaQuery" => return metadata::schema(run),
             kind if insights::knows(kind) => return insight::answer(run, kind, query),
             "DataTableNode" | "DataVisualizationNode" | "InsightVizNode" | "WebVitalsQuery" => match query.get("source") {
                 Some(source) => query = source,

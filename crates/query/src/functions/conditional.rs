@@ -19,12 +19,13 @@ pub(super) const REWRITES: &[RewriteDef] = &[
     RewriteDef { name: "isNull", aliases: &["ISNULL"], min: 1, max: 1, build: |_, args, _| Ok(null_test(args, true)) },
     RewriteDef { name: "isNotNull", aliases: &[], min: 1, max: 1, build: |_, args, _| Ok(null_test(args, false)) },
     RewriteDef { name: "assumeNotNull", aliases: &[], min: 1, max: 1, build: assume_not_null },
+    RewriteDef { name: "materialize", aliases: &["identity", "ignoreNulls", "toLowCardinality"], min: 1, max: 1, build: same },
     RewriteDef {
         name: "toNullable",
-        aliases: &["materialize", "identity", "ignoreNulls", "toLowCardinality"],
+        aliases: &[],
         min: 1,
         max: 1,
-        build: same,
+        build: |def, args, context| Ok(Built { nullable: true, ..same(def, args, context)? }),
     },
     RewriteDef { name: "xor", aliases: &[], min: 2, max: ANY, build: xor },
 ];

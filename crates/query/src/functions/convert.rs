@@ -97,7 +97,8 @@ pub(super) const ROWS: &[RowDef] = &[
     .or_null(Nulls::Always)
     .also(&["parseDateTimeBestEffortUS"]),
     row("_toDateTime", 1, 2, Seconds, to_time).or_null(Nulls::OfTexts),
-    row("toTypeName", 1, 1, Text, |args, env| type_name(&args[0], env).into()).lenient(),
+    // the name is known before any row is: the resolver gives it
+    row("toTypeName", 1, 2, Text, |args, env| args.get(1).cloned().unwrap_or_else(|| type_name(&args[0], env).into())).lenient(),
     row("UUIDv7ToDateTime", 1, 2, Micros, |args, _| match uuid(&args[0]) {
         Datum::Uuid(uuid) => i64::try_from(uuid >> 80).ok().and_then(|millis| millis.checked_mul(1000)).map_or(Datum::Null, Datum::Time),
         _ => Datum::Null,

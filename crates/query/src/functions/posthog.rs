@@ -4,8 +4,9 @@ use super::datum::Datum;
 use super::registry::{RowDef, row};
 use super::search::regex;
 use super::text::{list, t};
-use super::types::Returns::{Ints, Of, Text};
+use super::types::Returns::{Bool, Ints, Of, Text};
 use super::types::tuple_of;
+use crate::bots::bot_of;
 use crate::channel;
 use arrow::datatypes::DataType;
 
@@ -40,6 +41,12 @@ pub(super) const ROWS: &[RowDef] = &[
     row("lookupPaidSourceType", 1, 1, Text, |args, _| channel::site_kind(&t(args, 0)).map(channel::paid).into()),
     row("lookupOrganicMediumType", 1, 1, Text, |args, _| channel::organic_medium(&t(args, 0)).into()),
     row("lookupPaidMediumType", 1, 1, Text, |args, _| channel::paid_medium(&t(args, 0)).into()),
+    row("_isLikelyBot", 1, 1, Bool, |args, _| bot_of(&t(args, 0)).is_some().into()),
+    row("_botName", 1, 1, Text, |args, _| bot_of(&t(args, 0)).map_or("", |bot| bot.name).into()),
+    row("_botOperator", 1, 1, Text, |args, _| bot_of(&t(args, 0)).map_or("", |bot| bot.operator).into()),
+    row("_botType", 1, 1, Text, |args, _| bot_of(&t(args, 0)).map_or("", |bot| bot.category).into()),
+    row("_trafficCategory", 1, 1, Text, |args, _| bot_of(&t(args, 0)).map_or("regular", |bot| bot.category).into()),
+    row("_trafficType", 1, 1, Text, |args, _| bot_of(&t(args, 0)).map_or("Regular", |bot| bot.traffic).into()),
     row("_defaultChannelType", 7, 7, Text, |args, _| {
         let text = |place: usize| args[place].as_text();
         let flag = |place: usize| args[place].is_true();

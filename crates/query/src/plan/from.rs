@@ -10,6 +10,7 @@ use crate::error::QueryError;
 use crate::hogql::ast::{self, CompareOp, ExprKind, FromExpr, JoinKind, JoinStrictness, TableRef, TableSource};
 use crate::resolve::{KnownTable, NUMBERS, Relation, Scope, Source, TABLE_FUNCTIONS, constant, known_table};
 use crate::scan::Top;
+use crate::system;
 use datafusion::common::{Column, JoinType, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator};
@@ -122,7 +123,8 @@ fn add_relations<'a>(
                 TableSource::Name(parts) if scope.ctes.table(&parts.join(".")).is_none() => known_table(&parts.join(".")),
                 _ => None,
             };
-            let relation = relation(scope, table)?;
+            let context = scope.context;
+            let relation = relation(scope, table).inspect_err(|error| context.notes.fault(table.span, error))?;
             if let Some(name) = &relation.name
                 && scope.relation(name).is_some()
             {
@@ -162,7 +164,7 @@ fn resolve_conditions<'a>(
     tree: &mut JoinTree,
     conditions: &mut impl Iterator<Item = Option<&'a ast::JoinConstraint>>,
 ) -> Result<(), QueryError> {
-    let JoinTree::Join { left, right, on, .. } = tree else { return Ok(()) };
+    let JoinTree::Join { left, right, kind, on, .. } = tree else { return Ok(()) };
     resolve_conditions(scope, left, conditions)?;
     resolve_conditions(scope, right, conditions)?;
     let Some(condition) = conditions.next().flatten() else { return Ok(()) };
@@ -176,26 +178,36 @@ fn resolve_conditions<'a>(
             };
             parts.into_iter().map(|part| scope.condition(part)).collect::<Result<Vec<_>, _>>()
         }
-        ast::JoinConstraint::Using(names) => names
-            .iter()
-            .map(|name| {
-                let chain = [ast::Segment::Name(name.clone())];
-                let side = |scope: &mut Scope<'_>, leaves: Vec<usize>| {
-                    for leaf in leaves {
-                        if let Some(value) = scope.relation_field(leaf, &chain)? {
-                            return Ok(value);
-                        }
-                    }
-                    Err(QueryError::resolve(format!("Unable to resolve field: {name}")))
-                };
-                let (left, right) = (side(scope, left.leaves())?, side(scope, right.leaves())?);
-                Ok(scope.compare_values(CompareOp::Eq, left, right)?.expr)
-            })
-            .collect(),
+        ast::JoinConstraint::Using(names) => {
+            names.iter().map(|name| common(scope, name, *kind, (&left.leaves(), &right.leaves()))).collect::<Result<Vec<_>, _>>()
+        }
     };
     scope.in_join = false;
     *on = resolved?;
     Ok(())
+}
+
+/// The condition that both sides have the same value in a column, which is one column from here on.
+fn common(scope: &mut Scope<'_>, name: &str, kind: JoinKind, (left, right): (&[usize], &[usize])) -> Result<Expr, QueryError> {
+    let chain = [ast::Segment::Name(name.to_owned())];
+    let side = |scope: &mut Scope<'_>, leaves: &[usize]| {
+        for leaf in leaves {
+            if let Some(value) = scope.relation_field(*leaf, &chain)? {
+                return Ok((*leaf, value));
+            }
+        }
+        Err(QueryError::resolve(format!("Unable to resolve field: {name}")))
+    };
+    let ((left, here), (right, there)) = (side(scope, left)?, side(scope, right)?);
+    let places = match kind {
+        JoinKind::Inner | JoinKind::Left | JoinKind::Cross => vec![left],
+        JoinKind::Right => vec![right],
+        JoinKind::Full => vec![left, right],
+    };
+    if !scope.using.iter().any(|(known, _)| known == name) {
+        scope.using.push((name.to_owned(), places));
+    }
+    Ok(scope.compare_values(CompareOp::Eq, here, there)?.expr)
 }
 
 fn relation(scope: &mut Scope<'_>, table: &TableRef) -> Result<Relation, QueryError> {
@@ -236,6 +248,11 @@ fn named(scope: &Scope<'_>, parts: &[String], alias: Option<String>) -> Result<R
             let only = scope.select.and_then(|select| cohorts::asked(select, &name));
             let (plan, outputs) = cohorts::table(listed, only.as_deref(), scope.context)?;
             return Ok(Relation::query(Some(name), plan, outputs, scope.context));
+        }
+        Some(KnownTable::System(table)) => {
+            let (plan, outputs) = system::plan(table, scope.context)?;
+            let name = alias.or_else(|| parts.last().cloned());
+            return Ok(Relation::query(name, plan, outputs, scope.context));
         }
         Some(KnownTable::Events) => Source::Events(Vec::new()),
         Some(table) => Source::Table(table, Vec::new()),

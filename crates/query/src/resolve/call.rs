@@ -10,6 +10,7 @@ use crate::error::QueryError;
 use crate::functions::{self, Argument, CallOptions, Function, FunctionError, Kind};
 use crate::hogql::ast::{self, ArithmeticOp, CompareOp, ExprKind};
 use arrow::datatypes::{DataType, Field};
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::{Lambda, LambdaVariable};
 use std::sync::Arc;
@@ -41,7 +42,13 @@ impl Scope<'_> {
             let array = self.expr(&call.args[0])?;
             return self.array_join_call(array);
         }
-        let args = self.arguments(&function, call)?;
+        let mut args = self.arguments(&function, call)?;
+        if let ("toTypeName", [only]) = (call.name.as_str(), call.args.as_slice()) {
+            // whether it may be NULL is known here less exactly than by ClickHouse
+            let ty = Type { nullable: false, ..self.expr(only)?.ty };
+            let name = ty.name(&self.context.project.timezone);
+            args.push(argument(Value::literal(ScalarValue::from(name))));
+        }
         let options = self.options(call)?;
         self.build(&function, args, options)
     }

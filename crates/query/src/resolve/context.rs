@@ -1,6 +1,7 @@
 //! What a query is resolved against: the project, its rows, its definitions.
 
 use super::CteEnv;
+use super::notes::Notes;
 use crate::cohorts::CohortSets;
 use crate::engine::Executor;
 use crate::error::QueryError;
@@ -8,7 +9,7 @@ use crate::functions::{FunctionContext, WeekStart};
 use crate::hogql::ast::Query;
 use crate::plan::{Nesting, plan_query};
 use crate::scan::{PropertyKind, ScanContext};
-use aqueduct_catalog::{Action, ActionKind, Cohort, CohortKind, CohortMember, PropertyParent, PropertyType};
+use aqueduct_catalog::{Action, ActionKind, Cohort, CohortKind, CohortMember, Project, PropertyParent, PropertyType, Work, WorkKind};
 use aqueduct_event::{ProjectId, UnixMicros};
 use arrow::array::RecordBatch;
 use serde::Serialize;
@@ -29,8 +30,19 @@ pub trait Definitions: Send + Sync + fmt::Debug {
 
     /// The members of a static cohort, in order of person.
     fn cohort_members(&self, cohort: i64) -> Arc<[CohortMember]>;
+
+    /// Other works that people saved, oldest first, deleted ones too. None are known to whoever does not say so.
+    fn works(&self, _project: ProjectId, _kind: WorkKind) -> Vec<Arc<Work>> {
+        Vec::new()
+    }
+
+    /// The project and its settings, where they are known.
+    fn project(&self, _project: ProjectId) -> Option<Arc<Project>> {
+        None
+    }
+
     /// A number that changes whenever anything but a property's type changes that an answer of the project may depend on and that is not in its
-    /// rows. Answers that were kept under another number are not given again.
+    /// rows, its works or its settings. Answers that were kept under another number are not given again.
     fn revision(&self, _project: ProjectId) -> u64 {
         0
     }
@@ -51,6 +63,14 @@ impl Definitions for aqueduct_catalog::Catalog {
 
     fn cohort_members(&self, cohort: i64) -> Arc<[CohortMember]> {
         aqueduct_catalog::Catalog::cohort_members(self, cohort)
+    }
+
+    fn works(&self, project: ProjectId, kind: WorkKind) -> Vec<Arc<Work>> {
+        aqueduct_catalog::Catalog::works(self, project, kind)
+    }
+
+    fn project(&self, project: ProjectId) -> Option<Arc<Project>> {
+        aqueduct_catalog::Catalog::project(self, project)
     }
 
     fn revision(&self, _: ProjectId) -> u64 {
@@ -114,6 +134,8 @@ pub(crate) struct QueryContext {
     pub(crate) cohorts: CohortSets,
     /// Nothing will be run: who is in a cohort does not matter, only that it can be understood.
     pub(crate) is_check: bool,
+    /// What a check finds to say.
+    pub(crate) notes: Notes,
     relations: AtomicUsize,
 }
 
@@ -142,6 +164,7 @@ impl QueryContext {
             executor,
             cohorts: CohortSets::default(),
             is_check: false,
+            notes: Notes::default(),
             relations: AtomicUsize::new(0),
         }
     }

@@ -1,4 +1,4 @@
-//! Calls that stand for other expressions: PostHog's functions about surveys, and numbers of rows.
+//! Calls that stand for other expressions: PostHog's functions about surveys and programs, and numbers of rows. Also those that need what is not here.
 
 use crate::error::QueryError;
 use crate::hogql::ast::{ArithmeticOp, Call, CompareOp, Expr, ExprKind, GroupBy, Literal, Over, SelectQuery, Window};
@@ -17,8 +17,57 @@ pub(super) fn expanded(found: &Call) -> Result<Option<Expr>, QueryError> {
             let number = Call { name: "row_number".to_owned(), over, ..Call::default() };
             Some(arithmetic(ArithmeticOp::Sub, number.into(), Expr::lit(1)))
         }
-        _ => None,
+        (name, args) => match (of_user_agent(name), args) {
+            (None, _) => return refused(name).map_or(Ok(None), Err),
+            (Some(function), [user_agent] | [user_agent, _]) => Some(call(function, vec![given_text(user_agent.clone())])),
+            (Some(_), args) => {
+                return Err(QueryError::resolve(format!("Function '{name}' expects 1 or 2 arguments, found {}", args.len())));
+            }
+        },
     })
+}
+
+/// The function of a text that tells what PostHog's of that name tells of a user agent. An address beside it says nothing here.
+fn of_user_agent(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "isLikelyBot" => "_isLikelyBot",
+        "getBotName" => "_botName",
+        "getBotOperator" => "_botOperator",
+        "getBotType" => "_botType",
+        "getTrafficType" => "_trafficType",
+        "getTrafficCategory" => "_trafficCategory",
+        _ => return None,
+    })
+}
+
+/// No user agent is an empty one.
+fn given_text(user_agent: Expr) -> Expr {
+    call("ifNull", vec![call("toString", vec![user_agent]), Expr::lit("")])
+}
+
+/// A field of events that is told by the user agent.
+pub(super) fn of_program(field: &str) -> Option<Expr> {
+    let function = match field {
+        "$virt_is_bot" => "isLikelyBot",
+        "$virt_traffic_type" => "getTrafficType",
+        "$virt_traffic_category" => "getTrafficCategory",
+        "$virt_bot_name" => "getBotName",
+        "$virt_bot_operator" => "getBotOperator",
+        _ => return None,
+    };
+    let own = |key: &str| Expr::field(["properties", key]);
+    Some(call(function, vec![call("coalesce", vec![own("$raw_user_agent"), own("$user_agent")])]))
+}
+
+/// Why a function of PostHog's cannot be had.
+fn refused(name: &str) -> Option<QueryError> {
+    let needs = match name {
+        "convertCurrency" => "exchange rates",
+        "embedText" | "llmComplete" | "explainCSPReport" => "a language model",
+        "lookupGeoip" => "a table of addresses",
+        _ => return None,
+    };
+    Some(QueryError::unsupported(format!("{name} needs {needs}, which this server does not have")))
 }
 
 fn property(key: &str) -> Expr {

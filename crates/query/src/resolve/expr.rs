@@ -48,6 +48,14 @@ impl Scope<'_> {
     /// # Errors
     /// [`QueryError::Resolve`] in PostHog's words where something does not exist or does not fit.
     pub(crate) fn expr(&mut self, expr: &ast::Expr) -> Result<Value, QueryError> {
+        let value = self.node(expr);
+        if self.context.is_check {
+            self.context.notes.take(expr, &value);
+        }
+        value
+    }
+
+    fn node(&mut self, expr: &ast::Expr) -> Result<Value, QueryError> {
         match &expr.kind {
             ExprKind::Literal(literal) => Ok(literal_value(literal)),
             ExprKind::Field(chain) => self.field(chain),

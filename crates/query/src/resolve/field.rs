@@ -1,5 +1,6 @@
 //! Chains of names: `event`, `e.properties.$browser`, `person.properties.a.b`, `group_0.key`.
 
+use super::expansion::of_program;
 use super::person_expression::PersonExpression;
 use super::relation::Source;
 use super::scope::Scope;
@@ -7,7 +8,7 @@ use super::tables::{TableField, group_field, person_field, session_field};
 use super::types::{Class, Note, Value};
 use super::{KnownTable, PersonMode};
 use crate::error::QueryError;
-use crate::hogql::ast::Segment;
+use crate::hogql::ast::{Expr, Segment};
 use crate::scan::{GroupField, PersonField, PropertyKind, TableColumn, VirtualColumn};
 use aqueduct_catalog::PropertyParent;
 use aqueduct_store::EventColumn;
@@ -18,6 +19,9 @@ impl Scope<'_> {
         let unknown = || QueryError::resolve(format!("Unable to resolve field: {}", show(chain)));
         let Some(name) = chain.first().and_then(Segment::as_name) else { return Err(unknown()) };
         let rest = &chain[1..];
+        if let Some(only) = self.only_relation {
+            return self.relation_field(only, chain)?.ok_or_else(unknown);
+        }
         if let Some(parameter) = self.parameters.iter().rev().find(|parameter| parameter.name == name) {
             let value = parameter.value.clone();
             return self.path(value, rest);
@@ -32,6 +36,9 @@ impl Scope<'_> {
             });
         }
         if let Some(value) = self.alias(name, true)? {
+            return self.path(value, rest);
+        }
+        if let Some(value) = self.common_field(name)? {
             return self.path(value, rest);
         }
         let mut found: Option<Value> = None;
@@ -58,6 +65,24 @@ impl Scope<'_> {
             Some(value) => self.path(value, rest),
             None => Err(unknown()),
         }
+    }
+
+    /// A column that a join has in common by USING.
+    fn common_field(&mut self, name: &str) -> Result<Option<Value>, QueryError> {
+        let Some((_, places)) = self.using.iter().find(|(known, _)| known == name) else { return Ok(None) };
+        let (places, chain) = (places.clone(), [Segment::Name(name.to_owned())]);
+        let [only] = places.as_slice() else {
+            // of a full join either side may be missing
+            let mut values = Vec::with_capacity(places.len());
+            for place in places {
+                let filled = std::mem::take(&mut self.relations[place].filled);
+                let value = self.relation_field(place, &chain);
+                self.relations[place].filled = filled;
+                values.extend(value?);
+            }
+            return self.call_values("coalesce", values).map(Some);
+        };
+        self.relation_field(*only, &chain)
     }
 
     /// A chain inside one relation; `None` when the relation has no such column.
@@ -116,9 +141,10 @@ impl Scope<'_> {
                 VirtualColumn::Key(name.to_owned())
             }
             "issue_id" | "event_issue_id" => VirtualColumn::Property("$exception_issue_id".to_owned(), PropertyKind::Text),
-            name => match self.group_of_name(name) {
-                Some(index) => return self.group(relation, index, rest).map(Some),
-                None => return Ok(None),
+            name => match (self.group_of_name(name), of_program(name)) {
+                (Some(index), _) => return self.group(relation, index, rest).map(Some),
+                (None, Some(field)) => return self.program_field(relation, &field).map(Some),
+                (None, None) => return Ok(None),
             },
         };
         let value = self.relations[relation].event_column(column)?;
@@ -142,9 +168,20 @@ impl Scope<'_> {
         if key == "$elements_chain" && rest.is_empty() {
             return self.relations[relation].event_column(VirtualColumn::Base(EventColumn::ElementsChain));
         }
+        if let Some(field) = of_program(&key) {
+            return self.program_field(relation, &field);
+        }
         let kind = self.kind(PropertyParent::Event, None, &key, rest);
         let value = self.relations[relation].event_column(VirtualColumn::Property(key, kind))?;
         self.path(as_property(value), rest)
+    }
+
+    /// A field of one relation's events that stands for an expression over them.
+    fn program_field(&mut self, relation: usize, field: &Expr) -> Result<Value, QueryError> {
+        let outer = self.only_relation.replace(relation);
+        let value = self.expr(field);
+        self.only_relation = outer;
+        value
     }
 
     /// How the property is read: as its definition says, or as JSON text when the query reaches into it.

@@ -11,6 +11,7 @@
 //! Read next: `scope.rs` (what names mean), `field.rs` (chains), `compare.rs`, `call.rs`.
 
 mod arithmetic;
+mod beside;
 mod call;
 mod coerce;
 mod compare;
@@ -21,6 +22,7 @@ mod field;
 mod json_path;
 mod lazy;
 mod membership;
+mod notes;
 mod person_expression;
 mod placeholders;
 mod relation;

@@ -101,6 +101,10 @@ pub(crate) struct Scope<'q> {
     pub(crate) windows: Vec<(String, ast::Window)>,
     /// Names given by ARRAY JOIN: they win over columns.
     pub(crate) array_joined: Vec<(String, Value)>,
+    /// Where fields are looked for, while an expression that a field of it stands for is resolved.
+    pub(crate) only_relation: Option<usize>,
+    /// Columns that joins have in common, with the relations that give them: the first one alone, or the first one that has a value.
+    pub(crate) using: Vec<(String, Vec<usize>)>,
     /// Columns that steps of the plan add beside those of the relations (ARRAY JOIN).
     pub(crate) extra_fields: Vec<(Option<TableReference>, Arc<Field>)>,
     pub(crate) parameters: Vec<Parameter>,
@@ -123,6 +127,8 @@ impl<'q> Scope<'q> {
             relations: Vec::new(),
             windows: Vec::new(),
             array_joined: Vec::new(),
+            only_relation: None,
+            using: Vec::new(),
             extra_fields: Vec::new(),
             parameters: Vec::new(),
             in_join: false,

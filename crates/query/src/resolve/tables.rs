@@ -3,6 +3,7 @@
 use super::person_expression::PersonExpression;
 use crate::cohorts::Listed;
 use crate::scan::{DerivedKind, EmptyType, GroupField, LOG_FIELDS, PersonField, SESSION_FIELDS, SessionField, TableColumn, log_field};
+use crate::system::{self, SystemTable};
 use aqueduct_catalog::PropertyParent;
 
 /// A table by the name that a query uses.
@@ -16,6 +17,8 @@ pub(crate) enum KnownTable {
     QueryLog,
     /// Members of cohorts.
     Cohorts(Listed),
+    /// What people made and named.
+    System(&'static SystemTable),
     /// Known, but nothing is kept in it yet.
     Empty(&'static [(&'static str, EmptyType)]),
 }
@@ -109,7 +112,8 @@ pub(crate) const NUMBERS: &str = "numbers";
 
 /// The table of a name; `None` when there is none.
 pub(crate) fn known_table(name: &str) -> Option<KnownTable> {
-    TABLES.iter().find(|(known, _)| *known == name).map(|(_, table)| *table)
+    let of_system = || system::table(name).map(KnownTable::System);
+    TABLES.iter().find(|(known, _)| *known == name).map(|(_, table)| *table).or_else(of_system)
 }
 
 /// What the first name of a chain means in a table that is not `events`.
@@ -134,7 +138,7 @@ impl KnownTable {
             KnownTable::Groups => DerivedKind::Groups,
             KnownTable::Sessions => DerivedKind::Sessions,
             KnownTable::QueryLog => DerivedKind::Queries,
-            KnownTable::Events | KnownTable::Cohorts(_) | KnownTable::Empty(_) => DerivedKind::Empty,
+            KnownTable::Events | KnownTable::Cohorts(_) | KnownTable::System(_) | KnownTable::Empty(_) => DerivedKind::Empty,
         }
     }
 
@@ -199,6 +203,7 @@ impl KnownTable {
             KnownTable::Sessions => SESSION_FIELDS.iter().map(|(name, _)| *name).collect(),
             KnownTable::QueryLog => LOG_FIELDS.iter().map(|(name, _)| *name).collect(),
             KnownTable::Cohorts(_) => vec!["person_id", "cohort_id", "team_id"],
+            KnownTable::System(table) => table.columns.iter().map(|(name, _)| *name).collect(),
             KnownTable::Empty(fields) => fields.iter().map(|(name, _)| *name).collect(),
         }
     }
@@ -209,6 +214,7 @@ pub(crate) fn person_field(name: &str) -> Option<PersonField> {
     Some(match name {
         "id" => PersonField::Id,
         "created_at" => PersonField::CreatedAt,
+        "last_seen_at" => PersonField::LastSeenAt,
         "is_identified" => PersonField::IsIdentified,
         _ => return None,
     })
@@ -239,7 +245,8 @@ mod tests {
     fn everything_that_can_be_reached() {
         let tables = TABLES.iter().map(|(name, table)| format!("{name}: {:?}", table.derived_kind()));
         let functions = TABLE_FUNCTIONS.iter().map(|name| format!("{name}(…)"));
-        let list: Vec<String> = tables.chain(functions).collect();
+        let of_system = system::TABLES.iter().map(|table| format!("{}: {:?}", table.name, table.source()));
+        let list: Vec<String> = tables.chain(functions).chain(of_system).collect();
         expect![[r#"
             events: Empty
             persons: Persons
@@ -266,7 +273,31 @@ mod tests {
             heatmaps: Empty
             error_tracking_issue_fingerprint_overrides: Empty
             raw_error_tracking_issue_fingerprint_overrides: Empty
-            numbers(…)"#]]
+            numbers(…)
+            system.actions: Actions
+            system.annotations: Annotations
+            system.cohorts: Cohorts
+            system.dashboards: Dashboards
+            system.dashboard_tiles: Tiles
+            system.exports: Exports
+            system.groups: Groups
+            system.group_type_mappings: GroupTypes
+            system.insights: Insights
+            system.teams: Teams
+            system.alerts: Nothing
+            system.batch_exports: Nothing
+            system.cohort_calculation_history: Nothing
+            system.data_warehouse_sources: Nothing
+            system.data_warehouse_tables: Nothing
+            system.error_tracking_issues: Nothing
+            system.experiments: Nothing
+            system.feature_flags: Nothing
+            system.hog_functions: Nothing
+            system.insight_variables: Nothing
+            system.integrations: Nothing
+            system.notebooks: Nothing
+            system.session_recording_playlists: Nothing
+            system.surveys: Nothing"#]]
         .assert_eq(&list.join("\n"));
     }
 }

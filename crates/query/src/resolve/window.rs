@@ -1,5 +1,6 @@
 //! Window functions: `f(x) OVER (PARTITION BY … ORDER BY … ROWS …)`.
 
+use super::beside::Beside;
 use super::scope::Scope;
 use super::types::{Class, Note, Type, Value};
 use crate::error::QueryError;
@@ -34,6 +35,13 @@ impl Scope<'_> {
             null_treatment: None,
             distinct: false,
         };
+        if let Some(beside) = Beside::named(&lower) {
+            let frame = WindowFrame::new(ordered.then_some(false));
+            let make = |function, args| {
+                Expr::from(WindowFunction { fun: WindowFunctionDefinition::WindowUDF(function), params: params(args, frame.clone()) })
+            };
+            return self.beside(beside, call, &window, make);
+        }
         if let Some(function) = ranking(&lower) {
             let args = call.args.iter().map(|arg| self.expr(arg)).collect::<Result<Vec<_>, QueryError>>()?;
             let nullable = args.iter().any(|arg| arg.ty.nullable);
@@ -47,7 +55,7 @@ impl Scope<'_> {
             return Ok(match lower.as_str() {
                 "row_number" | "rank" | "dense_rank" => Value::new(value.expr, value.ty.with_note(Note::Count)),
                 // outside of its frame ClickHouse gives the empty value of the type, unless the argument can be NULL
-                "lag" | "lead" | "percent_rank" | "cume_dist" | "ntile" => value,
+                "percent_rank" | "cume_dist" | "ntile" => value,
                 _ if nullable => value,
                 _ => or_empty(value),
             });
@@ -123,8 +131,6 @@ fn ranking(name: &str) -> Option<Arc<WindowUDF>> {
         "percent_rank" => windows::rank::percent_rank_udwf(),
         "cume_dist" => windows::cume_dist::cume_dist_udwf(),
         "ntile" => windows::ntile::ntile_udwf(),
-        "lag" | "laginframe" => windows::lead_lag::lag_udwf(),
-        "lead" | "leadinframe" => windows::lead_lag::lead_udwf(),
         "first_value" => windows::nth_value::first_value_udwf(),
         "last_value" => windows::nth_value::last_value_udwf(),
         "nth_value" => windows::nth_value::nth_value_udwf(),

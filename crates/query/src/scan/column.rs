@@ -26,6 +26,8 @@ pub(crate) enum PersonField {
     Id,
     /// Earliest known time.
     CreatedAt,
+    /// When it was seen last, to the hour; NULL where its events do not say that this is to be kept.
+    LastSeenAt,
     /// Whether an identify named it.
     IsIdentified,
     /// All properties as JSON.
@@ -119,7 +121,7 @@ impl PersonField {
     pub(crate) fn data_type(&self) -> DataType {
         match self {
             PersonField::Id => uuid_type(),
-            PersonField::CreatedAt => time_type(),
+            PersonField::CreatedAt | PersonField::LastSeenAt => time_type(),
             PersonField::IsIdentified => DataType::Boolean,
             PersonField::PropertiesJson => text_type(),
             PersonField::Property(_, kind) => kind.data_type(),

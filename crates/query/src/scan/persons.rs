@@ -76,6 +76,7 @@ pub(crate) fn person_column(field: &PersonField, context: &ScanContext) -> Resul
     Ok(match field {
         PersonField::Id => uuids(&persons.ids)?,
         PersonField::CreatedAt => Arc::clone(&persons.created_at),
+        PersonField::LastSeenAt => Arc::clone(&persons.last_seen_at),
         PersonField::IsIdentified => Arc::clone(&persons.is_identified),
         PersonField::PropertiesJson => objects_at(&(0..).take(persons.ids.len()).collect(), &*context.person_properties()?)?,
         PersonField::Property(key, kind) => {

@@ -65,7 +65,7 @@ pub(crate) enum EmptyType {
 }
 
 impl EmptyType {
-    pub(super) fn data_type(self) -> DataType {
+    pub(crate) fn data_type(self) -> DataType {
         match self {
             EmptyType::Text => text_type(),
             EmptyType::Texts => texts_type(),
@@ -93,7 +93,7 @@ impl TableColumn {
 
     pub(crate) fn nullable(&self) -> bool {
         match self {
-            TableColumn::Person(PersonField::Property(..)) | TableColumn::PersonOfDistinctId(_) => true,
+            TableColumn::Person(PersonField::Property(..) | PersonField::LastSeenAt) | TableColumn::PersonOfDistinctId(_) => true,
             TableColumn::Group(GroupField::Property(..)) => true,
             TableColumn::Session(field) => !matches!(
                 field,

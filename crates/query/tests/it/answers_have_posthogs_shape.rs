@@ -103,9 +103,67 @@ async fn metadata_says_what_is_wrong_and_where() {
     assert_eq!(running.ask(check("SELECT event FROM events")).await.expect("an answer")["isValid"], json!(true));
     let body = running.ask(check("SELECT evnt FROM events")).await.expect("an answer");
     assert_eq!(body["isValid"], json!(false));
-    assert_eq!(body["errors"][0]["message"], json!("Unable to resolve field: evnt"));
+    assert_eq!(body["errors"], json!([{"message": "Unable to resolve field: evnt", "start": 7, "end": 11}]));
+    for (text, message, part) in [
+        (
+            "SELECT 1, upper(lowr(event)) FROM events",
+            "Unsupported function call 'lowr(...)'. Perhaps you meant 'lower(...)'?",
+            "lowr(event)",
+        ),
+        ("SELECT 1 FROM evnts AS e", "Unknown table `evnts`.", "evnts AS e"),
+        ("SELECT event FROM events WHERE evnt = 'a'", "Unable to resolve field: evnt", "evnt"),
+        ("SELECT a FROM (SELECT evnt AS a FROM events)", "Unable to resolve field: evnt", "evnt"),
+        ("SELECT event FORM events e", "unexpected `events`, expected the end of the query", "events"),
+    ] {
+        let body = running.ask(check(text)).await.expect("an answer");
+        let error = &body["errors"][0];
+        let place = |end: &str| usize::try_from(error[end].as_u64().unwrap_or_default()).unwrap_or_default();
+        assert_eq!((&error["message"], &text[place("start")..place("end")]), (&json!(message), part), "{text}");
+    }
+    let body =
+        running.ask(check("SELECT event AS e, properties.n AS n FROM events WHERE person.properties.age > 5")).await.expect("an answer");
+    assert_eq!((&body["isValid"], &body["isValidView"], &body["errors"]), (&json!(true), &json!(true), &json!([])));
+    let notices = json!([
+        {"message": "Field 'event' is of type 'String'", "start": 7, "end": 12},
+        {"message": "Event property 'n' is of type 'String'.", "start": 19, "end": 31},
+        {"message": "Person property 'age' is of type 'String'.", "start": 55, "end": 76}
+    ]);
+    assert_eq!(body["notices"], notices);
+    let filled = json!({"kind": "HogQLMetadata", "language": "hogQL", "query": "SELECT {variables.x}", "variables": {"1": {"code_name": "x", "value": 5}}});
+    assert_eq!(running.ask(filled).await.expect("an answer")["isValid"], json!(true));
+    for (text, source, is_valid) in [
+        ("event", "SELECT 1 FROM events", true),
+        ("number + 1", "SELECT 1 FROM numbers(5)", true),
+        ("event", "SELECT 1 FROM numbers(5)", false),
+    ] {
+        let source = json!({"kind": "HogQLQuery", "query": source});
+        let expr = json!({"kind": "HogQLMetadata", "language": "hogQLExpr", "query": text, "sourceQuery": source});
+        assert_eq!(running.ask(expr).await.expect("an answer")["isValid"], json!(is_valid), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_schema_says_what_can_be_asked() {
+    let running = World::default().start(ProjectId(1), Layout::Memory, QueryConfig::default());
     let schema = running.ask(json!({"kind": "DatabaseSchemaQuery"})).await.expect("an answer");
-    assert_eq!(schema["tables"]["events"]["fields"]["properties"]["type"], json!("json"));
+    for (table, field, kind) in [
+        ("events", "properties", "json"),
+        ("events", "timestamp", "datetime"),
+        ("events", "elements_chain_texts", "array"),
+        ("events", "person", "field_traverser"),
+        ("persons", "is_identified", "boolean"),
+        ("persons", "pdi", "lazy_table"),
+        ("groups", "index", "integer"),
+        ("sessions", "$pageview_count", "integer"),
+        ("sessions", "$start_timestamp", "datetime"),
+        ("query_log", "event_date", "date"),
+        ("system.insights", "query", "json"),
+        ("system.insights", "created_at", "datetime"),
+    ] {
+        assert_eq!(schema["tables"][table]["fields"][field]["type"], json!(kind), "{table}.{field}");
+    }
+    assert_eq!((&schema["tables"]["system.cohorts"]["type"], &schema["tables"]["events"]["type"]), (&json!("system"), &json!("posthog")));
+    assert_eq!(schema["tables"]["events"]["fields"]["person"]["table"], json!("persons"));
 }
 
 #[tokio::test]

@@ -4,12 +4,13 @@
 //! The generator builds syntax trees (joins, subqueries, CTEs, unions, lambdas, lazy joins, every table) and gives their text to the engine, so the
 //! printer and the parser are part of what is tested.
 
-use crate::world::{Event, Layout, NOW, Running, World};
+use crate::world::{Event, Layout, NOW, Running, World, action, cohort, work};
+use aqueduct_catalog::WorkKind;
 use aqueduct_event::{ProjectId, UnixMicros};
 use aqueduct_query::QueryConfig;
 use aqueduct_query::hogql::ast::{
-    CompareOp, Cte, CteBody, Expr, FromExpr, GroupBy, Join, JoinConstraint, JoinKind, Query, SelectQuery, SelectSet, SetOp, Span, TableRef,
-    TableSource,
+    CompareOp, Cte, CteBody, Expr, FromExpr, GroupBy, Join, JoinConstraint, JoinKind, Query, Ratio, Sample, SelectQuery, SelectSet, SetOp,
+    Span, TableRef, TableSource,
 };
 use aqueduct_query::hogql::build::{and, array, call, compare, eq, from_query, lambda, not, or, subquery, table};
 use proptest::prelude::*;
@@ -45,6 +46,13 @@ fn world(mark: &str, number: i64) -> World {
         persons: (0..3).map(person).collect(),
         groups: vec![("company".to_owned(), format!("{mark}acme"), json!({"name": format!("{mark}Acme"), "size": number}))],
         merges: vec![(format!("{mark}user 3"), format!("{mark}user 0"))],
+        actions: vec![action(1, &format!("{mark}value 1"), json!([{"event": format!("{mark}event 0")}]))],
+        cohorts: vec![cohort(1, &format!("{mark}value 2"), &json!([{"key": "age", "type": "person", "operator": "gt", "value": number}]))],
+        works: [WorkKind::Insight, WorkKind::Dashboard, WorkKind::Annotation]
+            .map(|kind| {
+                work(kind, 1, &json!({"name": format!("{mark}value 3"), "content": format!("{mark}value 4"), "query": {"a": mark}}))
+            })
+            .into(),
         ..World::default()
     }
 }
@@ -86,6 +94,14 @@ const TABLES: &[(&str, &[&str], &[&str])] = &[
     ("log_entries", &["message"], &["team_id"]),
     ("app_metrics", &["app_source"], &["count"]),
     ("heatmaps", &["distinct_id"], &["x"]),
+    ("system.insights", &["name", "query", "query.a"], &["id", "saved"]),
+    ("system.dashboards", &["name"], &["id", "team_id"]),
+    ("system.annotations", &["content", "scope"], &["id"]),
+    ("system.actions", &["name", "steps_json"], &["id", "deleted"]),
+    ("system.cohorts", &["name", "filters"], &["id", "is_static"]),
+    ("system.groups", &["group_key", "group_properties.name"], &["group_type_index"]),
+    ("system.group_type_mappings", &["group_type"], &["id"]),
+    ("system.feature_flags", &["key"], &["id"]),
     ("query_log", &["query", "query_id", "hogql_name"], &["result_rows"]),
 ];
 
@@ -190,7 +206,8 @@ impl Gen {
                 let (name, texts, numbers) = if self.below(2) == 0 { &TABLES[0] } else { self.pick(TABLES) };
                 let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
                 let known = Known { alias: alias.clone(), texts: owned(texts), numbers: owned(numbers) };
-                (named(table(name), &alias), vec![known])
+                let sample = (*name == "events" && self.below(6) == 0).then(|| Sample { ratio: half(), offset: None });
+                (named(table(name), &alias, sample), vec![known])
             }
             4 => {
                 let (query, texts, numbers) = self.select(depth - 1);
@@ -266,11 +283,15 @@ impl Gen {
     }
 }
 
-fn named(from: FromExpr, name: &str) -> FromExpr {
+fn half() -> Ratio {
+    Ratio { numerator: Box::new(Expr::lit(1)), denominator: Some(Box::new(Expr::lit(2))) }
+}
+
+fn named(from: FromExpr, name: &str, sample: Option<Sample>) -> FromExpr {
     match from {
         FromExpr::Table(table) => {
             let TableSource::Name(parts) = table.source else { return FromExpr::Table(table) };
-            FromExpr::Table(Box::new(TableRef { source: TableSource::Name(parts), alias: Some(name.to_owned()), ..*table }))
+            FromExpr::Table(Box::new(TableRef { source: TableSource::Name(parts), alias: Some(name.to_owned()), sample, ..*table }))
         }
         other => other,
     }

@@ -2,6 +2,7 @@
 
 use aqueduct_catalog::{
     Action, ActionDocument, ActionKind, Cohort, CohortDocument, CohortKind, CohortMember, Kind, PropertyParent, PropertyType, Work,
+    WorkKind,
 };
 use aqueduct_event::{JournalPosition, ManualClock, PartitionId, PersonId, ProjectId, PropertyValue, UnixMicros, person_id_of};
 use aqueduct_query::{Definitions, ProjectFacts, QueryConfig, QueryEngine, QueryError, QueryRequest};
@@ -42,6 +43,7 @@ pub(crate) struct Known {
     pub(crate) types: Mutex<HashMap<String, PropertyType>>,
     actions: Vec<Arc<Action>>,
     cohorts: Vec<Arc<Cohort>>,
+    pub(crate) works: Mutex<Vec<Arc<Work>>>,
     members: HashMap<i64, Arc<[CohortMember]>>,
 }
 
@@ -50,17 +52,36 @@ impl Definitions for Known {
         self.types.lock().expect("not poisoned").get(name).copied()
     }
 
-    fn actions(&self, _: ProjectId) -> Vec<Arc<Action>> {
-        self.actions.clone()
+    fn actions(&self, project: ProjectId) -> Vec<Arc<Action>> {
+        of_project(&self.actions, project)
     }
 
-    fn cohorts(&self, _: ProjectId) -> Vec<Arc<Cohort>> {
-        self.cohorts.clone()
+    fn cohorts(&self, project: ProjectId) -> Vec<Arc<Cohort>> {
+        of_project(&self.cohorts, project)
+    }
+
+    fn works(&self, project: ProjectId, kind: WorkKind) -> Vec<Arc<Work>> {
+        let mut works = of_project(&self.works.lock().expect("not poisoned"), project);
+        works.retain(|work| work.kind == kind);
+        works
     }
 
     fn cohort_members(&self, cohort: i64) -> Arc<[CohortMember]> {
         self.members.get(&cohort).map_or_else(|| Arc::from(Vec::new()), Arc::clone)
     }
+}
+
+fn of_project<K: Kind>(works: &[Arc<Work<K>>], project: ProjectId) -> Vec<Arc<Work<K>>> {
+    works.iter().filter(|work| work.project == project).map(Arc::clone).collect()
+}
+
+fn given_to<K: Kind>(works: &[Work<K>], project: ProjectId) -> impl Iterator<Item = Arc<Work<K>>> {
+    works.iter().map(move |work| Arc::new(Work { project, ..work.clone() }))
+}
+
+/// A saved work that holds these fields.
+pub(crate) fn work(kind: WorkKind, id: i64, fields: &Json) -> Work {
+    saved(kind, id, fields.as_object().cloned().unwrap_or_default())
 }
 
 /// An action with nothing but steps.
@@ -119,6 +140,7 @@ pub(crate) struct World {
     pub(crate) path_cleaning_filters: Option<Json>,
     pub(crate) actions: Vec<Action>,
     pub(crate) cohorts: Vec<Cohort>,
+    pub(crate) works: Vec<Work>,
     /// Members of static cohorts: cohort, who it was then, one of the distinct ids that it had.
     pub(crate) members: Vec<(i64, String, String)>,
 }
@@ -206,8 +228,9 @@ impl World {
     /// Adds what the project's people defined.
     fn tell(&self, project: ProjectId, known: &mut Known) {
         known.types.get_mut().expect("not poisoned").extend(self.types.clone());
-        known.actions.extend(self.actions.iter().cloned().map(Arc::new));
-        known.cohorts.extend(self.cohorts.iter().cloned().map(Arc::new));
+        known.actions.extend(given_to(&self.actions, project));
+        known.cohorts.extend(given_to(&self.cohorts, project));
+        known.works.get_mut().expect("not poisoned").extend(given_to(&self.works, project));
         let mut members: HashMap<i64, Vec<CohortMember>> = HashMap::new();
         for (cohort, person, distinct_id) in &self.members {
             let member = CohortMember { person: self.person(project, person), distinct_id: distinct_id.as_str().into() };
@@ -238,7 +261,7 @@ impl World {
                 is_identified: true,
                 version: 0,
                 is_deleted: false,
-                last_seen_at: None,
+                last_seen_at: properties.get("seen").and_then(Json::as_i64).map(UnixMicros),
             });
             for distinct_id in ids {
                 let distinct_id = distinct_id.as_str().into();

@@ -125,6 +125,8 @@ pub(super) fn build(
     let nullable = args.iter().any(|arg| arg.nullable || arg.data_type == DataType::Null);
     let counts = inner.is_empty() && def.returns.shown() == Shown::Count;
     let empty = match asked {
+        // what NULL does to an aggregate is decided around every combinator
+        Some(true) if nullable && !counts => Empty::Null,
         Some(true) => Empty::Default,
         Some(false) if counts && counts_all => Empty::Natural,
         Some(false) if counts => Empty::NullForZero,
