@@ -166,7 +166,7 @@ impl Run {
         let executor = Arc::new(Executor::new(session, on.clone(), Arc::clone(&stop)));
         let mode = PersonMode::from_modifier(mode)?;
         let mut context = QueryContext::new(scan, request.project.clone(), definitions, look.now, mode, executor);
-        context.is_check = request.query.get("kind").and_then(Json::as_str) == Some("HogQLMetadata");
+        context.is_check = matches!(request.query.get("kind").and_then(Json::as_str), Some("HogQLMetadata" | "DatabaseSchemaQuery"));
         Ok(Self { context, stop })
     }
 

@@ -29,12 +29,12 @@ use std::sync::Arc;
 /// Values by column; one that is absent is NULL. A time is a number of microseconds or text.
 type Row = Map<String, Json>;
 
-/// The rows of a table.
+/// The rows of a table; none where nothing will be run.
 ///
 /// # Errors
 /// [`QueryError::Memory`] when they are more than the query may hold, [`QueryError::Read`] when the store's state cannot be read.
 pub(crate) fn plan(table: &SystemTable, context: &QueryContext) -> Result<(LogicalPlan, Vec<Output>), QueryError> {
-    let rows = rows::of(table.source, context)?;
+    let rows = if context.is_check { Vec::new() } else { rows::of(table.source, context)? };
     let reservation = context.executor.reservation("system tables");
     reservation.try_grow(rows.iter().flat_map(|row| row.values()).map(bytes).sum())?;
     let mut arrays = Vec::with_capacity(table.columns.len());
