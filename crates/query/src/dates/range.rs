@@ -51,7 +51,16 @@ const BUCKETS_MAX: usize = 100_000;
 impl QueryRange {
     /// The range that a query asks for.
     pub(crate) fn new(request: &RangeRequest, interval: Interval, calendar: &Calendar) -> Self {
-        let is_explicit = request.explicit_date.unwrap_or(false);
+        Self::of(request, interval, calendar, request.explicit_date.unwrap_or(false))
+    }
+
+    /// The same without making it wider: it begins at the very moment that was said, and ends now when no end was said.
+    pub(crate) fn unrounded(request: &RangeRequest, interval: Interval, calendar: &Calendar) -> Self {
+        Self::of(request, interval, calendar, true)
+    }
+
+    /// `is_explicit`: times outside of the moments that were said never count.
+    fn of(request: &RangeRequest, interval: Interval, calendar: &Calendar, is_explicit: bool) -> Self {
         let from = moment_from(request, interval, calendar, is_explicit);
         let to = match request.date_to.as_deref().filter(|text| !text.is_empty()) {
             Some(text) => parse_moment(text, &calendar.now, false),
@@ -67,16 +76,17 @@ impl QueryRange {
             to_is_relative: !to_is_open && to.back.is_some_and(|back| back.unit.is_some()),
             is_from_first_event: request.date_from.as_deref() == Some("all"),
             is_explicit,
-            to: if is_explicit { to.at } else { round_end(&to, interval) },
+            to: if request.explicit_date == Some(true) || (is_explicit && to_is_open) { to.at } else { round_end(&to, interval) },
         }
     }
 
-    /// The instant that rows must reach: the beginning of the first bucket, unless the range is finer than its interval.
+    /// The instant that rows must reach: the beginning of the first bucket, unless the range is finer than its interval, or said back from now in
+    /// hours or minutes.
     pub(crate) fn lower_bound(&self) -> Zoned {
         let is_hours_back = self.from_back.is_some_and(|back| back.unit == Some(BackUnit::Hour));
         match self.interval {
             _ if self.is_explicit => self.from.clone(),
-            Interval::Second | Interval::Minute | Interval::Hour => self.from.clone(),
+            Interval::Minute | Interval::Hour if self.from_back.is_some() => self.from.clone(),
             Interval::Day if is_hours_back => self.from.clone(),
             // The first week may be a part of one.
             Interval::Week => Interval::Day.floor(&self.from, self.week_start),
@@ -292,6 +302,16 @@ mod tests {
     }
 
     #[test]
+    fn hours_from_a_date_begin_whole() {
+        let lower = |from: &str, interval| range(Some(from), None, interval).lower_bound().datetime().to_string();
+        assert_eq!(lower("2020-01-14 10:20:30", Interval::Hour), "2020-01-14T10:00:00");
+        assert_eq!(lower("2020-01-14 10:20:30", Interval::Minute), "2020-01-14T10:20:00");
+        // back from now the hour or minute is the one of now
+        assert_eq!(lower("-30M", Interval::Minute), "2020-01-15T09:50:30");
+        assert_eq!(lower("-30M", Interval::Hour), "2020-01-15T00:00:00");
+    }
+
+    #[test]
     fn hours_keep_their_minute_ends() {
         let range = range(Some("-24h"), None, Interval::Hour);
         assert_eq!(ends(&range), ("2020-01-14T10:00:00".into(), "2020-01-15T10:59:59.999999".into()));
@@ -310,5 +330,17 @@ mod tests {
         let range = QueryRange::new(&request, Interval::Day, &calendar);
         assert_eq!(ends(&range), ("2020-01-10T05:00:00".into(), "2020-01-11T06:00:00".into()));
         assert_eq!(range.lower_bound(), range.from);
+    }
+
+    #[test]
+    fn an_unrounded_range_ends_at_a_day_that_was_said() {
+        let calendar =
+            Calendar { now: "2020-01-15T10:20:30+00:00[UTC]".parse().unwrap(), week_start: Weekday::Sunday, earliest_micros: None };
+        let unrounded = |from: &str, to: Option<&str>| {
+            let request = RangeRequest { date_from: Some(from.to_owned()), date_to: to.map(str::to_owned), explicit_date: None };
+            ends(&QueryRange::unrounded(&request, Interval::Month, &calendar))
+        };
+        assert_eq!(unrounded("-3d", None), ("2020-01-12T10:20:30".into(), "2020-01-15T10:20:30".into()));
+        assert_eq!(unrounded("2020-01-10", Some("2020-01-11")), ("2020-01-10T00:00:00".into(), "2020-01-11T23:59:59.999999".into()));
     }
 }

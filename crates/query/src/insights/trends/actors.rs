@@ -5,8 +5,8 @@
 
 use super::math::Math;
 use super::plan::SeriesPlan;
-use super::{Display, breakdowns, days_before, wider_than};
-use crate::dates::{Interval, QueryRange, parse_moment};
+use super::{Display, breakdowns, days_before, range_of, wider_than};
+use crate::dates::{QueryRange, parse_moment};
 use crate::error::QueryError;
 use crate::hogql::ast::{CompareOp, Expr, GroupBy, SelectQuery};
 use crate::hogql::build::{and, call, compare, eq, from_query, not_eq, or, subquery, table, tuple};
@@ -45,9 +45,7 @@ impl Behind {
         let display_name = filter.display.as_deref().unwrap_or("ActionsLineGraph");
         let display = Display::of(display_name);
         let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count, context)?;
-        let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
-        let request = query.date_range.clone().unwrap_or_default();
-        let range = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
+        let range = range_of(query, display_name, context)?;
         let times = times(query, asked, &range, display, plan.math, context)?;
 
         let group = match plan.math {

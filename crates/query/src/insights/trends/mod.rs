@@ -83,9 +83,7 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
         return calendar_heatmap::item(query, context);
     }
     let breakdowns = breakdowns(query, display_name, filter.breakdown_histogram_bin_count, context)?;
-    let interval = if display == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
-    let request = query.date_range.clone().unwrap_or_default();
-    let current = QueryRange::new(&request, interval, &context.calendar_of(&query.series, &request)?);
+    let current = range_of(query, display_name, context)?;
     let plans = query.series.iter().map(|series| SeriesPlan::new(series, query, context)).collect::<Result<Vec<_>, _>>()?;
     if display == Display::BoxPlot {
         let results = box_plot::rows(&plans, &current, context)?;
@@ -141,6 +139,16 @@ pub(super) fn run(query: &TrendsQuery, context: &InsightContext<'_>) -> Result<I
     }
     items.extend(per_formula.into_iter().flatten());
     Ok(InsightResult { results: Value::Array(items), has_more, range: Some(current), ..InsightResult::default() })
+}
+
+/// The range of the query. A graph of a single bar shows what was asked for alone, not all of its bucket.
+fn range_of(query: &TrendsQuery, display_name: &str, context: &InsightContext<'_>) -> Result<QueryRange, QueryError> {
+    let interval = if Display::of(display_name) == Display::Total { Interval::Day } else { query.interval.unwrap_or_default() };
+    let request = query.date_range.clone().unwrap_or_default();
+    let calendar = context.calendar_of(&query.series, &request)?;
+    let range = QueryRange::new(&request, interval, &calendar);
+    let is_bar = matches!(display_name, "ActionsBar" | "ActionsUnstackedBar") && range.buckets().len() == 1;
+    Ok(if is_bar { QueryRange::unrounded(&request, interval, &calendar) } else { range })
 }
 
 /// Whether the last bucket is not over yet.
