@@ -18,6 +18,7 @@ mod reaches_only_its_tables;
 mod reads_many_batches;
 mod recursive_queries_read_themselves;
 mod samples_by_distinct_id;
+mod stands_behind;
 mod stops_what_takes_too_long;
 mod system_tables_list_saved_work;
 mod takes_hostile_texts;
