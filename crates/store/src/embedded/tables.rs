@@ -150,13 +150,7 @@ impl Tables {
     pub(crate) fn distinct_ids(&self, state: &State, project: ProjectId) -> Result<Arc<DistinctIdsTable>, ReadError> {
         let bytes = |table: &DistinctIdsTable| table.person.len() * 24 + table.distinct_id.get_array_memory_size();
         self.distinct_ids.get(state, project, bytes, |older| match older {
-            Some((older, since)) => {
-                let changed = changed(state, since, |delta: &Delta, into: &mut BTreeMap<Arc<str>, DistinctIdRecord>| {
-                    let of_project = delta.distinct_ids.iter().filter(|((of, _), _)| *of == project);
-                    into.extend(of_project.map(|((_, text), id)| (Arc::clone(text), id.clone())));
-                });
-                Ok(distinct_ids_from(older, &changed))
-            }
+            Some((older, since)) => Ok(distinct_ids_from(older, &changed_distinct_ids(state, project, since))),
             None => distinct_ids(state, project),
         })
     }
@@ -295,13 +289,24 @@ fn groups(state: &State, project: ProjectId) -> Result<GroupsTable, ReadError> {
 }
 
 fn distinct_ids(state: &State, project: ProjectId) -> Result<DistinctIdsTable, ReadError> {
-    let base = state.base.view.distinct_ids(project)?.into_iter();
-    let mut rows: BTreeMap<Arc<str>, DistinctIdRecord> = base.map(|id| (Arc::clone(&id.distinct_id), id)).collect();
-    for layer in state.layers_since(state.base.seq) {
-        let of_project = layer.distinct_ids.iter().filter(|((of, _), _)| *of == project);
-        rows.extend(of_project.map(|((_, text), id)| (Arc::clone(text), id.clone())));
-    }
-    Ok(distinct_ids_of(rows.values().filter(|id| !id.is_personless)))
+    let (mut texts, mut person, mut version) = (StringBuilder::new(), Vec::new(), Vec::new());
+    state.base.view.each_distinct_id(project, |id| {
+        if !id.is_personless {
+            texts.append_value(id.distinct_id);
+            person.push(id.person);
+            version.push(id.version.cast_signed());
+        }
+    })?;
+    let base = DistinctIdsTable { distinct_id: Arc::new(texts.finish()), person, version: Arc::new(Int64Array::from(version)) };
+    let changed = changed_distinct_ids(state, project, state.base.seq);
+    Ok(if changed.is_empty() { base } else { distinct_ids_from(&base, &changed) })
+}
+
+fn changed_distinct_ids(state: &State, project: ProjectId, since: u64) -> BTreeMap<Arc<str>, DistinctIdRecord> {
+    changed(state, since, |delta: &Delta, into: &mut BTreeMap<Arc<str>, DistinctIdRecord>| {
+        let of_project = delta.distinct_ids.iter().filter(|((of, _), _)| *of == project);
+        into.extend(of_project.map(|((_, text), id)| (Arc::clone(text), id.clone())));
+    })
 }
 
 fn distinct_ids_of<'a>(rows: impl Iterator<Item = &'a DistinctIdRecord> + Clone) -> DistinctIdsTable {

@@ -107,8 +107,18 @@ pub(crate) fn encode_distinct_id(id: &DistinctIdRecord) -> Vec<u8> {
     out
 }
 
-pub(crate) fn decode_distinct_id(key: &[u8], value: &[u8]) -> Option<DistinctIdRecord> {
-    let (project, distinct_id) = split_project(key)?;
+/// A distinct id where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DistinctIdRow<'a> {
+    pub(crate) distinct_id: &'a str,
+    pub(crate) person: PersonId,
+    pub(crate) version: u64,
+    pub(crate) is_personless: bool,
+    pub(crate) spent: u32,
+}
+
+pub(crate) fn decode_distinct_id_row<'a>(key: &'a [u8], value: &[u8]) -> Option<DistinctIdRow<'a>> {
+    let (_, distinct_id) = split_project(key)?;
     let ([VERSION, flags], rest) = value.split_first_chunk::<2>()? else {
         return None;
     };
@@ -116,7 +126,13 @@ pub(crate) fn decode_distinct_id(key: &[u8], value: &[u8]) -> Option<DistinctIdR
     let (version, rest) = number(rest)?;
     let spent = if flags & SPENT == 0 { 0 } else { u32::from_le_bytes(*rest.first_chunk::<4>()?) };
     let (person, is_personless) = (Uuid::from_bytes(*person), flags & PERSONLESS != 0);
-    Some(DistinctIdRecord { project, distinct_id: text(distinct_id)?, person, version, is_personless, spent })
+    Some(DistinctIdRow { distinct_id: std::str::from_utf8(distinct_id).ok()?, person, version, is_personless, spent })
+}
+
+pub(crate) fn decode_distinct_id(key: &[u8], value: &[u8]) -> Option<DistinctIdRecord> {
+    let (project, _) = split_project(key)?;
+    let DistinctIdRow { distinct_id, person, version, is_personless, spent } = decode_distinct_id_row(key, value)?;
+    Some(DistinctIdRecord { project, distinct_id: distinct_id.into(), person, version, is_personless, spent })
 }
 
 pub(crate) fn encode_group(group: &GroupRecord) -> Vec<u8> {

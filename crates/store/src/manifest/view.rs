@@ -109,8 +109,11 @@ impl View {
         self.each(&self.persons, &records::project_key(project), |key, value| records::decode_person_row(key, value).map(&mut take))
     }
 
-    pub(crate) fn distinct_ids(&self, project: ProjectId) -> Result<Vec<DistinctIdRecord>, ReadError> {
-        self.scan(&self.distinct_ids, &records::project_key(project), records::decode_distinct_id)
+    /// Gives the distinct ids of a project in order of text.
+    pub(crate) fn each_distinct_id(&self, project: ProjectId, mut take: impl FnMut(records::DistinctIdRow<'_>)) -> Result<(), ReadError> {
+        self.each(&self.distinct_ids, &records::project_key(project), |key, value| {
+            records::decode_distinct_id_row(key, value).map(&mut take)
+        })
     }
 
     pub(crate) fn groups(&self, project: ProjectId) -> Result<Vec<GroupRecord>, ReadError> {
