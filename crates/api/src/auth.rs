@@ -7,7 +7,7 @@
 use crate::body::read;
 use crate::error::ApiError;
 use crate::state::ApiState;
-use aqueduct_catalog::{PersonalApiKey, User};
+use aqueduct_catalog::{CatalogError, Level, PersonalApiKey, User};
 use axum::body::Body;
 use axum::extract::{FromRef, FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -48,6 +48,12 @@ impl Caller {
     fn require(&self, object: &'static str, action: &'static str) -> Result<(), ApiError> {
         let allowed = self.key.as_ref().is_none_or(|key| key.allows(object, action));
         if allowed { Ok(()) } else { Err(ApiError::MissingScope { object, action }) }
+    }
+
+    /// Passes when the caller has this level in the organization or a higher one.
+    pub(crate) fn at_least(&self, level: Level) -> Result<(), ApiError> {
+        let reason = "Your organization access level is insufficient.";
+        if self.user.level >= level { Ok(()) } else { Err(CatalogError::Forbidden { reason }.into()) }
     }
 
     /// The key that the request came with.

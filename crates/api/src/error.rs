@@ -133,7 +133,9 @@ fn catalog(error: &CatalogError) -> (StatusCode, &'static str, &'static str, Opt
         CatalogError::Invalid { field, .. } => (S::BAD_REQUEST, "validation_error", "invalid_input", Some((*field).to_owned())),
         CatalogError::Taken { field, .. } => (S::BAD_REQUEST, "validation_error", "unique", Some((*field).to_owned())),
         CatalogError::NotFound { .. } => (S::NOT_FOUND, "invalid_request", "not_found", None),
-        CatalogError::AlreadySetUp | CatalogError::WrongSetupSecret => (S::FORBIDDEN, "authentication_error", "permission_denied", None),
+        CatalogError::Forbidden { .. } | CatalogError::AlreadySetUp | CatalogError::WrongSetupSecret => {
+            (S::FORBIDDEN, "authentication_error", "permission_denied", None)
+        }
         CatalogError::Hash(_) | CatalogError::Row(_) | CatalogError::Database(_) => {
             (S::INTERNAL_SERVER_ERROR, "server_error", "error", None)
         }

@@ -13,16 +13,16 @@ use crate::page::Cursor;
 use crate::routes::persons::{changes, values};
 use crate::routes::works::{actions, annotations, cohorts, dashboards, insights, sharing};
 use crate::routes::{
-    absent, activity, bulk, dead_letters, definitions, events, exports, groups, keys, ledger, live, organizations, persons, projects,
-    query, query_log, session, sessions, tags, trace, users, warnings,
+    absent, activity, bulk, dead_letters, definitions, events, exports, groups, invites, keys, ledger, live, members, organizations,
+    persons, projects, query, query_log, session, sessions, tags, trace, users, warnings,
 };
 use crate::scope::InProject;
 use crate::state::ApiState;
 use crate::ui;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 use axum::{Json, Router};
 use http::{HeaderMap, Method, Uri};
 use tower_http::CompressionLevel;
@@ -62,8 +62,7 @@ fn in_project() -> Table {
         ("/persons/values", get(values::list)),
         ("/persons/properties", get(values::properties)),
         ("/persons/cohorts", get(cohorts::of_person)),
-        ("/persons/activity", get(activity::persons)),
-        ("/persons/{id}/activity", get(activity::person)),
+        ("/activity_log", get(activity::log)),
         ("/persons/bulk_delete", post(changes::bulk_delete)),
         ("/persons/{id}/update_property", post(changes::update_property)),
         ("/persons/{id}/delete_property", post(changes::delete_property)),
@@ -96,8 +95,6 @@ fn saved_in_project() -> Table {
         ("/insights", get(insights::list).post(insights::create)),
         ("/insights/{id}", get(insights::get).patch(insights::update).put(insights::update)),
         ("/insights/cancel", post(query::cancel_named)),
-        ("/insights/activity", get(activity::insights)),
-        ("/insights/{id}/activity", get(activity::insight)),
         ("/dashboards", get(dashboards::list).post(dashboards::create)),
         ("/dashboards/{id}", get(dashboards::get).patch(dashboards::update).put(dashboards::update)),
         ("/{resource}/{id}/sharing", get(sharing::get).patch(sharing::update)),
@@ -136,6 +133,7 @@ fn of_installation() -> Table {
         ("/api/personal_api_keys", get(keys::list).post(keys::create)),
         ("/api/personal_api_keys/{id}", get(keys::get).patch(keys::update).delete(keys::delete)),
         ("/api/setup", post(session::set_up)),
+        ("/api/signup/{invite}", get(session::invited).post(session::sign_up)),
         ("/api/login", post(session::sign_in)),
         ("/api/logout", post(session::sign_out)),
         ("/api/audit", get(trace::audit)),
@@ -149,8 +147,11 @@ fn of_installation() -> Table {
 /// Projects below their organization, as PostHog's newer paths have them.
 fn in_organization() -> Table {
     vec![
-        ("/members", get(organizations::members)),
-        ("/invites", get(absent::invites)),
+        ("/members", get(members::list)),
+        ("/members/{user}", get(members::get).patch(members::update).delete(members::delete)),
+        ("/invites", get(invites::list).post(invites::create)),
+        ("/invites/bulk", post(invites::create_many)),
+        ("/invites/{id}", delete(invites::delete)),
         ("/roles", get(absent::roles)),
         ("/projects", get(projects::list).post(projects::create)),
         ("/projects/{project}", get(projects::get).patch(projects::update)),
@@ -172,6 +173,15 @@ fn of_today(state: ApiState) -> Router {
         for (resource, scope) in absent::LISTS {
             let list = get(move |project: InProject, cursor: Cursor| absent::list(scope, project, cursor));
             api = add(api, &format!("{prefix}/{resource}"), vec![("", list)]);
+        }
+        for logged in activity::LOGGED {
+            let of_kind = get(move |state: State<ApiState>, project: InProject, params, cursor: Cursor| {
+                activity::of_kind(logged, state, project, params, cursor)
+            });
+            let of_one = get(move |state: State<ApiState>, project: InProject, path, params, cursor: Cursor| {
+                activity::of_one(logged, state, project, path, params, cursor)
+            });
+            api = add(api, &format!("{prefix}/{}", logged.path), vec![("/activity", of_kind), ("/{id}/activity", of_one)]);
         }
     }
     let organization = add(Router::new(), "/api/organizations/{organization}", in_organization());
@@ -215,7 +225,8 @@ pub fn openapi() -> String {
     info(title = "Aqueduct", description = "Management and queries, in the form of PostHog's API. Every path answers with and without a trailing slash; what lies below `/api/projects/{project}/` also does below `/api/environments/{project}/`. `/api/insight/…`, `/api/event/…` and the like, PostHog's older addresses, mean the project `@current`.",
         license(name = "MIT OR Apache-2.0")),
     paths(
-        organizations::list, organizations::get, organizations::update, organizations::members,
+        organizations::list, organizations::get, organizations::update, members::list, members::get, members::update, members::delete,
+        invites::list, invites::create, invites::create_many, invites::delete,
         projects::list, projects::create, projects::get, projects::update, projects::reset_token,
         query::run, query::run_kind, query::poll, query::cancel, query::upgrade, query::check_auth, query::log,
         query_log::list, query_log::running,
@@ -224,25 +235,26 @@ pub fn openapi() -> String {
         actions::list, actions::create, actions::get, actions::update, actions::delete,
         cohorts::list, cohorts::create, cohorts::get, cohorts::update, cohorts::delete,
         cohorts::persons, cohorts::add_persons, cohorts::remove_person, cohorts::duplicate,
-        persons::list, persons::get, values::list, values::properties, cohorts::of_person, activity::persons, activity::person, changes::update, changes::update_property, changes::delete_property,
+        persons::list, persons::get, values::list, values::properties, cohorts::of_person, changes::update, changes::update_property, changes::delete_property,
         changes::split, changes::delete, changes::delete_events, changes::bulk_delete,
         events::list, events::get, events::values,
         annotations::list, annotations::create, annotations::get, annotations::update,
-        insights::list, insights::create, insights::get, insights::update, activity::insights, activity::insight, query::cancel_named,
+        insights::list, insights::create, insights::get, insights::update, query::cancel_named,
+        activity::log, activity::of_kind, activity::of_one,
         dashboards::list, dashboards::create, dashboards::get, dashboards::update,
         sharing::get, sharing::update, sharing::renew, sharing::show,
         exports::list, exports::create, exports::get, exports::content,
         groups::list, groups::find, groups::related, groups::property_definitions, groups::property_values, groups::update_property,
         groups::delete_property, groups::types, groups::update_types,
         absent::flags, absent::flag, absent::my_flags, absent::experiments, absent::surveys, absent::recordings,
-        absent::local_evaluation, absent::list, absent::invites, absent::roles,
+        absent::local_evaluation, absent::list, absent::roles,
         sessions::property_definitions, sessions::values, tags::list,
         warnings::list, live::stream, trace::trace, trace::audit,
         ledger::get, dead_letters::list, dead_letters::get, dead_letters::update, dead_letters::replay, dead_letters::delete,
         bulk::events, bulk::persons, bulk::stored,
         users::list, users::me, users::update_me,
         keys::list, keys::create, keys::get, keys::update, keys::delete,
-        session::set_up, session::sign_in, session::sign_out,
+        session::set_up, session::invited, session::sign_up, session::sign_in, session::sign_out,
     ),
     components(schemas(QueryStatus)),
     modifiers(&Security),

@@ -3,7 +3,7 @@
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::state::ApiState;
-use aqueduct_catalog::{Catalog, Project};
+use aqueduct_catalog::{Catalog, Project, User};
 use aqueduct_event::ProjectId;
 use axum::extract::{FromRef, FromRequestParts, RawPathParams};
 use http::request::Parts;
@@ -29,20 +29,21 @@ where
         let caller = Caller::from_request_parts(parts, state).await?;
         let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| NO_PROJECT)?;
         let (_, name) = path.iter().find(|(name, _)| *name == "project").ok_or(NO_PROJECT)?;
-        let project = find(&ApiState::from_ref(state).catalog, name)?;
+        let project = find(&ApiState::from_ref(state).catalog, &caller.user, name)?;
         Ok(Self { project, caller })
     }
 }
 
-fn find(catalog: &Catalog, name: &str) -> Result<Arc<Project>, ApiError> {
+fn find(catalog: &Catalog, user: &User, name: &str) -> Result<Arc<Project>, ApiError> {
     let found = match name {
-        "@current" => current(catalog),
+        "@current" => current(catalog, user),
         _ => name.parse().ok().and_then(|id| catalog.project(ProjectId(id))),
     };
     found.ok_or(NO_PROJECT)
 }
 
-/// The project that `@current` means: the first one.
-pub(crate) fn current(catalog: &Catalog) -> Option<Arc<Project>> {
-    catalog.projects().into_iter().next()
+/// The project that `@current` means to a user: the one that they chose, else the first one.
+pub(crate) fn current(catalog: &Catalog, user: &User) -> Option<Arc<Project>> {
+    let chosen = user.current_project.and_then(|project| catalog.project(project));
+    chosen.or_else(|| catalog.projects().into_iter().next())
 }

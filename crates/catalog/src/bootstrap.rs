@@ -3,7 +3,7 @@
 //! All of it is one transaction: a crash leaves an empty catalog or a complete one. Doing it again changes nothing.
 
 use crate::database::{next_number, parse};
-use crate::{Catalog, CatalogError, NewKey, Organization, Project, User, keys, projects, secret, users};
+use crate::{Catalog, CatalogError, Level, NewKey, Organization, Project, User, keys, projects, secret, users};
 use aqueduct_event::limits::TOKEN_CHARS_MAX;
 use aqueduct_event::{ProjectId, UnixMicros};
 use sqlx::{Row, SqliteConnection, SqlitePool};
@@ -99,7 +99,11 @@ impl Catalog {
     }
 
     async fn add_key(&self, secret: &str) -> Result<(), CatalogError> {
-        let user = self.users().into_iter().next().ok_or(CatalogError::NotFound { what: "user", id: "1".to_owned() })?;
+        let user = self
+            .users()
+            .into_iter()
+            .find(|user| user.level == Level::Owner)
+            .ok_or(CatalogError::NotFound { what: "user", id: "1".to_owned() })?;
         let key = keys::fresh(user.id, first_key(), secret, self.now());
         keys::insert(&mut *self.pool.acquire().await?, &key, secret).await?;
         self.keys.write().put(secret::SecretHash::of(secret), key);
@@ -162,6 +166,8 @@ async fn insert_user(connection: &mut SqliteConnection, now: UnixMicros) -> Resu
         first_name: String::new(),
         last_name: String::new(),
         has_password: false,
+        level: Level::Owner,
+        current_project: None,
         created_at: now,
     };
     sqlx::query("INSERT INTO users (id, uuid, email, first_name, last_name, created_at) VALUES ($1, $2, $3, $4, $5, $6)")

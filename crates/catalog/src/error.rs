@@ -96,6 +96,12 @@ pub enum CatalogError {
         /// What was looked for.
         id: String,
     },
+    /// The caller may not do this.
+    #[error("{reason}")]
+    Forbidden {
+        /// Why, for people.
+        reason: &'static str,
+    },
     /// A user exists already, the installation is set up.
     #[error("the first user was made already")]
     AlreadySetUp,

@@ -152,6 +152,11 @@ impl Keys {
         key
     }
 
+    /// Forgets the keys of a user.
+    pub(crate) fn remove_of(&mut self, user_id: i64) {
+        self.by_hash.retain(|_, key| key.user_id != user_id);
+    }
+
     pub(crate) fn contains(&self, secret: &str) -> bool {
         self.by_hash.contains_key(&SecretHash::of(secret))
     }

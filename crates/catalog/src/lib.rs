@@ -1,4 +1,4 @@
-//! The catalog: projects, tokens, keys, users, definitions, warnings, actions, cohorts, saved work.
+//! The catalog: projects, tokens, keys, users, definitions, warnings, actions, cohorts, saved work, the log of activity.
 //!
 //! In: management calls from `api`, what `process` learned of events. Out: the same, answered from memory where a request waits for it.
 //! Durable in SQLite (`catalog.sqlite` in the data directory): management calls when they return, definitions and warnings within a second.
@@ -13,12 +13,15 @@
 //!
 //! Read next: `database.rs` (the file), `projects.rs`, `definitions.rs`, `works.rs`, `migrations/`.
 
+mod activity;
 mod bootstrap;
 mod catalog;
 mod database;
 mod definitions;
 mod error;
+mod invites;
 mod keys;
+mod members;
 mod metrics;
 mod model;
 mod notes;
@@ -31,14 +34,16 @@ mod users;
 mod warnings;
 mod works;
 
+pub use activity::{Activity, ActivityDetail, ActivityFilter, ENTRIES_MAX as ACTIVITY_ENTRIES_MAX, FieldChange, NewActivity};
 pub use bootstrap::{Bootstrap, Bootstrapped};
 pub use catalog::Catalog;
 pub use definitions::{EventSeen, PropertySeen};
 pub use error::{CatalogError, OpenError, RowError};
+pub use invites::{Invite, NewInvite, NewUser};
 pub use keys::{KeyPatch, NewKey};
 pub use model::{
-    EventDefinition, IngestionWarning, NewProject, Organization, PersonalApiKey, Project, ProjectPatch, PropertyDefinition, PropertyParent,
-    PropertyType, User,
+    EventDefinition, IngestionWarning, Level, NewProject, Organization, PersonalApiKey, Project, ProjectPatch, PropertyDefinition,
+    PropertyParent, PropertyType, User,
 };
 pub use sums::check;
 pub use users::UserPatch;

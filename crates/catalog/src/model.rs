@@ -97,10 +97,40 @@ pub struct User {
     pub first_name: String,
     /// Last name.
     pub last_name: String,
+    /// What they may do in the organization.
+    pub level: Level,
+    /// The project that they work in: what `@current` means to them; `None` for the first one.
+    pub current_project: Option<ProjectId>,
     /// Whether a password is set. The user of the first start has none until somebody sets the installation up.
     pub has_password: bool,
     /// When it was made.
     pub created_at: UnixMicros,
+}
+
+/// What a user may do in the organization; the number is PostHog's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Level {
+    /// Works in projects.
+    Member = 1,
+    /// Also makes projects, invites people and changes those up to their own level.
+    Admin = 8,
+    /// Also makes owners.
+    Owner = 15,
+}
+
+impl Level {
+    /// PostHog's number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The level with PostHog's number.
+    #[must_use]
+    pub fn from_number(number: i64) -> Option<Self> {
+        [Self::Member, Self::Admin, Self::Owner].into_iter().find(|level| i64::from(level.number()) == number)
+    }
 }
 
 /// A key that a program sends as `Authorization: Bearer phx_…`. The secret itself is not kept.

@@ -3,9 +3,10 @@
 //! A session is a random secret in the browser's cookie; its hash is kept, and with it whose it is and until when.
 
 use crate::database::parse;
+use crate::invites::level_of;
 use crate::secret::{self, SecretHash};
 use crate::{Catalog, CatalogError, User};
-use aqueduct_event::UnixMicros;
+use aqueduct_event::{ProjectId, UnixMicros};
 use sqlx::{Row, SqlitePool};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct UserPatch {
     pub last_name: Option<String>,
     /// See [`User::email`].
     pub email: Option<String>,
+    /// See [`User::current_project`].
+    pub current_project: Option<ProjectId>,
 }
 
 impl Catalog {
@@ -132,16 +135,21 @@ impl Catalog {
                 return Err(CatalogError::Taken { field: "email", value: user.email });
             }
         }
-        sqlx::query("UPDATE users SET first_name = $1, last_name = $2, email = $3 WHERE id = $4")
+        if let Some(project) = patch.current_project {
+            if self.project(project).is_none() {
+                return Err(CatalogError::invalid("set_current_team", &project.to_string(), "the number of a project"));
+            }
+            user.current_project = Some(project);
+        }
+        sqlx::query("UPDATE users SET first_name = $1, last_name = $2, email = $3, current_project_id = $4 WHERE id = $5")
             .bind(&user.first_name)
             .bind(&user.last_name)
             .bind(&user.email)
+            .bind(user.current_project.map(|project| i64::from(project.0)))
             .bind(id)
             .execute(&self.pool)
             .await?;
-        let mut users = self.users.write();
-        let password_hash = users.by_id.get(&id).and_then(|account| account.password_hash.clone());
-        Ok(users.put(user, password_hash))
+        Ok(self.users.write().change(user))
     }
 
     /// Begins a session; answers its secret, which is not kept, and how many seconds it lasts.
@@ -189,6 +197,18 @@ impl Catalog {
 }
 
 impl Users {
+    /// Puts a changed user; the password stays.
+    pub(crate) fn change(&mut self, user: User) -> Arc<User> {
+        let password_hash = self.by_id.get(&user.id).and_then(|account| account.password_hash.clone());
+        self.put(user, password_hash)
+    }
+
+    /// Forgets a user with all sessions.
+    pub(crate) fn remove(&mut self, id: i64) {
+        self.by_id.remove(&id);
+        self.sessions.retain(|_, (user, _)| *user != id);
+    }
+
     pub(crate) fn put(&mut self, user: User, password_hash: Option<Arc<str>>) -> Arc<User> {
         let user = Arc::new(user);
         self.by_id.insert(user.id, Account { user: Arc::clone(&user), password_hash });
@@ -221,6 +241,7 @@ pub(crate) async fn load(pool: &SqlitePool) -> Result<Users, CatalogError> {
     for row in sqlx::query("SELECT * FROM users").fetch_all(pool).await? {
         let uuid: String = row.try_get("uuid")?;
         let password_hash: Option<String> = row.try_get("password_hash")?;
+        let current_project: Option<i64> = row.try_get("current_project_id")?;
         let user = User {
             id: row.try_get("id")?,
             uuid: parse("users", "uuid", "a uuid", &uuid, |text| text.parse().ok())?,
@@ -228,6 +249,8 @@ pub(crate) async fn load(pool: &SqlitePool) -> Result<Users, CatalogError> {
             first_name: row.try_get("first_name")?,
             last_name: row.try_get("last_name")?,
             has_password: password_hash.is_some(),
+            level: level_of("users", &row)?,
+            current_project: current_project.and_then(|id| u32::try_from(id).ok()).map(ProjectId),
             created_at: UnixMicros(row.try_get("created_at")?),
         };
         users.put(user, password_hash.map(Into::into));

@@ -10,6 +10,7 @@
 mod actions;
 mod cohorts;
 mod disk;
+mod history;
 mod links;
 
 pub use actions::{Action, ActionDocument, ActionKind, ActionStep, Matching};
@@ -17,7 +18,7 @@ pub use cohorts::{Cohort, CohortDocument, CohortKind, CohortMember};
 pub(crate) use disk::load;
 pub use links::SharedLink;
 
-use crate::{Catalog, CatalogError, secret};
+use crate::{Catalog, CatalogError, activity, secret};
 use aqueduct_event::{ProjectId, UnixMicros};
 use cohorts::Members;
 use links::Links;
@@ -43,6 +44,12 @@ pub trait Kind: Copy + Debug + Eq + Ord + Hash + Send + Sync + 'static {
 
     /// Whether answers of queries depend on works of this kind.
     const IS_READ_BY_QUERIES: bool;
+
+    /// Fields of the document that the server keeps and nobody sets: the log of activity does not tell of them.
+    const KEPT_BY_THE_SERVER: &'static [&'static str] = &[];
+
+    /// What the log of activity calls it, in PostHog's words; `None`: it is not logged.
+    fn scope(self) -> Option<&'static str>;
 
     /// Its number in the database.
     fn number(self) -> i64;
@@ -86,6 +93,16 @@ impl Kind for WorkKind {
     type Document = Map<String, Value>;
 
     const IS_READ_BY_QUERIES: bool = false;
+    const KEPT_BY_THE_SERVER: &'static [&'static str] = &["tiles_made", "last_accessed_at"];
+
+    fn scope(self) -> Option<&'static str> {
+        match self {
+            Self::Annotation => Some("Annotation"),
+            Self::Insight => Some("Insight"),
+            Self::Dashboard => Some("Dashboard"),
+            Self::Export => None,
+        }
+    }
 
     fn number(self) -> i64 {
         self as i64
@@ -231,7 +248,10 @@ impl Catalog {
             updated_at: now,
         };
         check(&mut work, &siblings)?;
-        disk::insert(&self.pool, &mut work).await?;
+        let mut transaction = self.pool.begin().await?;
+        disk::insert(&mut transaction, &mut work).await?;
+        activity::insert(&mut transaction, project, now, history::entry(None, &work, user).as_slice()).await?;
+        transaction.commit().await?;
         Ok(self.put(work))
     }
 
@@ -248,8 +268,13 @@ impl Catalog {
         change: impl FnOnce(&mut Work<K>) + Send,
     ) -> Result<Arc<Work<K>>, CatalogError> {
         let _one = self.changing.lock().await;
+        let before = self.work(project, kind, id);
         let work = self.changed_work(project, kind, id, By::User(user), change)?;
-        disk::update(&self.pool, &work).await?;
+        let mut transaction = self.pool.begin().await?;
+        disk::update(&mut *transaction, &work).await?;
+        let entry = history::entry(before.as_deref(), &work, user);
+        activity::insert(&mut transaction, project, work.updated_at, entry.as_slice()).await?;
+        transaction.commit().await?;
         Ok(self.put(work))
     }
 

@@ -121,15 +121,6 @@ pub(crate) async fn list(scope: &'static str, InProject { caller, .. }: InProjec
     Ok(none(&cursor))
 }
 
-/// Invites to the organization: there are none. Its users are made by its owners.
-#[utoipa::path(get, path = "/api/organizations/{organization}/invites/", tag = "organizations",
-    params(("organization" = String, Path, description = "id or `@current`"), PageParams),
-    responses((status = 200, description = "an empty list", body = Page<Object>)))]
-pub(crate) async fn invites(InOrganization { caller, .. }: InOrganization, cursor: Cursor) -> Result<Json<Page<Value>>, ApiError> {
-    caller.may_read("organization_member")?;
-    Ok(none(&cursor))
-}
-
 /// Roles in the organization: there are none.
 #[utoipa::path(get, path = "/api/organizations/{organization}/roles/", tag = "organizations",
     params(("organization" = String, Path, description = "id or `@current`"), PageParams),

@@ -3,11 +3,11 @@
 use crate::body::{Body, Params};
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
-use crate::routes::iso;
 use crate::routes::works::UserBasic;
+use crate::routes::{activity, iso};
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_catalog::{EventDefinition, PropertyDefinition, PropertyParent, PropertyType};
+use aqueduct_catalog::{ActivityDetail, EventDefinition, FieldChange, PropertyDefinition, PropertyParent, PropertyType};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
@@ -16,6 +16,10 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+/// What the log of activity calls definitions.
+const EVENT: &str = "EventDefinition";
+const PROPERTY: &str = "PropertyDefinition";
 
 /// An event's definition.
 #[derive(Debug, Serialize, ToSchema)]
@@ -139,8 +143,9 @@ pub(crate) struct NotesChange {
 }
 
 impl NotesChange {
-    /// Keeps it with the definition.
-    async fn keep(self, state: &ApiState, scope: &InProject, definition: Uuid) -> Result<(), ApiError> {
+    /// Keeps it with the definition, and notes what changed.
+    async fn keep(self, state: &ApiState, scope: &InProject, named: Named<'_>) -> Result<(), ApiError> {
+        let (definition, before) = (named.id, state.catalog.notes(named.id));
         let mut fields = Map::new();
         let user = Value::from(scope.caller.user.id);
         if let Some(verified) = self.verified {
@@ -154,8 +159,40 @@ impl NotesChange {
             fields.insert("updated_by".to_owned(), user);
             state.catalog.note(scope.project.id, definition, fields).await?;
         }
-        Ok(())
+        let told = |notes: &Map<String, Value>| {
+            let is_told = |name: &str| matches!(name, "description" | "tags" | "verified" | "hidden");
+            notes.iter().filter(|(name, _)| is_told(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        let changes = FieldChange::between(&told(&before), &told(&state.catalog.notes(definition)));
+        if changes.is_empty() { Ok(()) } else { named.note(state, scope, "changed", changes).await }
     }
+}
+
+/// A definition, as the log of activity names it.
+#[derive(Clone, Copy, Debug)]
+struct Named<'a> {
+    scope: &'static str,
+    id: Uuid,
+    name: &'a str,
+}
+
+impl Named<'_> {
+    async fn note(self, state: &ApiState, scope: &InProject, what: &'static str, changes: Vec<FieldChange>) -> Result<(), ApiError> {
+        let detail = ActivityDetail { name: Some(self.name.to_owned()), short_id: None, changes };
+        activity::note(state, &scope.project, &scope.caller, (self.scope, what), [(self.id.to_string(), detail)]).await
+    }
+}
+
+/// An event's definition by its id.
+fn find_event(state: &ApiState, scope: &InProject, id: &str) -> Result<EventDefinition, ApiError> {
+    let found = state.catalog.event_definitions(scope.project.id).into_iter().find(|event| id.parse() == Ok(event.id));
+    found.ok_or(ApiError::NotFound("Not found."))
+}
+
+/// A property's definition by its id.
+fn find_property(state: &ApiState, scope: &InProject, id: &str) -> Result<PropertyDefinition, ApiError> {
+    let found = state.catalog.property_definitions(scope.project.id).into_iter().find(|property| id.parse() == Ok(property.id));
+    found.ok_or(ApiError::NotFound("Not found."))
 }
 
 impl EventDefinitionBody {
@@ -243,12 +280,11 @@ pub(crate) async fn events(
     params(("project" = String, Path), ("id" = Uuid, Path)), responses((status = 200, body = EventDefinitionBody)))]
 pub(crate) async fn event(
     State(state): State<ApiState>,
-    InProject { project, caller }: InProject,
+    scope: InProject,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<EventDefinitionBody>, ApiError> {
-    caller.may("event_definition")?;
-    let found = state.catalog.event_definitions(project.id).into_iter().find(|event| id.parse() == Ok(event.id));
-    found.map(|event| Json(EventDefinitionBody::of(&state, event))).ok_or(ApiError::NotFound("Not found."))
+    scope.caller.may("event_definition")?;
+    Ok(Json(EventDefinitionBody::of(&state, find_event(&state, &scope, &id)?)))
 }
 
 /// Says something of an event.
@@ -261,15 +297,9 @@ pub(crate) async fn update_event(
     Body(change): Body<NotesChange>,
 ) -> Result<Json<EventDefinitionBody>, ApiError> {
     scope.caller.may("event_definition")?;
-    let found = state.catalog.event_definitions(scope.project.id).into_iter().find(|event| id.parse() == Ok(event.id));
-    let definition = found.ok_or(ApiError::NotFound("Not found."))?.id;
-    change.keep(&state, &scope, definition).await?;
+    let found = find_event(&state, &scope, &id)?;
+    change.keep(&state, &scope, Named { scope: EVENT, id: found.id, name: &found.name }).await?;
     event(State(state), scope, Path((name, id))).await
-}
-
-/// The id of a definition; any other text is that of none.
-fn id_of(text: &str) -> Result<Uuid, ApiError> {
-    text.parse().map_err(|_| ApiError::NotFound("Not found."))
 }
 
 /// Forgets an event, until it occurs again. Stored events stay.
@@ -277,11 +307,13 @@ fn id_of(text: &str) -> Result<Uuid, ApiError> {
     params(("project" = String, Path), ("id" = Uuid, Path)), responses((status = 204)))]
 pub(crate) async fn delete_event(
     State(state): State<ApiState>,
-    InProject { project, caller }: InProject,
+    scope: InProject,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.may("event_definition")?;
-    state.catalog.delete_event_definition(project.id, id_of(&id)?).await?;
+    scope.caller.may("event_definition")?;
+    let found = find_event(&state, &scope, &id)?;
+    state.catalog.delete_event_definition(scope.project.id, found.id).await?;
+    Named { scope: EVENT, id: found.id, name: &found.name }.note(&state, &scope, "deleted", Vec::new()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -311,11 +343,13 @@ pub(crate) async fn event_by_name(
     params(("project" = String, Path), ("id" = Uuid, Path)), responses((status = 204)))]
 pub(crate) async fn delete_property(
     State(state): State<ApiState>,
-    InProject { project, caller }: InProject,
+    scope: InProject,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.may("property_definition")?;
-    state.catalog.delete_property_definition(project.id, id_of(&id)?).await?;
+    scope.caller.may("property_definition")?;
+    let found = find_property(&state, &scope, &id)?;
+    state.catalog.delete_property_definition(scope.project.id, found.id).await?;
+    Named { scope: PROPERTY, id: found.id, name: &found.name }.note(&state, &scope, "deleted", Vec::new()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -410,12 +444,11 @@ fn event_names_of(text: &str) -> Result<Vec<String>, ApiError> {
     params(("project" = String, Path), ("id" = Uuid, Path)), responses((status = 200, body = PropertyDefinitionBody)))]
 pub(crate) async fn property(
     State(state): State<ApiState>,
-    InProject { project, caller }: InProject,
+    scope: InProject,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<PropertyDefinitionBody>, ApiError> {
-    caller.may("property_definition")?;
-    let found = state.catalog.property_definitions(project.id).into_iter().find(|property| id.parse() == Ok(property.id));
-    found.map(|property| Json(PropertyDefinitionBody::of(&state, property, None))).ok_or(ApiError::NotFound("Not found."))
+    scope.caller.may("property_definition")?;
+    Ok(Json(PropertyDefinitionBody::of(&state, find_property(&state, &scope, &id)?, None)))
 }
 
 /// Says something of a property, or sets its type by hand; that is not inferred any more.
@@ -429,17 +462,20 @@ pub(crate) async fn update_property(
     Body(change): Body<PropertyDefinitionChange>,
 ) -> Result<Json<PropertyDefinitionBody>, ApiError> {
     scope.caller.may("property_definition")?;
-    let uuid = id_of(&id)?;
+    let found = find_property(&state, &scope, &id)?;
+    let named = Named { scope: PROPERTY, id: found.id, name: &found.name };
     if let Some(wanted) = change.property_type.as_deref() {
         let parsed = PropertyType::from_name(wanted);
         if parsed.is_none() && !wanted.is_empty() {
             return Err(ApiError::field("property_type", "invalid_choice", format!("{wanted:?} is not a valid choice.")));
         }
-        state.catalog.set_property_type(scope.project.id, uuid, parsed).await?;
+        state.catalog.set_property_type(scope.project.id, found.id, parsed).await?;
+        if parsed != found.property_type {
+            let [before, after] = [found.property_type, parsed].map(|kind| Value::from(kind.map(PropertyType::as_str)));
+            let change = FieldChange { before, after, ..FieldChange::of_field("changed", Some("property_type")) };
+            named.note(&state, &scope, "changed", vec![change]).await?;
+        }
     }
-    if !state.catalog.property_definitions(scope.project.id).iter().any(|property| property.id == uuid) {
-        return Err(ApiError::NotFound("Not found."));
-    }
-    change.notes.keep(&state, &scope, uuid).await?;
+    change.notes.keep(&state, &scope, named).await?;
     property(State(state), scope, Path((name, id))).await
 }

@@ -5,9 +5,8 @@ use crate::body::Body;
 use crate::error::ApiError;
 use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
-use crate::routes::works::UserBasic;
 use crate::state::ApiState;
-use aqueduct_catalog::{Organization, Project};
+use aqueduct_catalog::{Level, Organization, Project, User};
 use axum::Json;
 use axum::extract::{FromRef, FromRequestParts, RawPathParams, State};
 use http::request::Parts;
@@ -18,9 +17,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 const NO_ORGANIZATION: ApiError = ApiError::NotFound("Organization not found.");
-
-/// PostHog's number for an owner.
-const OWNER: u8 = 15;
 
 /// The organization with its projects.
 #[derive(Debug, Serialize, ToSchema)]
@@ -96,7 +92,7 @@ where
 }
 
 impl OrganizationBody {
-    pub(crate) fn of(state: &ApiState, organization: &Organization) -> Self {
+    pub(crate) fn of(state: &ApiState, organization: &Organization, user: &User) -> Self {
         let projects = || state.catalog.projects().iter().map(|project| ProjectBasic::of(project)).collect();
         Self {
             id: organization.id,
@@ -105,7 +101,7 @@ impl OrganizationBody {
             logo_media_id: None,
             created_at: iso(organization.created_at),
             updated_at: iso(organization.updated_at),
-            membership_level: OWNER,
+            membership_level: user.level.number(),
             plugins_access_level: 0,
             members_can_use_personal_api_keys: true,
             is_active: true,
@@ -119,13 +115,13 @@ impl OrganizationBody {
 }
 
 impl OrganizationBasic {
-    pub(crate) fn of(organization: &Organization) -> Self {
+    pub(crate) fn of(organization: &Organization, user: &User) -> Self {
         Self {
             id: organization.id,
             name: organization.name.clone(),
             slug: slug_of(organization),
             logo_media_id: None,
-            membership_level: OWNER,
+            membership_level: user.level.number(),
             members_can_use_personal_api_keys: true,
             is_active: true,
         }
@@ -163,7 +159,7 @@ pub(crate) async fn list(
     cursor: Cursor,
 ) -> Result<Json<Page<OrganizationBody>>, ApiError> {
     caller.may("organization")?;
-    Ok(Json(cursor.cut(std::iter::once(OrganizationBody::of(&state, &organization)))))
+    Ok(Json(cursor.cut(std::iter::once(OrganizationBody::of(&state, &organization, &caller.user)))))
 }
 
 /// The organization.
@@ -174,43 +170,7 @@ pub(crate) async fn get(
     InOrganization { organization, caller }: InOrganization,
 ) -> Result<Json<OrganizationBody>, ApiError> {
     caller.may("organization")?;
-    Ok(Json(OrganizationBody::of(&state, &organization)))
-}
-
-/// A user as a member of the organization.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct MemberBody {
-    id: Uuid,
-    user: Option<UserBasic>,
-    /// 15: every user is an owner.
-    level: u8,
-    joined_at: String,
-    updated_at: String,
-    is_2fa_enabled: bool,
-    has_social_auth: bool,
-    last_login: Option<String>,
-}
-
-/// Members of the organization: all users.
-#[utoipa::path(get, path = "/api/organizations/{organization}/members/", tag = "organizations",
-    params(("organization" = String, Path, description = "id or `@current`"), PageParams), responses((status = 200, body = Page<MemberBody>)))]
-pub(crate) async fn members(
-    State(state): State<ApiState>,
-    InOrganization { caller, .. }: InOrganization,
-    cursor: Cursor,
-) -> Result<Json<Page<MemberBody>>, ApiError> {
-    caller.may("organization_member")?;
-    let users = state.catalog.users();
-    Ok(Json(cursor.cut(users.iter().map(|user| MemberBody {
-        id: user.uuid,
-        user: UserBasic::of(&state, Some(user.id)),
-        level: OWNER,
-        joined_at: iso(user.created_at),
-        updated_at: iso(user.created_at),
-        is_2fa_enabled: false,
-        has_social_auth: false,
-        last_login: None,
-    }))))
+    Ok(Json(OrganizationBody::of(&state, &organization, &caller.user)))
 }
 
 /// Fields of the organization that can be set; unknown ones are left out.
@@ -229,11 +189,12 @@ pub(crate) async fn update(
     Body(change): Body<OrganizationChange>,
 ) -> Result<Json<OrganizationBody>, ApiError> {
     caller.may("organization")?;
+    caller.at_least(Level::Admin)?;
     let organization = match change.name {
         Some(name) => state.catalog.rename_organization(&name).await?,
         None => organization,
     };
-    Ok(Json(OrganizationBody::of(&state, &organization)))
+    Ok(Json(OrganizationBody::of(&state, &organization, &caller.user)))
 }
 
 /// Lets requests pass whose path names the organization.

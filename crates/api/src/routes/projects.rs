@@ -7,7 +7,7 @@ use crate::page::{Cursor, Page, PageParams};
 use crate::routes::iso;
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_catalog::{Catalog, NewProject, Project, ProjectPatch};
+use aqueduct_catalog::{Catalog, Level, NewProject, Project, ProjectPatch};
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -242,6 +242,7 @@ pub(crate) async fn create(
     Body(change): Body<ProjectChange>,
 ) -> Result<(StatusCode, Json<ProjectBody>), ApiError> {
     caller.may("project")?;
+    caller.at_least(Level::Admin)?;
     let new = NewProject { patch: change.into_patch()?, ..NewProject::default() };
     let project = state.catalog.create_project(new).await?;
     Ok((StatusCode::CREATED, Json(ProjectBody::of(&project, &[]))))
@@ -276,6 +277,7 @@ pub(crate) async fn reset_token(
     InProject { project, caller }: InProject,
 ) -> Result<Json<ProjectBody>, ApiError> {
     caller.may("project")?;
+    caller.at_least(Level::Admin)?;
     let project = Catalog::reset_token(&state.catalog, project.id).await?;
     Ok(Json(body(&state, &project)?))
 }

@@ -1,4 +1,4 @@
-//! The first user, sign-in and sign-out.
+//! The first user, users who take an invite, sign-in and sign-out.
 //!
 //! These routes take no caller. They take JSON only: a form on somebody else's page cannot send it without asking first.
 
@@ -7,14 +7,17 @@ use crate::body::StrictBody;
 use crate::error::ApiError;
 use crate::routes::users::UserBody;
 use crate::state::ApiState;
-use aqueduct_catalog::User;
+use aqueduct_catalog::{NewUser, User};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU32, Ordering};
 use utoipa::ToSchema;
+use uuid::Uuid;
+
+const NO_INVITE: ApiError = ApiError::NotFound("This invite is wrong, was taken, or expired.");
 
 /// Passwords that are checked at the same time: each costs memory and tens of milliseconds of a core.
 const CHECKS_MAX: u32 = 4;
@@ -75,6 +78,63 @@ pub(crate) async fn set_up(
 ) -> Result<Response, ApiError> {
     let _check = Check::begin()?;
     let user = state.catalog.set_up_first_user(&new.token, &new.email, &new.password).await?;
+    signed_in(&state, &headers, &user, StatusCode::CREATED).await
+}
+
+/// Who takes an invite.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SignUp {
+    /// May be left out where the invite says it.
+    #[serde(default)]
+    email: String,
+    /// May be left out where the invite says it.
+    #[serde(default)]
+    first_name: String,
+    /// At least 8 characters.
+    password: String,
+}
+
+/// An invite, as the one who takes it sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Invited {
+    id: Uuid,
+    /// For whom it is; empty for anybody.
+    target_email: String,
+    first_name: String,
+    organization_name: String,
+}
+
+fn invite_of(id: &str) -> Result<Uuid, ApiError> {
+    id.parse().map_err(|_| NO_INVITE)
+}
+
+/// Whom an invite is for.
+#[utoipa::path(get, path = "/api/signup/{invite}/", tag = "session", params(("invite" = Uuid, Path)), security(()),
+    responses((status = 200, body = Invited)))]
+pub(crate) async fn invited(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Invited>, ApiError> {
+    let invite = state.catalog.invite(invite_of(&id)?).await?;
+    if invite.is_expired {
+        return Err(NO_INVITE);
+    }
+    let organization_name = state.catalog.organization().map(|organization| organization.name.clone()).unwrap_or_default();
+    Ok(Json(Invited { id: invite.id, target_email: invite.target_email, first_name: invite.first_name, organization_name }))
+}
+
+/// Takes an invite: makes the user and signs them in.
+#[utoipa::path(post, path = "/api/signup/{invite}/", tag = "session", params(("invite" = Uuid, Path)), security(()), request_body = SignUp,
+    responses((status = 201, body = UserBody)))]
+pub(crate) async fn sign_up(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    StrictBody(new): StrictBody<SignUp>,
+) -> Result<Response, ApiError> {
+    let id = invite_of(&id)?;
+    // A password is hashed for those alone who know an invite.
+    state.catalog.invite(id).await?;
+    let _check = Check::begin()?;
+    let new = NewUser { email: new.email, first_name: new.first_name, password: new.password };
+    let user = state.catalog.accept_invite(id, &new).await?;
     signed_in(&state, &headers, &user, StatusCode::CREATED).await
 }
 

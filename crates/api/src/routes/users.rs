@@ -10,6 +10,7 @@ use crate::routes::projects::ProjectBody;
 use crate::scope;
 use crate::state::ApiState;
 use aqueduct_catalog::{User, UserPatch};
+use aqueduct_event::ProjectId;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -51,13 +52,15 @@ pub(crate) struct UserChange {
     first_name: Option<String>,
     last_name: Option<String>,
     email: Option<String>,
+    /// Number of the project to work in: what `@current` means from then on.
+    set_current_team: Option<u32>,
 }
 
 impl UserBody {
     pub(crate) fn of(state: &ApiState, user: &User, scopes: Option<Vec<String>>) -> Self {
         let organization = state.catalog.organization();
         let group_types = |project| state.snapshots.project(project).map(|view| view.group_types().to_vec()).unwrap_or_default();
-        let team = scope::current(&state.catalog).map(|project| ProjectBody::of(&project, &group_types(project.id)));
+        let team = scope::current(&state.catalog, user).map(|project| ProjectBody::of(&project, &group_types(project.id)));
         Self {
             id: user.id,
             uuid: user.uuid,
@@ -78,8 +81,8 @@ impl UserBody {
             has_seen_product_intro_for: None,
             scopes,
             team,
-            organization: organization.as_ref().map(|organization| OrganizationBody::of(state, organization)),
-            organizations: organization.iter().map(|organization| OrganizationBasic::of(organization)).collect(),
+            organization: organization.as_ref().map(|organization| OrganizationBody::of(state, organization, user)),
+            organizations: organization.iter().map(|organization| OrganizationBasic::of(organization, user)).collect(),
         }
     }
 }
@@ -103,7 +106,8 @@ pub(crate) async fn update_me(
     Body(change): Body<UserChange>,
 ) -> Result<Json<UserBody>, ApiError> {
     caller.may("user")?;
-    let patch = UserPatch { first_name: change.first_name, last_name: change.last_name, email: change.email };
+    let current_project = change.set_current_team.map(ProjectId);
+    let patch = UserPatch { first_name: change.first_name, last_name: change.last_name, email: change.email, current_project };
     let user = state.catalog.update_user(caller.user.id, patch).await?;
     Ok(me_of(&state, &caller, &user))
 }

@@ -1,6 +1,7 @@
 //! What clients of PostHog ask for besides: lists of what there is none of, activity, properties and cohorts of persons, elements of clicks.
 
 use crate::world::{NOON, World};
+use aqueduct_catalog::EventSeen;
 use aqueduct_event::{JournalPosition, PartitionId, ProjectId, UnixMicros};
 use aqueduct_store::{Commit, DistinctIdRecord, EventRow, EventRows, PersonMode, PersonRecord, Store};
 use serde_json::{Value, json};
@@ -95,11 +96,45 @@ async fn activity_tells_who_made_and_changed_an_insight() {
     assert_eq!(page["next"], json!("http://localhost:8000/api/projects/1/insights/activity/?limit=1&page=2"));
     let page = world.get(&format!("{P}/insights/activity/?limit=1&page=2")).await;
     assert_eq!((page["results"].as_array().map(Vec::len), &page["next"], &page["total_count"]), (Some(1), &Value::Null, &json!(2)));
+    let renamed = world.ask("PATCH", &path, Some(json!({"name": "Turnover", "description": ""}))).await;
+    assert_eq!(renamed.status, 200, "{}", renamed.text);
+    let list = world.get(&format!("{P}/insights/{}/activity/", insight["short_id"].as_str().expect("an id"))).await;
+    let change = json!([{"type": "Insight", "action": "changed", "field": "name", "before": "Sales", "after": "Turnover"}]);
+    assert_eq!((&list["results"][0]["activity"], &list["results"][0]["detail"]["changes"]), (&json!("updated"), &change));
+    let log = world.get(&format!("{P}/activity_log/?scope=Insight&limit=2&user=1")).await;
+    assert_eq!((&log["count"], log["results"].as_array().map(Vec::len)), (&json!(3), Some(2)));
+    assert!(log["next"].as_str().is_some_and(|next| next.contains("offset=2")), "{log}");
+    assert_eq!(world.get(&format!("{P}/activity_log/?scopes=Cohort,Person")).await["count"], 0);
+    assert_eq!(world.get(&format!("{P}/activity_log/?user=nobody")).await["count"], 0);
+}
+
+#[tokio::test]
+async fn activity_tells_of_definitions_and_persons() {
+    let world = World::new().await;
     with_ann(&world);
-    for path in ["persons/activity", &format!("persons/{ANN}/activity")] {
-        assert_eq!(world.get(&format!("{P}/{path}/")).await["results"], json!([]), "{path}");
-    }
-    assert_eq!(world.ask("GET", &format!("{P}/persons/{}/activity/", Uuid::nil()), None).await.status, 404);
+    world.catalog.observe(ProjectId(1), &[EventSeen { name: "paid", at: NOON }], &[]);
+    let id = world.get(&format!("{P}/event_definitions/by_name/?name=paid")).await["id"].as_str().expect("an id").to_owned();
+    let one = format!("{P}/event_definitions/{id}/");
+    world.ask("PATCH", &one, Some(json!({"verified": true, "tags": []}))).await;
+    assert_eq!(world.ask("DELETE", &one, None).await.status, 204);
+    let found = world.get(&format!("{one}activity/")).await;
+    let told = |at: usize| (&found["results"][at]["activity"], &found["results"][at]["detail"]["changes"]);
+    let change = json!([{"type": "EventDefinition", "action": "created", "field": "verified", "before": null, "after": true}]);
+    assert_eq!([told(0), told(1)], [(&json!("deleted"), &Value::Null), (&json!("changed"), &change)]);
+    let ann = format!("{P}/persons/{ANN}/");
+    assert_eq!(world.get(&format!("{ann}activity/")).await["results"], json!([]));
+    world.ask("POST", &format!("{ann}update_property/"), Some(json!({"key": "secret", "value": "hidden"}))).await;
+    world.ask("POST", &format!("{ann}split/"), Some(json!({}))).await;
+    world.ask("DELETE", &ann, None).await;
+    let list = world.get(&format!("{P}/persons/activity/")).await;
+    let acts: Vec<&str> = list["results"].as_array().into_iter().flatten().filter_map(|entry| entry["activity"].as_str()).collect();
+    assert_eq!(acts, ["deleted", "split_person", "updated"]);
+    assert_eq!(list["results"][2]["detail"]["changes"][0]["field"], "properties");
+    // What an erasure takes away is not kept here.
+    assert!(["hidden", "secret", "ann"].iter().all(|word| !list.to_string().contains(&format!("\"{word}\""))), "{list}");
+    assert_eq!(world.get(&format!("{ann}activity/")).await["total_count"], 3);
+    assert_eq!(world.ask("GET", &format!("{P}/persons/nobody/activity/"), None).await.status, 404);
+    assert_eq!(world.ask("GET", &format!("{P}/feature_flags/7/activity/"), None).await.status, 404);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod lists_events;
 mod lists_persons;
 mod looks_after_dead_letters;
 mod manages_keys;
+mod manages_members;
 mod manages_projects;
 mod openapi_is_current;
 mod runs_queries;

@@ -79,6 +79,10 @@ impl Kind for ActionKind {
 
     const IS_READ_BY_QUERIES: bool = true;
 
+    fn scope(self) -> Option<&'static str> {
+        Some("Action")
+    }
+
     fn number(self) -> i64 {
         5
     }

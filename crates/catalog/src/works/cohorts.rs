@@ -59,6 +59,11 @@ impl Kind for CohortKind {
     type Document = CohortDocument;
 
     const IS_READ_BY_QUERIES: bool = true;
+    const KEPT_BY_THE_SERVER: &'static [&'static str] = &["count", "last_calculation", "errors_calculating"];
+
+    fn scope(self) -> Option<&'static str> {
+        Some("Cohort")
+    }
 
     fn number(self) -> i64 {
         6

@@ -5,14 +5,13 @@ use crate::database::{next_number, parse};
 use crate::{CatalogError, RowError};
 use aqueduct_event::{PersonId, ProjectId, UnixMicros};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteExecutor, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqliteExecutor, SqlitePool};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Makes a row and gives the work its number.
-pub(super) async fn insert<K: Kind>(pool: &SqlitePool, work: &mut Work<K>) -> Result<(), CatalogError> {
-    let mut transaction = pool.begin().await?;
-    work.id = next_number(&mut transaction, work.kind.name()).await?;
+pub(super) async fn insert<K: Kind>(connection: &mut SqliteConnection, work: &mut Work<K>) -> Result<(), CatalogError> {
+    work.id = next_number(connection, work.kind.name()).await?;
     sqlx::query(
         "INSERT INTO works (kind, id, project_id, short_id, document, deleted, created_by, last_modified_by, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -27,9 +26,9 @@ pub(super) async fn insert<K: Kind>(pool: &SqlitePool, work: &mut Work<K>) -> Re
     .bind(work.last_modified_by)
     .bind(work.created_at.0)
     .bind(work.updated_at.0)
-    .execute(&mut *transaction)
+    .execute(connection)
     .await?;
-    Ok(transaction.commit().await?)
+    Ok(())
 }
 
 pub(super) async fn update<K: Kind>(to: impl SqliteExecutor<'_>, work: &Work<K>) -> Result<(), CatalogError> {

@@ -3,13 +3,15 @@
 //! All of them go through the journal ([`crate::changing`]): `process` is the only writer of persons.
 
 use super::{NO_PERSON, Persons, find};
+use crate::auth::Caller;
 use crate::body::{Body, Params};
 use crate::changing;
 use crate::erasing;
 use crate::error::ApiError;
+use crate::routes::activity;
 use crate::scope::InProject;
 use crate::state::ApiState;
-use aqueduct_catalog::Project;
+use aqueduct_catalog::{ActivityDetail, FieldChange, Project};
 use aqueduct_event::{CommandedChange, PersonId};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -89,10 +91,26 @@ pub(crate) struct Split {
     main_distinct_id: Option<String>,
 }
 
-async fn set(state: &ApiState, project: &Project, id: &str, properties: Map<String, Value>) -> Result<StatusCode, ApiError> {
-    let person = find(state, project, id)?;
+/// Notes who changed persons, and how. Neither properties nor distinct ids are told: the log would keep what an erasure takes away.
+async fn note(
+    state: &ApiState,
+    (project, caller): (&Project, &Caller),
+    persons: &[PersonId],
+    activity: &'static str,
+    change: Option<FieldChange>,
+) -> Result<(), ApiError> {
+    let entry = |person: &PersonId| {
+        let detail = ActivityDetail { name: Some(person.to_string()), short_id: None, changes: change.clone().into_iter().collect() };
+        (person.to_string(), detail)
+    };
+    activity::note(state, project, caller, ("Person", activity), persons.iter().map(entry)).await
+}
+
+async fn set(state: &ApiState, by: (&Project, &Caller), id: &str, properties: Map<String, Value>) -> Result<StatusCode, ApiError> {
+    let person = find(state, by.0, id)?;
     let distinct_id = person.distinct_ids.first().ok_or(NO_PERSON)?;
-    changing::event(state, project, ("$set", distinct_id), &json!({ "$set": properties })).await?;
+    changing::event(state, by.0, ("$set", distinct_id), &json!({ "$set": properties })).await?;
+    note(state, by, &[person.id], "updated", Some(FieldChange::of_field("changed", Some("properties")))).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -107,7 +125,7 @@ pub(crate) async fn update(
 ) -> Result<StatusCode, ApiError> {
     caller.may("person")?;
     let properties = change.properties.ok_or_else(|| ApiError::field("properties", "required", "This field is required."))?;
-    set(&state, &project, &id, properties).await
+    set(&state, (&project, &caller), &id, properties).await
 }
 
 /// Sets one property of a person.
@@ -123,7 +141,7 @@ pub(crate) async fn update_property(
     let missing = |field| ApiError::field(field, "required", "This field is required.");
     let value = change.value.ok_or_else(|| missing("value"))?;
     let key = change.key.filter(|key| !key.is_empty()).ok_or_else(|| missing("key"))?;
-    set(&state, &project, &id, Map::from_iter([(key, value)])).await
+    set(&state, (&project, &caller), &id, Map::from_iter([(key, value)])).await
 }
 
 /// Removes a property of a person.
@@ -140,6 +158,7 @@ pub(crate) async fn delete_property(
     let person = find(&state, &project, &id)?;
     let distinct_id = person.distinct_ids.first().ok_or(NO_PERSON)?;
     changing::event(&state, &project, ("$delete_person_property", distinct_id), &json!({ "$unset": [key] })).await?;
+    note(&state, (&project, &caller), &[person.id], "updated", Some(FieldChange::of_field("changed", Some("properties")))).await?;
     Ok((StatusCode::CREATED, Json(json!({ "success": true }))))
 }
 
@@ -159,10 +178,12 @@ pub(crate) async fn split(
         return Err(ApiError::field("main_distinct_id", "invalid_input", format!("{keeps:?} is no distinct id of this person.")));
     }
     changing::command(&state, &project, CommandedChange::Split { person: person.id, keeps: &keeps }).await?;
+    note(&state, (&project, &caller), &[person.id], "split_person", Some(FieldChange::of_field("split", None))).await?;
     Ok((StatusCode::CREATED, Json(json!({ "success": true }))))
 }
 
-async fn delete_all(state: &ApiState, project: &Project, persons: Vec<PersonId>, how: DeleteParams) -> Result<(), ApiError> {
+async fn delete_all(state: &ApiState, by: (&Project, &Caller), persons: Vec<PersonId>, how: DeleteParams) -> Result<(), ApiError> {
+    let (project, gone) = (by.0, persons.clone());
     let notes = match how.delete_events {
         true => Some(Arc::new(erasing::notes_of(state, project.id, persons.clone()).await?)),
         false => None,
@@ -172,9 +193,12 @@ async fn delete_all(state: &ApiState, project: &Project, persons: Vec<PersonId>,
     }
     let change = CommandedChange::Delete { persons, erases_events: how.delete_events, keeps_persons: how.keep_person };
     changing::command(state, project, change).await?;
-    match &notes {
-        Some(notes) => erasing::erase(state, project.id, notes).await,
-        None => Ok(()),
+    if let Some(notes) = &notes {
+        erasing::erase(state, project.id, notes).await?;
+    }
+    match how.keep_person {
+        false => note(state, by, &gone, "deleted", None).await,
+        true => note(state, by, &gone, "updated", Some(FieldChange::of_field("deleted", Some("events")))).await,
     }
 }
 
@@ -189,7 +213,7 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, ApiError> {
     caller.may("person")?;
     let person = find(&state, &project, &id)?;
-    delete_all(&state, &project, vec![person.id], how).await?;
+    delete_all(&state, (&project, &caller), vec![person.id], how).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -208,7 +232,7 @@ pub(crate) async fn delete_events(
         Err(ApiError::NotFound(_)) => Uuid::try_parse(&id).map_err(|_| NO_PERSON)?,
         Err(error) => return Err(error),
     };
-    delete_all(&state, &project, vec![person], DeleteParams { delete_events: true, keep_person: true }).await?;
+    delete_all(&state, (&project, &caller), vec![person], DeleteParams { delete_events: true, keep_person: true }).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -238,8 +262,13 @@ pub(crate) async fn bulk_delete(
     found.dedup();
     let (count, deleted) = (found.len(), if request.keep_person { 0 } else { found.len() });
     if count > 0 {
-        delete_all(&state, &project, found, DeleteParams { delete_events: request.delete_events, keep_person: request.keep_person })
-            .await?;
+        delete_all(
+            &state,
+            (&project, &caller),
+            found,
+            DeleteParams { delete_events: request.delete_events, keep_person: request.keep_person },
+        )
+        .await?;
     }
     let body = BulkDeleted {
         persons_found: count,
