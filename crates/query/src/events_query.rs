@@ -6,7 +6,7 @@
 use crate::actions;
 use crate::actors::{SOURCE, Source};
 use crate::elements::elements;
-use crate::engine::{QueryResponse, Run, Timings, moment, request_filters};
+use crate::engine::{Listed, QueryResponse, Run, Timings, moment, request_filters};
 use crate::error::QueryError;
 use crate::filters::Scope;
 use crate::functions;
@@ -90,19 +90,9 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     let cursor = (has_more && timed && query.source.is_none()).then(|| cursor(&cells, &query.select, found.last())).flatten();
     let results: Vec<Json> = found.into_iter().map(|row| Json::Array(cells.iter().map(|cell| cell.show(&row)).collect())).collect();
     timings.mark("./show");
-    let mut body = Map::new();
-    body.insert("results".to_owned(), Json::Array(results));
-    body.insert("columns".to_owned(), names);
-    body.insert("types".to_owned(), cells.iter().map(|cell| cell.type_name(&outputs, &run.context)).collect());
-    body.insert("hogql".to_owned(), Json::from(printed));
-    body.insert("hasMore".to_owned(), Json::from(has_more));
-    body.insert("limit".to_owned(), Json::from(limit));
-    body.insert("offset".to_owned(), Json::from(query.offset.unwrap_or(0)));
-    if let Some(cursor) = cursor {
-        body.insert("nextCursor".to_owned(), cursor);
-    }
-    body.insert("timings".to_owned(), timings.finish());
-    Ok(QueryResponse { body })
+    let types = cells.iter().map(|cell| cell.type_name(&outputs, &run.context)).collect();
+    let listed = Listed { results, columns: names, types, hogql: printed, has_more, limit, offset: query.offset.unwrap_or(0) };
+    Ok(listed.respond(cursor.map(|cursor| ("nextCursor", cursor)), timings))
 }
 
 fn limit(query: &EventsQuery) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! In: `select`, `search`, filters, order. Out: rows in the order of `select`, where `group_name` is an object. The query becomes one SELECT.
 
-use crate::engine::{QueryResponse, Run, Timings, request_filters};
+use crate::engine::{Listed, QueryResponse, Run, Timings, request_filters};
 use crate::error::QueryError;
 use crate::events_query::{aggregates, directed};
 use crate::filters::Scope;
@@ -13,7 +13,7 @@ use crate::json::read_query;
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, QueryContext};
 use serde::Deserialize;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 /// The request, as PostHog names its fields.
 #[derive(Debug, Deserialize)]
@@ -54,18 +54,9 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     let results = found.into_iter().map(|row| row.into_iter().zip(&columns).map(named).collect::<Json>()).collect();
     timings.mark("./show");
     let types = outputs.iter().map(|output| output.ty.name(&run.context.project.timezone)).collect();
-    let body = Map::from_iter([
-        ("kind".to_owned(), Json::from("GroupsQuery")),
-        ("results".to_owned(), Json::Array(results)),
-        ("columns".to_owned(), Json::from(columns)),
-        ("types".to_owned(), types),
-        ("hogql".to_owned(), Json::from(printed)),
-        ("hasMore".to_owned(), Json::from(has_more)),
-        ("limit".to_owned(), Json::from(limit)),
-        ("offset".to_owned(), Json::from(query.offset.unwrap_or(0))),
-        ("timings".to_owned(), timings.finish()),
-    ]);
-    Ok(QueryResponse { body })
+    let listed =
+        Listed { results, columns: Json::from(columns), types, hogql: printed, has_more, limit, offset: query.offset.unwrap_or(0) };
+    Ok(listed.respond([("kind", Json::from("GroupsQuery"))], timings))
 }
 
 fn build(query: &GroupsQuery, columns: &[String], limit: usize, context: &QueryContext) -> Result<SelectQuery, QueryError> {

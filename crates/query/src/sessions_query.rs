@@ -4,7 +4,7 @@
 //! `person_display_name` are objects. The query becomes one SELECT over `sessions`; persons are joined when something names one.
 
 use crate::actions;
-use crate::engine::{QueryResponse, Run, Timings, request_filters};
+use crate::engine::{Listed, QueryResponse, Run, Timings, request_filters};
 use crate::error::QueryError;
 use crate::events_query::{aggregates, directed, display_name, has_column, order_of_its_own, within, without_label};
 use crate::filters::Scope;
@@ -17,7 +17,7 @@ use crate::json::read_query;
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, QueryContext, children_mut};
 use serde::Deserialize;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 /// The request, as PostHog names its fields.
 #[derive(Debug, Deserialize)]
@@ -118,17 +118,9 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
             Cell::DisplayName(at) => tuple(*at, 3),
         })
     };
-    let body = Map::from_iter([
-        ("results".to_owned(), Json::Array(results)),
-        ("columns".to_owned(), columns),
-        ("types".to_owned(), cells.iter().map(type_of).collect()),
-        ("hogql".to_owned(), Json::from(printed)),
-        ("hasMore".to_owned(), Json::from(has_more)),
-        ("limit".to_owned(), Json::from(limit)),
-        ("offset".to_owned(), Json::from(query.offset.unwrap_or(0))),
-        ("timings".to_owned(), timings.finish()),
-    ]);
-    Ok(QueryResponse { body })
+    let types = cells.iter().map(type_of).collect();
+    let listed = Listed { results, columns, types, hogql: printed, has_more, limit, offset: query.offset.unwrap_or(0) };
+    Ok(listed.respond([], timings))
 }
 
 /// The SELECT, and how its columns become cells.

@@ -8,7 +8,7 @@
 mod show;
 mod source;
 
-use crate::engine::{QueryResponse, Run, Timings, request_filters, types};
+use crate::engine::{Listed, QueryResponse, Run, Timings, request_filters, types};
 use crate::error::QueryError;
 use crate::events_query::{aggregates, directed, display_name, without_label};
 use crate::filters::Scope;
@@ -19,7 +19,7 @@ use crate::json::read_query;
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, QueryContext};
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use show::{Actors, Cell};
 pub(crate) use source::{SOURCE, Source};
 
@@ -101,17 +101,16 @@ pub(crate) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     let missing = cells.iter().position(|cell| *cell == Cell::Actor).map(|at| actors.missing(&found, at));
     let results: Vec<Json> = found.into_iter().map(|row| actors.show(row, &cells)).collect();
     timings.mark("./show");
-    let mut body = Map::new();
-    body.insert("results".to_owned(), Json::Array(results));
-    body.insert("columns".to_owned(), columns.into());
-    body.insert("types".to_owned(), outputs.iter().map(|output| output.ty.name(&run.context.project.timezone)).collect());
-    body.insert("hogql".to_owned(), Json::from(printed));
-    body.insert("hasMore".to_owned(), Json::from(has_more));
-    body.insert("limit".to_owned(), Json::from(limit));
-    body.insert("offset".to_owned(), Json::from(query.offset.unwrap_or(0)));
-    body.insert("missing_actors_count".to_owned(), Json::from(missing));
-    body.insert("timings".to_owned(), timings.finish());
-    Ok(QueryResponse { body })
+    let listed = Listed {
+        results,
+        columns: columns.into(),
+        types: outputs.iter().map(|output| output.ty.name(&run.context.project.timezone)).collect(),
+        hogql: printed,
+        has_more,
+        limit,
+        offset: query.offset.unwrap_or(0),
+    };
+    Ok(listed.respond([("missing_actors_count", Json::from(missing))], timings))
 }
 
 /// Answers an actors request that is asked by itself: the rows of the source as they are.
@@ -132,16 +131,16 @@ pub(crate) async fn answer_source(run: &Run, request: &Json) -> Result<QueryResp
     // The environment is not held over an await: it is not for other threads.
     let (plan, outputs) = plan_query(&select.into(), &run.context, &source.environment(), Nesting::Outer)?;
     let (found, has_more) = run.page(plan, &outputs, LIMIT_DEFAULT, &mut timings).await?;
-    let mut body = Map::new();
-    body.insert("results".to_owned(), found.into_iter().map(Json::Array).collect());
-    body.insert("columns".to_owned(), outputs.iter().map(|output| output.name.as_str()).collect());
-    body.insert("types".to_owned(), types(&outputs, &run.context));
-    body.insert("hogql".to_owned(), Json::from(printed));
-    body.insert("hasMore".to_owned(), Json::from(has_more));
-    body.insert("limit".to_owned(), Json::from(LIMIT_DEFAULT));
-    body.insert("offset".to_owned(), Json::from(0));
-    body.insert("timings".to_owned(), timings.finish());
-    Ok(QueryResponse { body })
+    let listed = Listed {
+        results: found.into_iter().map(Json::Array).collect(),
+        columns: outputs.iter().map(|output| output.name.as_str()).collect(),
+        types: types(&outputs, &run.context),
+        hogql: printed,
+        has_more,
+        limit: LIMIT_DEFAULT,
+        offset: 0,
+    };
+    Ok(listed.respond([], timings))
 }
 
 fn limit(query: &ActorsQuery) -> usize {

@@ -1,13 +1,13 @@
 //! HogQLQuery.
 
 use super::filters::filter_pair;
-use super::{QueryResponse, Run};
+use super::{Listed, QueryResponse, Run};
 use crate::error::QueryError;
 use crate::hogql::ast::{Expr, Query};
 use crate::hogql::parse_select;
 use crate::plan::{Nesting, ROWS_MAX, plan_query};
 use crate::resolve::{CteEnv, Output, QueryContext, Values, replace_in_query};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use std::time::Instant;
 
 pub(super) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, QueryError> {
@@ -23,17 +23,16 @@ pub(super) async fn answer(run: &Run, request: &Json) -> Result<QueryResponse, Q
     let page = page(&query);
     let (results, has_more) = run.page(plan, &outputs, page.map_or(usize::MAX, |page| page.limit), &mut timings).await?;
     timings.mark("./show");
-    let mut body = Map::new();
-    body.insert("results".to_owned(), Json::Array(results.into_iter().map(Json::Array).collect()));
-    body.insert("columns".to_owned(), outputs.iter().map(|output| output.name.as_str()).collect());
-    body.insert("types".to_owned(), types(&outputs, &run.context));
-    body.insert("query".to_owned(), Json::from(text));
-    body.insert("hogql".to_owned(), Json::from(query.to_string()));
-    body.insert("hasMore".to_owned(), Json::from(has_more));
-    body.insert("limit".to_owned(), Json::from(page.map_or(run.context.default_limit, |page| page.limit)));
-    body.insert("offset".to_owned(), Json::from(page.map_or(0, |page| page.offset)));
-    body.insert("timings".to_owned(), timings.finish());
-    Ok(QueryResponse { body })
+    let listed = Listed {
+        results: results.into_iter().map(Json::Array).collect(),
+        columns: outputs.iter().map(|output| output.name.as_str()).collect(),
+        types: types(&outputs, &run.context),
+        hogql: query.to_string(),
+        has_more,
+        limit: page.map_or(run.context.default_limit, |page| page.limit),
+        offset: page.map_or(0, |page| page.offset),
+    };
+    Ok(listed.respond([("query", Json::from(text))], timings))
 }
 
 /// `[[name, type], …]`.
