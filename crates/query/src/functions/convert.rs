@@ -279,10 +279,24 @@ fn bytes_of(args: &[Datum<'_>]) -> u64 {
 /// Small constants have narrow types in ClickHouse.
 fn type_name(value: &Datum<'_>, env: &Env) -> String {
     match value {
-        Datum::Int(value) if (0..256).contains(value) => "UInt8".to_owned(),
-        Datum::Int(value) if (0..65_536).contains(value) => "UInt16".to_owned(),
+        Datum::Int(value) => smallest_type(*value).to_owned(),
         _ => env.types.first().map(name_of).unwrap_or_default(),
     }
+}
+
+/// The type that a whole number has where it is written down, in ClickHouse's words: the smallest that holds it.
+pub(crate) fn smallest_type(value: i64) -> &'static str {
+    const NAMES: [&str; 7] = ["UInt8", "UInt16", "UInt32", "Int8", "Int16", "Int32", "Int64"];
+    let fits = [
+        u8::try_from(value).is_ok(),
+        u16::try_from(value).is_ok(),
+        u32::try_from(value).is_ok(),
+        i8::try_from(value).is_ok(),
+        i16::try_from(value).is_ok(),
+        i32::try_from(value).is_ok(),
+        value < 0,
+    ];
+    NAMES.iter().zip(fits).find_map(|(name, fits)| fits.then_some(*name)).unwrap_or("UInt64")
 }
 
 /// Text as a value of a type; NULL where it is none.

@@ -45,7 +45,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, SortExpr};
 use jiff::tz::TimeZone;
 
-pub(crate) use convert::cast;
+pub(crate) use convert::{cast, smallest_type};
 pub(crate) use registry::{Function, Kind, lookup, unknown};
 pub(crate) use search::edit_distance;
 pub(crate) use url::significant as significant_domain;

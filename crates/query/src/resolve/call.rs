@@ -44,9 +44,11 @@ impl Scope<'_> {
         }
         let mut args = self.arguments(&function, call)?;
         if let ("toTypeName", [only]) = (call.name.as_str(), call.args.as_slice()) {
-            // whether it may be NULL is known here less exactly than by ClickHouse
-            let ty = Type { nullable: false, ..self.expr(only)?.ty };
-            let name = ty.name(&self.context.project.timezone);
+            let name = match only.as_literal() {
+                Some(ast::Literal::Int(value)) => functions::smallest_type(*value).to_owned(),
+                // whether it may be NULL is known here less exactly than by ClickHouse
+                _ => Type { nullable: false, ..self.expr(only)?.ty }.name(&self.context.project.timezone),
+            };
             args.push(argument(Value::literal(ScalarValue::from(name))));
         }
         let options = self.options(call)?;

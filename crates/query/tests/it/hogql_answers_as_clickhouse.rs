@@ -81,6 +81,7 @@ async fn names_of_types_are_known_without_rows() {
             json!([["UInt64", "Float64", "String"]]),
         ),
         ("select toTypeName(toDate('2020-01-01')), toTypeName(1 = 1)", json!([["Date", "UInt8"]])),
+        ("select toTypeName(1), toTypeName(256), toTypeName(4294967296)", json!([["UInt8", "UInt16", "UInt64"]])),
         ("select toTypeName(number) from numbers(2)", json!([["UInt64"], ["UInt64"]])),
     ] {
         check(&running, query, expected).await;
