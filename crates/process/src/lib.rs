@@ -36,6 +36,7 @@ mod properties;
 mod run;
 mod sanitise;
 mod state;
+mod trimmer;
 mod warning;
 
 pub use books::{Books, BooksArgs, BooksError};

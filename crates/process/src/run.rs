@@ -15,6 +15,7 @@ use crate::error::StepError;
 use crate::metrics;
 use crate::outside::{Observer, Pace, Projects, VisibleBytes};
 use crate::processor::Processor;
+use crate::trimmer::Trimmer;
 use aqueduct_event::{Clock, JournalPosition, PartitionId};
 use aqueduct_journal::{Entry, Journal, JournalReader, ReadError};
 use aqueduct_ledger::Account;
@@ -105,6 +106,8 @@ pub struct Pipeline {
     pending: Vec<Entry>,
     position: JournalPosition,
     trimmed: JournalPosition,
+    /// Trims in the place of this thread, while it has one.
+    trimmer: Option<Trimmer>,
     /// Counts the records of the journal and needs them until it has.
     account: Option<Arc<Account>>,
     progress: Arc<Progress>,
@@ -149,6 +152,7 @@ impl Pipeline {
             pending,
             position,
             trimmed,
+            trimmer: None,
             account: None,
             progress,
             pace,
@@ -204,6 +208,7 @@ impl Pipeline {
             Ok(runtime) => runtime,
             Err(source) => return Err(StepError::Thread(source)),
         };
+        self.trimmer = Some(Trimmer::start(&self.journal, self.partition).map_err(StepError::Thread)?);
         runtime.block_on(self.work(&mut stop))
     }
 
@@ -318,7 +323,13 @@ impl Pipeline {
         let counted = self.account.as_ref().map(|account| account.durable(self.partition));
         let durable = self.store.durable(self.partition);
         let durable = counted.map_or(durable, |counted| counted.min(durable));
-        if durable > self.trimmed {
+        if durable <= self.trimmed {
+            return;
+        }
+        if let Some(trimmer) = &self.trimmer {
+            trimmer.trim(durable);
+            self.trimmed = durable;
+        } else {
             match self.journal.trim(self.partition, durable) {
                 Ok(()) => self.trimmed = durable,
                 Err(error) => tracing::warn!(%error, "the journal could not be trimmed; trying again later"),

@@ -170,18 +170,26 @@ impl EmbeddedStore {
             self.manifest.heal()?;
         }
         let view = self.manifest.view()?;
-        let _writer = self.writer.lock();
+        // What takes long is done while commits go on: a layer of all that changed takes tens of milliseconds to make, and those that nobody needs any more as
+        // long to give back.
+        let delta = self.tables.are_used().then(|| Arc::new(one_layer(&frozen.generation).into_owned()));
+        let seqs_of_frozen = frozen.generation.seqs();
+        let changed_records: Vec<(ProjectId, u64)> =
+            frozen.generation.layers.newest_first().flat_map(|layer| layer.seqs.iter().map(|(project, seq)| (*project, *seq))).collect();
+        let writer = self.writer.lock();
         let mut next = State::clone(&self.state.load());
         let mut segments = next.base.segments.clone();
         segments.extend(added.segments.into_iter().map(|descriptor| Arc::new(Segment::new(descriptor, Arc::clone(&self.files)))));
         let mut seqs = FxHashMap::clone(&next.base.seqs);
-        seqs.extend(frozen.generation.seqs());
+        seqs.extend(seqs_of_frozen);
         let mut positions = next.base.positions.as_ref().clone();
         positions.extend(&frozen.generation.positions);
-        let delta = one_layer(&frozen.generation).into_owned();
         let mut records_changed = FxHashMap::clone(&next.base.records_changed);
-        records_changed.extend(&delta.seqs);
-        let recent = if self.tables.are_used() { next.base.recent_and(Arc::new(delta)) } else { Vec::new() };
+        for (project, seq) in changed_records {
+            let newest = records_changed.entry(project).or_insert(seq);
+            *newest = seq.max(*newest);
+        }
+        let recent = delta.map(|delta| next.base.recent_and(delta)).unwrap_or_default();
         next.base = Arc::new(Base {
             segments,
             view: Arc::new(view),
@@ -196,8 +204,10 @@ impl EmbeddedStore {
         next.frozen = None;
         self.seen.flushed(added.runs.into_iter().next(), frozen.seen.horizon);
         metrics::fresh(self.fresh_bytes(&next));
-        self.state.store(Arc::new(next));
+        let before = self.state.swap(Arc::new(next));
+        drop(writer);
         self.room.notify_all();
+        drop(before);
         self.overrides_to_check.store(true, Ordering::SeqCst);
         self.withdrawn_to_check.store(true, Ordering::SeqCst);
         Ok(())
