@@ -326,14 +326,13 @@ impl Pipeline {
         if durable <= self.trimmed {
             return;
         }
-        if let Some(trimmer) = &self.trimmer {
-            trimmer.trim(durable);
-            self.trimmed = durable;
-        } else {
-            match self.journal.trim(self.partition, durable) {
-                Ok(()) => self.trimmed = durable,
-                Err(error) => tracing::warn!(%error, "the journal could not be trimmed; trying again later"),
-            }
+        let trimmed = match &self.trimmer {
+            Some(trimmer) if trimmer.trim(durable) => Ok(()),
+            _ => self.journal.trim(self.partition, durable),
+        };
+        match trimmed {
+            Ok(()) => self.trimmed = durable,
+            Err(error) => tracing::warn!(%error, "the journal could not be trimmed; trying again later"),
         }
     }
 }

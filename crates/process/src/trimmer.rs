@@ -32,20 +32,19 @@ impl Trimmer {
         Ok(Self { wanted: Some(sender), thread: Some(thread) })
     }
 
-    /// Has everything before `upto` trimmed soon.
-    pub(crate) fn trim(&self, upto: JournalPosition) {
-        if let Some(wanted) = &self.wanted {
-            // The thread listens until the sender is gone.
-            let _ = wanted.send(upto);
-        }
+    /// Has everything before `upto` trimmed soon. Answers whether the thread is there to do it.
+    pub(crate) fn trim(&self, upto: JournalPosition) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| wanted.send(upto).is_ok())
     }
 }
 
 impl Drop for Trimmer {
     fn drop(&mut self) {
         self.wanted = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that trims the journal panicked");
         }
     }
 }
@@ -67,5 +66,26 @@ fn work(journal: &dyn Journal, partition: PartitionId, wanted: &Receiver<Journal
             tracing::warn!(%error, "the journal could not be trimmed; trying again later");
             upto
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aqueduct_journal::{ReadError, WalConfig, WalJournal};
+
+    #[test]
+    fn what_was_asked_for_is_trimmed_when_it_is_gone() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let config = WalConfig { segment_bytes: 4096, retain_bytes: 0, ..WalConfig::in_dir(dir.path()) };
+        let journal: Arc<dyn Journal> = Arc::new(WalJournal::open_local(config).expect("a journal"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let append = |number: u8| runtime.block_on(journal.append(0, vec![number; 1000].into())).expect("room");
+        let last = (0..20).map(append).last().expect("twenty");
+        let trimmer = Trimmer::start(&journal, last.partition).expect("a thread");
+        assert!(trimmer.trim(JournalPosition(1)) && trimmer.trim(last.position));
+        drop(trimmer);
+        let first = journal.reader(last.partition, JournalPosition(0)).map(drop).expect_err("it is gone");
+        assert!(matches!(first, ReadError::Trimmed { first, .. } if first > JournalPosition(1) && first <= last.position), "{first:?}");
     }
 }
