@@ -173,9 +173,7 @@ impl EmbeddedStore {
         // What takes long is done while commits go on: a layer of all that changed takes tens of milliseconds to make, and those that nobody needs any more as
         // long to give back.
         let delta = self.tables.are_used().then(|| Arc::new(one_layer(&frozen.generation).into_owned()));
-        let seqs_of_frozen = frozen.generation.seqs();
-        let changed_records: Vec<(ProjectId, u64)> =
-            frozen.generation.layers.newest_first().flat_map(|layer| layer.seqs.iter().map(|(project, seq)| (*project, *seq))).collect();
+        let (seqs_of_frozen, changed_records) = (frozen.generation.seqs(), newest(frozen.generation.seqs_of_layers()));
         let writer = self.writer.lock();
         let mut next = State::clone(&self.state.load());
         let mut segments = next.base.segments.clone();
@@ -185,10 +183,7 @@ impl EmbeddedStore {
         let mut positions = next.base.positions.as_ref().clone();
         positions.extend(&frozen.generation.positions);
         let mut records_changed = FxHashMap::clone(&next.base.records_changed);
-        for (project, seq) in changed_records {
-            let newest = records_changed.entry(project).or_insert(seq);
-            *newest = seq.max(*newest);
-        }
+        records_changed.extend(changed_records);
         let recent = delta.map(|delta| next.base.recent_and(delta)).unwrap_or_default();
         next.base = Arc::new(Base {
             segments,
@@ -217,15 +212,25 @@ impl EmbeddedStore {
 impl Generation {
     /// Number of the newest commit of each project that it touches.
     fn seqs(&self) -> FxHashMap<ProjectId, u64> {
-        let mut seqs = FxHashMap::default();
-        let of_chunks = self.chunks.iter().flat_map(|chunk| chunk.ranges.iter().map(|range| (range.project, range.seq)));
-        let of_layers = self.layers.newest_first().flat_map(|layer| layer.seqs.iter().map(|(project, seq)| (*project, *seq)));
-        for (project, seq) in of_chunks.chain(of_layers) {
-            let newest = seqs.entry(project).or_insert(seq);
-            *newest = seq.max(*newest);
-        }
-        seqs
+        newest(
+            self.chunks.iter().flat_map(|chunk| chunk.ranges.iter().map(|range| (range.project, range.seq))).chain(self.seqs_of_layers()),
+        )
     }
+
+    /// Numbers of the commits that changed records, by project.
+    fn seqs_of_layers(&self) -> impl Iterator<Item = (ProjectId, u64)> {
+        self.layers.newest_first().flat_map(|layer| layer.seqs.iter().map(|(project, seq)| (*project, *seq)))
+    }
+}
+
+/// The largest number of each project.
+fn newest(seqs: impl Iterator<Item = (ProjectId, u64)>) -> FxHashMap<ProjectId, u64> {
+    let mut newest = FxHashMap::default();
+    for (project, seq) in seqs {
+        let of_project = newest.entry(project).or_insert(seq);
+        *of_project = seq.max(*of_project);
+    }
+    newest
 }
 
 /// The person whose id rows get that are written now: the present one by the overrides of a moment. An id of which rows were withdrawn takes no others as long as
