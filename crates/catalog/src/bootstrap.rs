@@ -2,7 +2,8 @@
 //!
 //! All of it is one transaction: a crash leaves an empty catalog or a complete one. Doing it again changes nothing.
 
-use crate::database::{next_number, parse};
+use crate::database::parse;
+use crate::users::Joining;
 use crate::{Catalog, CatalogError, Level, NewKey, Organization, Project, User, keys, projects, secret, users};
 use aqueduct_event::limits::TOKEN_CHARS_MAX;
 use aqueduct_event::{ProjectId, UnixMicros};
@@ -85,7 +86,9 @@ impl Catalog {
         let mut transaction = self.pool.begin().await?;
         insert_organization(&mut transaction, &organization).await?;
         project.id = projects::insert(&mut transaction, &project).await?;
-        let user = insert_user(&mut transaction, now).await?;
+        let first =
+            Joining { email: PLACEHOLDER_EMAIL.to_owned(), first_name: String::new(), level: Level::Owner, password_hash: None, at: now };
+        let user = users::insert_user(&mut transaction, first).await?;
         let made = key.is_none().then(|| secret::fresh("phx_"));
         let secret = key.or(made.as_deref()).unwrap_or_default();
         let first_key = keys::fresh(user.id, first_key(), secret, now);
@@ -156,30 +159,6 @@ async fn insert_organization(connection: &mut SqliteConnection, organization: &O
         .execute(connection)
         .await?;
     Ok(())
-}
-
-async fn insert_user(connection: &mut SqliteConnection, now: UnixMicros) -> Result<User, sqlx::Error> {
-    let user = User {
-        id: next_number(connection, "user").await?,
-        uuid: Uuid::now_v7(),
-        email: PLACEHOLDER_EMAIL.to_owned(),
-        first_name: String::new(),
-        last_name: String::new(),
-        has_password: false,
-        level: Level::Owner,
-        current_project: None,
-        created_at: now,
-    };
-    sqlx::query("INSERT INTO users (id, uuid, email, first_name, last_name, created_at) VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(user.id)
-        .bind(user.uuid.to_string())
-        .bind(&user.email)
-        .bind(&user.first_name)
-        .bind(&user.last_name)
-        .bind(now.0)
-        .execute(connection)
-        .await?;
-    Ok(user)
 }
 
 pub(crate) async fn load(pool: &SqlitePool) -> Result<Option<Organization>, CatalogError> {

@@ -1,7 +1,7 @@
 //! Invites: whoever knows one's id becomes a user with it. Nothing is sent by mail; who invites passes the link on.
 
-use crate::database::{next_number, parse};
-use crate::users::{checked_email, hashed};
+use crate::database::parse;
+use crate::users::{Joining, checked_email, hashed, insert_user};
 use crate::{Catalog, CatalogError, Level, RowError, User};
 use aqueduct_event::UnixMicros;
 use sqlx::Row;
@@ -162,30 +162,8 @@ impl Catalog {
             return Err(CatalogError::invalid("first_name", &first_name, "at most 150 characters"));
         }
         let mut transaction = self.pool.begin().await?;
-        let user = User {
-            id: next_number(&mut transaction, "user").await?,
-            uuid: Uuid::now_v7(),
-            email,
-            first_name,
-            last_name: String::new(),
-            has_password: true,
-            level: invite.level,
-            current_project: None,
-            created_at: self.now(),
-        };
-        sqlx::query(
-            "INSERT INTO users (id, uuid, email, first_name, last_name, password_hash, level, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(user.id)
-        .bind(user.uuid.to_string())
-        .bind(&user.email)
-        .bind(&user.first_name)
-        .bind(&user.last_name)
-        .bind(&hash)
-        .bind(i64::from(user.level.number()))
-        .bind(user.created_at.0)
-        .execute(&mut *transaction)
-        .await?;
+        let joining = Joining { email, first_name, level: invite.level, password_hash: Some(&hash), at: self.now() };
+        let user = insert_user(&mut transaction, joining).await?;
         sqlx::query("DELETE FROM invites WHERE id = $1 OR target_email = $2")
             .bind(id.to_string())
             .bind(&user.email)

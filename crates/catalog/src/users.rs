@@ -2,14 +2,15 @@
 //!
 //! A session is a random secret in the browser's cookie; its hash is kept, and with it whose it is and until when.
 
-use crate::database::parse;
+use crate::database::{next_number, parse};
 use crate::invites::level_of;
 use crate::secret::{self, SecretHash};
-use crate::{Catalog, CatalogError, User};
+use crate::{Catalog, CatalogError, Level, User};
 use aqueduct_event::{ProjectId, UnixMicros};
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// How long a session lasts: PostHog's two weeks.
 const SESSION_MICROS: i64 = 14 * 24 * 3_600 * 1_000_000;
@@ -194,6 +195,45 @@ impl Catalog {
         self.users.write().sessions.remove(&hash);
         Ok(())
     }
+}
+
+/// What is known of a user who comes.
+pub(crate) struct Joining<'a> {
+    pub(crate) email: String,
+    pub(crate) first_name: String,
+    pub(crate) level: Level,
+    pub(crate) password_hash: Option<&'a str>,
+    pub(crate) at: UnixMicros,
+}
+
+/// Writes a new user.
+pub(crate) async fn insert_user(connection: &mut SqliteConnection, joining: Joining<'_>) -> Result<User, sqlx::Error> {
+    let Joining { email, first_name, level, password_hash, at } = joining;
+    let user = User {
+        id: next_number(connection, "user").await?,
+        uuid: Uuid::now_v7(),
+        email,
+        first_name,
+        last_name: String::new(),
+        has_password: password_hash.is_some(),
+        level,
+        current_project: None,
+        created_at: at,
+    };
+    sqlx::query(
+        "INSERT INTO users (id, uuid, email, first_name, last_name, password_hash, level, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(user.id)
+    .bind(user.uuid.to_string())
+    .bind(&user.email)
+    .bind(&user.first_name)
+    .bind(&user.last_name)
+    .bind(password_hash)
+    .bind(i64::from(user.level.number()))
+    .bind(user.created_at.0)
+    .execute(connection)
+    .await?;
+    Ok(user)
 }
 
 impl Users {
